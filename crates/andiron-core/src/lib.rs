@@ -1,0 +1,44 @@
+//! The core of Andiron: models, tasks, training, evaluation, prediction and bundles, for every
+//! domain and naming none.
+//!
+//! Use this crate to add a model or a task of your own; to use the models that exist, depend on
+//! `andiron`, which re-exports this one.
+//!
+//! - [`Model`] and [`ModelConfig`]: a network and what it is built from.
+//! - [`Task`], [`OnePass`], [`Solve`]: what is learnt and answered.
+//! - [`Trainer`], [`Evaluator`], [`Predictor`]: the three verbs.
+//! - [`Registry`]: what a program knows; [`AnyPredictor`]: a predictor whose task is forgotten.
+//! - [`bundle`]: the folder that [`Predictor::save`] writes.
+
+pub mod bundle;
+pub mod classification;
+pub mod data;
+mod device;
+mod error;
+pub mod evaluator;
+pub mod file;
+pub mod hash;
+mod init;
+pub mod loss;
+mod model;
+mod predictor;
+mod registry;
+mod task;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod trainer;
+pub mod weights;
+
+pub use classification::{Choice, Labels};
+pub use data::{Dataset, Example, Raw, Record};
+pub use device::{device, device_names};
+pub use error::{
+    BundleError, ConfigError, DataError, DeviceError, EvalError, Misshapen, TrainError,
+    WeightsError,
+};
+pub use evaluator::{ClassifierEvaluator, Evaluator, Report, Score};
+pub use model::{Model, ModelConfig, Network};
+pub use predictor::{AnyPredictor, Predictor};
+pub use registry::{AnyFitted, ModelEntry, Recipe, Registered, Registry, TaskEntry, overlay};
+pub use task::{Labelled, Loss, OnePass, Solve, Task};
+pub use trainer::{Fitted, GradientTrainer, Trainer, TrainingConfig};
