@@ -1,0 +1,171 @@
+//! The folder that `save` writes and `load` reads.
+
+mod card;
+
+pub use card::{Card, DataSource, Metric};
+
+use crate::{BundleError, ModelConfig, Network, Task, file, hash, weights};
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::{collections::BTreeMap, path::Path};
+
+/// The version of the bundle's format that this crate writes and reads.
+pub const FORMAT: u32 = 1;
+/// The description's file name.
+pub const DESCRIPTION: &str = "andiron.json";
+/// The weights' file name.
+pub const WEIGHTS: &str = "model.safetensors";
+
+/// What `andiron.json` says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Description {
+    /// Version of the bundle's format.
+    pub format: u32,
+    /// The task's name.
+    pub task: String,
+    /// The architecture's name.
+    pub architecture: String,
+    /// The model's configuration.
+    pub config: Value,
+    /// The task itself: labels, vocabulary, sizes.
+    pub preprocessing: Value,
+    /// What is known about the model.
+    pub card: Card,
+    /// Versions of the crates that wrote the bundle.
+    pub versions: BTreeMap<String, String>,
+    /// SHA-256 of every other file in the bundle.
+    pub files: BTreeMap<String, String>,
+}
+
+/// Reads a bundle's description, without its weights.
+///
+/// # Errors
+/// [`BundleError::Io`], [`BundleError::Format`], or [`BundleError::Version`] for a bundle from
+/// another version of the format.
+pub fn describe(dir: &Path) -> Result<Description, BundleError> {
+    let path = dir.join(DESCRIPTION);
+    let text =
+        std::fs::read(&path).map_err(|source| BundleError::Io { path: path.clone(), source })?;
+    parse(&text, &path)
+}
+
+/// As [`describe`], from the text of the file `path`.
+///
+/// # Errors
+/// [`BundleError::Format`], [`BundleError::Version`], [`BundleError::Outside`].
+pub fn parse(text: &[u8], path: &Path) -> Result<Description, BundleError> {
+    let format = |source| BundleError::Format { path: path.into(), source };
+    // The version first: a future format may lack fields that this one has.
+    let value: Value = serde_json::from_slice(text).map_err(format)?;
+    match value.get("format").and_then(Value::as_u64) {
+        Some(got) if got != u64::from(FORMAT) => {
+            return Err(BundleError::Version { path: path.into(), known: FORMAT, got });
+        }
+        _ => {}
+    }
+    let description: Description = serde_json::from_value(value).map_err(format)?;
+    for name in description.files.keys() {
+        let plain = !name.is_empty() && name != ".." && name != "." && !name.contains(['/', '\\']);
+        if !plain {
+            return Err(BundleError::Outside { path: path.into(), name: name.clone() });
+        }
+    }
+    Ok(description)
+}
+
+/// Reads a file of the bundle and checks its hash.
+fn verified(dir: &Path, description: &Description, name: &str) -> Result<Vec<u8>, BundleError> {
+    let path = dir.join(name);
+    let bytes =
+        std::fs::read(&path).map_err(|source| BundleError::Io { path: path.clone(), source })?;
+    let (got, wanted) =
+        (hash::sha256(&bytes), description.files.get(name).cloned().unwrap_or_default());
+    if got != wanted {
+        return Err(BundleError::Hash { path, wanted, got });
+    }
+    Ok(bytes)
+}
+
+/// Checks the hash of every file of a bundle.
+///
+/// # Errors
+/// [`BundleError::Hash`] for a changed file, [`BundleError::Io`] for a missing one.
+pub fn verify(dir: &Path) -> Result<Description, BundleError> {
+    let description = describe(dir)?;
+    for name in description.files.keys() {
+        verified(dir, &description, name)?;
+    }
+    Ok(description)
+}
+
+/// Writes a bundle: into a temporary folder first, then renamed. An older bundle in `dir` is
+/// replaced; any other folder that holds something is left alone.
+///
+/// # Errors
+/// [`BundleError::Occupied`], or [`BundleError::Io`] naming the file.
+pub(crate) fn save<T: Task, C: ModelConfig>(
+    task: &T,
+    network: &Network<C>,
+    card: &Card,
+    dir: &Path,
+) -> Result<(), BundleError> {
+    let occupied = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
+    if (occupied && !dir.join(DESCRIPTION).is_file()) || dir.is_file() {
+        return Err(BundleError::Occupied { path: dir.into() });
+    }
+    let json = |source| BundleError::Format { path: dir.join(DESCRIPTION), source };
+    let mut description = Description {
+        format: FORMAT,
+        task: T::NAME.to_owned(),
+        architecture: C::ARCHITECTURE.to_owned(),
+        config: serde_json::to_value(&network.config).map_err(json)?,
+        preprocessing: serde_json::to_value(task).map_err(json)?,
+        card: card.clone(),
+        versions: BTreeMap::from([
+            ("andiron".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+            ("burn".to_owned(), "0.22.1".to_owned()),
+        ]),
+        files: BTreeMap::new(),
+    };
+    let readme = card.to_markdown(T::NAME, C::ARCHITECTURE, network.parameters());
+    let parts = [(WEIGHTS, weights::to_bytes(network)), ("README.md", readme.into_bytes())];
+    let fail = |source| BundleError::Io { path: dir.into(), source };
+    file::replace_folder(dir, fail, |folder| {
+        let put = |name: &str, bytes: &[u8]| {
+            file::write(&folder.join(name), bytes)
+                .map_err(|source| BundleError::Io { path: dir.join(name), source })
+        };
+        for (name, bytes) in &parts {
+            put(name, bytes)?;
+            description.files.insert((*name).to_owned(), hash::sha256(bytes));
+        }
+        put(DESCRIPTION, &serde_json::to_vec_pretty(&description).map_err(json)?)
+    })
+}
+
+/// Reads a bundle of a known task and architecture.
+pub(crate) fn load<T: Task, C: ModelConfig>(
+    dir: &Path,
+    device: &Device,
+) -> Result<(T, Network<C>, Card), BundleError> {
+    let description = verify(dir)?;
+    if description.task != T::NAME {
+        return Err(BundleError::UnknownTask { got: description.task, known: vec![T::NAME] });
+    }
+    if description.architecture != C::ARCHITECTURE {
+        return Err(BundleError::UnknownArchitecture {
+            task: T::NAME,
+            got: description.architecture,
+            known: vec![C::ARCHITECTURE],
+        });
+    }
+    let json = |source| BundleError::Format { path: dir.join(DESCRIPTION), source };
+    let bytes = verified(dir, &description, WEIGHTS)?;
+    let task = serde_json::from_value(description.preprocessing).map_err(json)?;
+    let config: C = serde_json::from_value(description.config).map_err(json)?;
+    let network = Network::blank(config, device)
+        .map_err(|source| BundleError::Config { path: dir.into(), source })?;
+    let network = weights::from_bytes(network, &bytes, &dir.join(WEIGHTS))?;
+    Ok((task, network, description.card))
+}

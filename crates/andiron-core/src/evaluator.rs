@@ -1,0 +1,33 @@
+//! Numbers about a predictor, each with its interval, and whether two predictors differ.
+//!
+//! - [`Evaluator`] measures; [`ClassifierEvaluator`] is the one for tasks that choose one label.
+//! - [`Report`] is what comes out: scores, tables, and per example what the paired tests need.
+//! - [`Report::compare`] tests two reports on the same examples against each other.
+//! - [`metrics`] and [`bootstrap`] are the formulas, for an evaluator of another kind of task.
+
+pub mod bootstrap;
+mod classifier;
+pub mod metrics;
+pub mod paired;
+mod report;
+mod table;
+
+pub use bootstrap::Bootstrap;
+pub use classifier::{ClassifierEvaluator, classification_scores};
+pub use paired::{Comparison, McNemar};
+pub use report::{ClassScores, Fingerprint, Outcome, Report, Score};
+
+use crate::{Dataset, EvalError, Predictor, Task, data::ExampleOf};
+
+/// Measures a predictor without changing it.
+pub trait Evaluator<T: Task> {
+    /// Measures `predictor` on `data`.
+    ///
+    /// # Errors
+    /// [`EvalError`] names the example or the setting that cannot be used.
+    fn evaluate(
+        &self,
+        predictor: &Predictor<T>,
+        data: &dyn Dataset<ExampleOf<T>>,
+    ) -> Result<Report, EvalError>;
+}

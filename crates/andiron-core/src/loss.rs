@@ -1,0 +1,107 @@
+//! Losses, each a mean over a counted number of terms.
+
+use crate::Loss;
+use burn::tensor::{Bool, Int, Tensor, activation::log_softmax};
+
+/// Options of [`cross_entropy`].
+#[derive(Debug, Clone, Default)]
+pub struct CrossEntropy {
+    /// One weight a class; none weighs all alike.
+    pub class_weights: Option<Vec<f32>>,
+    /// Share of the truth that is spread evenly over all classes, 0 to 1 (Szegedy et al. 2016,
+    /// section 7).
+    pub label_smoothing: f64,
+}
+
+/// Cross-entropy of logits with class numbers.
+///
+/// With `z` the logits of a row, `y` its class, `w` the class weights, `ε` the smoothing and `K`
+/// the number of classes:
+///
+/// ```text
+/// ℓ = (1 − ε) · w_y · (−log softmax(z)_y)  +  ε/K · Σ_k w_k · (−log softmax(z)_k)
+/// L = Σ ℓ / Σ w_y
+/// ```
+///
+/// as PyTorch's `CrossEntropyLoss` has it.
+///
+/// # Shapes
+/// - logits: `[batch, classes]`
+/// - truth: `[batch]`, each below `classes`
+pub fn cross_entropy(logits: Tensor<2>, truth: Tensor<1, Int>, options: &CrossEntropy) -> Loss {
+    let [count, classes] = logits.dims();
+    let device = logits.device();
+    let log_p = log_softmax(logits, 1);
+    let index = truth.unsqueeze_dim::<2>(1);
+    let own = log_p.clone().gather(1, index.clone()).neg();
+    let smoothing = options.label_smoothing;
+    let weights = options.class_weights.as_ref().map(|weights| {
+        Tensor::<1>::from_floats(weights.as_slice(), &device).unsqueeze_dim::<2>(0)
+    });
+    let row_weights =
+        weights.clone().map(|weights| weights.expand([count, classes]).gather(1, index));
+    let own = match &row_weights {
+        Some(row_weights) => own * row_weights.clone(),
+        None => own,
+    };
+    let rows = if smoothing == 0.0 {
+        own
+    } else {
+        let spread = match weights {
+            Some(weights) => log_p * weights,
+            None => log_p,
+        };
+        own * (1.0 - smoothing) + spread.sum_dim(1).neg() * (smoothing / classes as f64)
+    };
+    let mean = match row_weights {
+        Some(row_weights) => rows.sum() / row_weights.sum(),
+        None => rows.mean(),
+    };
+    Loss { mean, count }
+}
+
+/// Cross-entropy over the positions of sequences that count: padding is left out of the mean.
+///
+/// # Shapes
+/// - logits: `[batch, length, classes]`
+/// - truth: `[batch, length]`; what stands where `counted` is false is not read
+/// - counted: `[batch, length]`
+pub fn sequence_cross_entropy(
+    logits: Tensor<3>,
+    truth: Tensor<2, Int>,
+    counted: Tensor<2, Bool>,
+) -> Loss {
+    let [batch, length, _] = logits.dims();
+    let count = counted.clone().int().sum().into_scalar::<i64>().max(0) as usize;
+    let truth = truth.mask_fill(counted.clone().bool_not(), 0);
+    let own = log_softmax(logits, 2).gather(2, truth.unsqueeze_dim(2)).neg();
+    let own = own.reshape([batch, length]).mask_fill(counted.bool_not(), 0.0);
+    // By rows first: a whole-tensor sum of four million elements is not the same twice.
+    let total = own.sum_dim(1).sum();
+    Loss { mean: total / count.max(1) as f64, count }
+}
+
+/// Binary cross-entropy of logits with truths in 0..=1, mean over all elements:
+/// `max(z, 0) − z·y + log(1 + exp(−|z|))`, which does not overflow.
+///
+/// # Shapes
+/// - logits, truth: `[batch, labels]`
+pub fn binary_cross_entropy(logits: Tensor<2>, truth: Tensor<2>) -> Loss {
+    let [batch, labels] = logits.dims();
+    let soft = (logits.clone().abs().neg().exp() + 1.0).log();
+    let terms = logits.clone().clamp_min(0.0) - logits * truth + soft;
+    let count = batch * labels;
+    Loss { mean: terms.sum_dim(1).sum() / count.max(1) as f64, count }
+}
+
+/// Mean of the squared differences over all elements.
+///
+/// # Shapes
+/// - output, truth: `[batch, values]`
+pub fn mean_squared_error(output: Tensor<2>, truth: Tensor<2>) -> Loss {
+    let [batch, values] = output.dims();
+    let difference = output - truth;
+    let count = batch * values;
+    let total = (difference.clone() * difference).sum_dim(1).sum();
+    Loss { mean: total / count.max(1) as f64, count }
+}

@@ -1,0 +1,76 @@
+//! Networks and the descriptions they are built from.
+
+use crate::{ConfigError, init};
+use burn::{
+    config::Config,
+    module::{Module, ModuleDisplay},
+    tensor::Device,
+};
+
+/// A network with one typed forward pass. It knows no loss, metric, file or data set.
+pub trait Model: Module + ModuleDisplay + Sync + 'static {
+    /// What one forward pass takes.
+    type Input;
+    /// What one forward pass gives.
+    type Output;
+
+    /// One forward pass over a batch.
+    ///
+    /// A wrong shape here is a bug in the caller and panics; values from outside are checked
+    /// where the batch is made.
+    fn forward(&self, input: Self::Input) -> Self::Output;
+}
+
+/// The serialisable description that a model is built from.
+pub trait ModelConfig: Config + Clone + Send + Sync + 'static {
+    /// The architecture's name in a bundle: lower case, words joined by hyphens.
+    const ARCHITECTURE: &'static str;
+    /// The network.
+    type Model: Model;
+
+    /// Builds the network; parameters are drawn at first use, so use [`Network::init`], which
+    /// seeds them.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the setting that cannot be used.
+    fn init(&self, device: &Device) -> Result<Self::Model, ConfigError>;
+
+    /// The name in the weights file of the parameter at `path` (`layers.0.query.weight`): the
+    /// one that the model's home ecosystem uses. Serves for saving and for loading.
+    fn weight_name(&self, path: &str) -> String {
+        path.to_owned()
+    }
+}
+
+/// A model together with the description it was built from: fresh or loaded, training takes it.
+#[derive(Debug, Clone)]
+pub struct Network<C: ModelConfig> {
+    /// What the model was built from.
+    pub config: C,
+    /// The model.
+    pub model: C::Model,
+}
+
+impl<C: ModelConfig> Network<C> {
+    /// Fresh parameters that depend on `config` and `seed`, and on nothing else in the process:
+    /// other threads may draw random numbers meanwhile.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the setting that cannot be used.
+    pub fn init(config: C, seed: u64, device: &Device) -> Result<Self, ConfigError> {
+        let device = device.clone().without_autodiff();
+        let model = init::drawn(|| config.init(&device), seed, &device)?;
+        Ok(Self { config, model: init::with_stable_ids(model) })
+    }
+
+    /// A model whose parameters are about to be replaced: none is drawn.
+    pub(crate) fn blank(config: C, device: &Device) -> Result<Self, ConfigError> {
+        let model = config.init(&device.clone().without_autodiff())?;
+        Ok(Self { config, model: init::with_stable_ids(model) })
+    }
+
+    /// How many numbers the network has learnt or will learn.
+    pub fn parameters(&self) -> usize {
+        self.model.num_params()
+    }
+}

@@ -1,0 +1,247 @@
+//! Which tasks and architectures a program knows. Filled from outside: core names none.
+
+use crate::{
+    AnyPredictor, BundleError, ConfigError, DataError, Dataset, EvalError, Fitted,
+    GradientTrainer, ModelConfig, Network, Predictor, Raw, Record, Report, Solve, Task,
+    TrainError, Trainer, bundle,
+    data::{ExampleOf, Typed, shortened},
+    trainer::Step,
+};
+use burn::tensor::Device;
+use serde_json::Value;
+use std::path::Path;
+
+/// A task that a program and a service can host.
+pub trait Registered: Task {
+    /// The field of an input line that names a file, for tasks whose input is one (`image`,
+    /// `audio`). The program opens it; the task never does.
+    const MEDIA: Option<&'static str>;
+
+    /// The architectures that can learn it, the fastest first.
+    fn models() -> &'static [ModelEntry<Self>];
+
+    /// What one request says.
+    ///
+    /// # Errors
+    /// [`DataError`] names what is wrong with it.
+    fn read(raw: Raw<'_>) -> Result<Self::Input, DataError>;
+
+    /// What a line of a data set says beside its input.
+    ///
+    /// # Errors
+    /// [`DataError::Field`] if the field is missing or of the wrong kind.
+    fn target(line: &Value) -> Result<Self::Target, DataError>;
+
+    /// Measures a predictor of the task.
+    ///
+    /// # Errors
+    /// [`EvalError`] names the example that cannot be used.
+    fn evaluate(
+        predictor: &Predictor<Self>,
+        data: &dyn Dataset<ExampleOf<Self>>,
+    ) -> Result<Report, EvalError>;
+}
+
+/// How an architecture is set up for data it has not seen: vocabulary, labels and sizes come
+/// from the training split alone.
+pub trait Recipe<T: Task>: ModelConfig {
+    /// The task and the configuration for `train`. `options` is an object of settings that
+    /// override the defaults; a name that is no setting is refused.
+    ///
+    /// # Errors
+    /// [`DataError`] names what is wrong with the data or the option.
+    fn prepare(
+        options: &Value,
+        train: &dyn Dataset<ExampleOf<T>>,
+    ) -> Result<(T, Self), DataError>;
+}
+
+/// Puts the fields of the object `options` over those of `defaults`.
+///
+/// # Errors
+/// [`ConfigError::Unknown`] for a field that `defaults` has not, [`ConfigError::Kind`] for a value
+/// of the wrong kind.
+pub fn overlay<S>(defaults: &S, options: &Value) -> Result<S, ConfigError>
+where
+    S: serde::Serialize + serde::de::DeserializeOwned,
+{
+    let kind = |field: &str, got: &Value, reason: String| ConfigError::Kind {
+        field: field.to_owned(),
+        got: shortened(got),
+        reason,
+    };
+    let mut value = serde_json::to_value(defaults)
+        .map_err(|error| kind("defaults", &Value::Null, error.to_string()))?;
+    let fields = match (value.as_object_mut(), options) {
+        (_, Value::Null) => None,
+        (Some(known), Value::Object(given)) => Some((known, given)),
+        _ => return Err(kind("options", options, "an object was wanted".to_owned())),
+    };
+    if let Some((known, given)) = fields {
+        for (field, option) in given {
+            if !known.contains_key(field) {
+                return Err(ConfigError::Unknown {
+                    field: field.clone(),
+                    known: known.keys().cloned().collect(),
+                });
+            }
+            let mut trial = known.clone();
+            trial.insert(field.clone(), option.clone());
+            serde_json::from_value::<S>(Value::Object(trial))
+                .map_err(|error| kind(field, option, error.to_string()))?;
+            known.insert(field.clone(), option.clone());
+        }
+    }
+    serde_json::from_value(value).map_err(|error| kind("options", options, error.to_string()))
+}
+
+type LoadFn<T> = fn(&Path, &Device) -> Result<Predictor<T>, BundleError>;
+type FitFn<T> = fn(
+    &Value,
+    &GradientTrainer,
+    &dyn Dataset<ExampleOf<T>>,
+    &dyn Dataset<ExampleOf<T>>,
+    &Device,
+) -> Result<Fitted<T>, TrainError>;
+
+/// One architecture for one task: a line in the domain crate's slice.
+pub struct ModelEntry<T: Task> {
+    /// The architecture's name.
+    pub architecture: &'static str,
+    pub(crate) load: LoadFn<T>,
+    pub(crate) fit: FitFn<T>,
+}
+
+impl<T: Task> ModelEntry<T> {
+    /// The entry of the architecture `C`.
+    pub const fn of<C: Recipe<T>>() -> Self
+    where
+        T: Solve<C::Model>,
+    {
+        Self {
+            architecture: C::ARCHITECTURE,
+            load: |dir, device| Predictor::load_as::<C>(dir, device),
+            fit: |options, trainer, train, valid, device| {
+                let (task, config) = C::prepare(options, train)
+                    .map_err(|source| TrainError::Data { split: "training", source })?;
+                let network = Network::init(config, trainer.config.seed, device)?;
+                trainer.fit(task, network, train, valid, device)
+            },
+        }
+    }
+}
+
+/// A predictor whose task is forgotten, with the log of the run that made it.
+pub struct AnyFitted {
+    /// The predictor.
+    pub predictor: Box<dyn AnyPredictor>,
+    /// One entry a step.
+    pub log: Vec<Step>,
+}
+
+type AnyFit = fn(
+    &str,
+    &Value,
+    &GradientTrainer,
+    &dyn Dataset<Record>,
+    &dyn Dataset<Record>,
+    &Device,
+) -> Result<AnyFitted, TrainError>;
+
+/// One task, its type forgotten.
+pub struct TaskEntry {
+    /// The task's name.
+    pub name: &'static str,
+    /// The field of an input line that names a file.
+    pub media: Option<&'static str>,
+    architectures: fn() -> Vec<&'static str>,
+    load: fn(&Path, &Device) -> Result<Box<dyn AnyPredictor>, BundleError>,
+    fit: AnyFit,
+}
+
+impl TaskEntry {
+    /// The entry of the task `T`.
+    pub const fn of<T: Registered>() -> Self {
+        Self {
+            name: T::NAME,
+            media: T::MEDIA,
+            architectures: || T::models().iter().map(|entry| entry.architecture).collect(),
+            load: |dir, device| Ok(Box::new(Predictor::<T>::load(dir, device)?)),
+            fit: |architecture, options, trainer, train, valid, device| {
+                let known = || T::models().iter().map(|entry| entry.architecture).collect();
+                let entry = T::models()
+                    .iter()
+                    .find(|entry| entry.architecture == architecture)
+                    .ok_or_else(|| TrainError::UnknownArchitecture {
+                        got: architecture.to_owned(),
+                        known: known(),
+                    })?;
+                let (train, valid) = (Typed::<T>::new(train), Typed::<T>::new(valid));
+                let fitted = (entry.fit)(options, trainer, &train, &valid, device)?;
+                Ok(AnyFitted { predictor: Box::new(fitted.predictor), log: fitted.log })
+            },
+        }
+    }
+
+    /// The names of the architectures that can learn the task, the fastest first.
+    pub fn architectures(&self) -> Vec<&'static str> {
+        (self.architectures)()
+    }
+
+    /// Trains an architecture from scratch: sets it up for `train`, fits it, and chooses the best
+    /// step on `valid`.
+    ///
+    /// # Errors
+    /// [`TrainError`] names what is wrong.
+    pub fn fit(
+        &self,
+        architecture: &str,
+        options: &Value,
+        trainer: &GradientTrainer,
+        train: &dyn Dataset<Record>,
+        valid: &dyn Dataset<Record>,
+        device: &Device,
+    ) -> Result<AnyFitted, TrainError> {
+        (self.fit)(architecture, options, trainer, train, valid, device)
+    }
+}
+
+/// Every task known to a program.
+#[derive(Default)]
+pub struct Registry {
+    tasks: Vec<&'static TaskEntry>,
+}
+
+impl Registry {
+    /// The registry with the tasks of one more domain.
+    #[must_use]
+    pub fn with(mut self, tasks: &'static [TaskEntry]) -> Self {
+        self.tasks.extend(tasks);
+        self
+    }
+
+    /// The tasks, in the order they were added.
+    pub fn tasks(&self) -> impl Iterator<Item = &'static TaskEntry> + '_ {
+        self.tasks.iter().copied()
+    }
+
+    /// The task called `name`.
+    ///
+    /// # Errors
+    /// [`BundleError::UnknownTask`] lists the known.
+    pub fn task(&self, name: &str) -> Result<&'static TaskEntry, BundleError> {
+        self.tasks().find(|entry| entry.name == name).ok_or_else(|| BundleError::UnknownTask {
+            got: name.to_owned(),
+            known: self.tasks().map(|entry| entry.name).collect(),
+        })
+    }
+
+    /// Loads a bundle, whatever its task.
+    ///
+    /// # Errors
+    /// [`BundleError`] names the file, tensor or field that cannot be used.
+    pub fn load(&self, dir: &Path, device: &Device) -> Result<Box<dyn AnyPredictor>, BundleError> {
+        let description = bundle::describe(dir)?;
+        (self.task(&description.task)?.load)(dir, device)
+    }
+}

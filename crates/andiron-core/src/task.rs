@@ -1,0 +1,119 @@
+//! What is learnt and answered.
+
+use crate::{DataError, Model, data::ExampleOf};
+use burn::tensor::{Device, Tensor};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// What a user holds, what the data says, and what comes out.
+///
+/// The value itself is the preprocessing (labels, vocabulary, sizes): it is saved with the
+/// weights, so training and serving cannot disagree. It names no network and no optimiser.
+pub trait Task: Clone + Send + Sync + Serialize + DeserializeOwned + 'static {
+    /// The task's name in bundles, in the program and in the service.
+    const NAME: &'static str;
+    /// What the model sees: a text, an image, a waveform. Serialisable, so that a report can tell
+    /// which examples it is about.
+    type Input: Clone + Serialize + Send + Sync + 'static;
+    /// What the data says about it.
+    type Target: Clone + Send + Sync + 'static;
+    /// What comes out.
+    type Prediction: Clone + Serialize + Send + Sync + 'static;
+    /// Tensors to learn from.
+    type Batch: Send;
+
+    /// Raw values to tensors on `device`. Training calls it on another thread, ahead of the step.
+    ///
+    /// # Errors
+    /// [`DataError`] names what is wrong with an example.
+    fn batch(
+        &self,
+        examples: &[ExampleOf<Self>],
+        device: &Device,
+    ) -> Result<Self::Batch, DataError>;
+}
+
+/// A mean over `count` terms: what accumulation needs to stay a mean.
+#[derive(Debug, Clone)]
+pub struct Loss {
+    /// The mean, `[1]`.
+    pub mean: Tensor<1>,
+    /// How many terms (examples, tokens, frames) it is the mean of.
+    pub count: usize,
+}
+
+/// How a network of shape `M` learns the task and answers it, in any number of passes.
+///
+/// Implemented on the task, once for every such network. For the common case of one forward
+/// pass implement [`OnePass`]; this follows.
+pub trait Solve<M>: Task {
+    /// The loss of a batch.
+    fn learn(&self, model: &M, batch: Self::Batch) -> Loss;
+
+    /// One prediction an input, in order.
+    ///
+    /// # Errors
+    /// [`DataError`] names what is wrong with an input.
+    fn answer(
+        &self,
+        model: &M,
+        inputs: &[Self::Input],
+        device: &Device,
+    ) -> Result<Vec<Self::Prediction>, DataError>;
+}
+
+/// Features with the truth about each.
+#[derive(Debug, Clone)]
+pub struct Labelled<X, Y> {
+    /// What the network takes.
+    pub features: X,
+    /// What it should give.
+    pub truth: Y,
+}
+
+/// A task that one forward pass answers. [`Solve`] follows for every model that takes
+/// `Features` and gives `Output`.
+pub trait OnePass: Task<Batch = Labelled<Self::Features, Self::Truth>> {
+    /// The network's input.
+    type Features;
+    /// The targets as tensors.
+    type Truth;
+    /// The network's output.
+    type Output;
+
+    /// Raw inputs to the network's input: the same code in training and in serving.
+    ///
+    /// # Errors
+    /// [`DataError`] names what is wrong with an input.
+    fn collate(
+        &self,
+        inputs: &[&Self::Input],
+        device: &Device,
+    ) -> Result<Self::Features, DataError>;
+
+    /// The loss of an output.
+    fn loss(&self, output: Self::Output, truth: Self::Truth) -> Loss;
+
+    /// One prediction an input.
+    fn decode(&self, inputs: &[&Self::Input], output: Self::Output) -> Vec<Self::Prediction>;
+}
+
+impl<T, M> Solve<M> for T
+where
+    T: OnePass,
+    M: Model<Input = T::Features, Output = T::Output>,
+{
+    fn learn(&self, model: &M, batch: T::Batch) -> Loss {
+        self.loss(model.forward(batch.features), batch.truth)
+    }
+
+    fn answer(
+        &self,
+        model: &M,
+        inputs: &[T::Input],
+        device: &Device,
+    ) -> Result<Vec<T::Prediction>, DataError> {
+        let inputs: Vec<&T::Input> = inputs.iter().collect();
+        let features = self.collate(&inputs, device)?;
+        Ok(self.decode(&inputs, model.forward(features)))
+    }
+}

@@ -1,0 +1,340 @@
+//! How each law is tried.
+
+use super::{
+    Contract, Law,
+    compare::{difference, form},
+};
+use crate::{
+    Fitted, GradientTrainer, ModelConfig, Network, Predictor, Solve, Trainer, TrainingConfig,
+    init, trainer::Progress, weights,
+};
+use andiron_kernels::training;
+use burn::{
+    module::{Module, ModuleVisitor, Param},
+    optim::GradientsParams,
+    tensor::{Distribution, Tensor},
+};
+use serde_json::Value;
+use std::{
+    error::Error,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+const SEED: u64 = 7;
+/// Agreement of one network with itself, and of two backends.
+const SAME: f64 = 1e-5;
+const ACROSS: f64 = 1e-4;
+
+/// An error with its causes, for the report.
+fn said(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}
+
+pub(super) fn hold<T, C>(contract: &Contract<T, C>, law: Law) -> Result<(), String>
+where
+    C: ModelConfig,
+    T: Solve<C::Model>,
+{
+    if contract.examples.len() < 4 {
+        return Err(format!("{} examples are too few: 4 are needed", contract.examples.len()));
+    }
+    match law {
+        Law::ConfigRoundTrip => contract.config_round_trip(),
+        Law::OutputShape => contract.output_shape(),
+        Law::OneByOne => contract.one_by_one(),
+        Law::Padding => contract.padding(),
+        Law::Gradients => contract.gradients(),
+        Law::Overfit => contract.overfit(),
+        Law::WeightsRoundTrip => contract.weights_round_trip(),
+        Law::SeededRuns => contract.seeded_runs(),
+        Law::PredictTwice => contract.predict_twice(),
+        Law::SendSync => contract.threads(),
+        Law::Backends => contract.backends(),
+    }
+}
+
+impl<T, C> Contract<T, C>
+where
+    C: ModelConfig,
+    T: Solve<C::Model>,
+{
+    fn network(&self) -> Result<Network<C>, String> {
+        Network::init(self.config.clone(), SEED, &self.device).map_err(|error| said(&error))
+    }
+
+    fn predictor(&self) -> Result<Predictor<T>, String> {
+        Ok(Predictor::new(self.task.clone(), self.network()?, &self.device))
+    }
+
+    fn inputs(&self) -> Vec<T::Input> {
+        self.examples.iter().map(|example| example.input.clone()).collect()
+    }
+
+    fn config_round_trip(&self) -> Result<(), String> {
+        let text = serde_json::to_string(&self.config).map_err(|error| said(&error))?;
+        let again: C = serde_json::from_str(&text)
+            .map_err(|error| format!("{text} is not read back: {error}"))?;
+        let second = serde_json::to_string(&again).map_err(|error| said(&error))?;
+        if text != second {
+            return Err(format!("{text} became {second}"));
+        }
+        let other = Network::init(again, SEED, &self.device).map_err(|error| said(&error))?;
+        same_bytes(&self.network()?, &other, "the configuration read back gives other weights")
+    }
+
+    fn output_shape(&self) -> Result<(), String> {
+        let predictor = self.predictor()?;
+        let inputs = self.inputs();
+        let mut forms = Vec::new();
+        for size in [1, 2, inputs.len()] {
+            let answers = predict(&predictor, &inputs[..size])?;
+            if answers.len() != size {
+                return Err(format!("{size} inputs got {} answers", answers.len()));
+            }
+            forms.extend(answers.iter().map(form));
+        }
+        match forms.iter().find(|form| **form != forms[0]) {
+            Some(other) => Err(format!("answers differ in form: {} and {other}", forms[0])),
+            None => Ok(()),
+        }
+    }
+
+    fn one_by_one(&self) -> Result<(), String> {
+        let predictor = self.predictor()?;
+        let inputs = self.inputs();
+        let whole = predict(&predictor, &inputs)?;
+        // In reverse too: a model that mixes neighbours may agree by the chance of their order.
+        let backwards: Vec<T::Input> = inputs.iter().rev().cloned().collect();
+        let mut reversed = predict(&predictor, &backwards)?;
+        reversed.reverse();
+        for (at, input) in inputs.iter().enumerate() {
+            let alone = predict(&predictor, std::slice::from_ref(input))?;
+            for batch in [&whole, &reversed] {
+                if let Some(how) = difference(&alone[0], &batch[at], SAME) {
+                    return Err(format!("input {at} alone and in the batch: {how}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn padding(&self) -> Result<(), String> {
+        let inputs = self.inputs();
+        let sizes: Vec<usize> = inputs
+            .iter()
+            .map(|input| serde_json::to_vec(input).map(|text| text.len()).unwrap_or(0))
+            .collect();
+        let longest = (0..inputs.len()).max_by_key(|at| sizes[*at]).unwrap_or(0);
+        let shorter: Vec<usize> =
+            (0..inputs.len()).filter(|at| 2 * sizes[*at] <= sizes[longest]).collect();
+        if shorter.is_empty() {
+            return Err("no example is half as long as the longest: give one, or declare that \
+                        padding has no meaning for this model"
+                .to_owned());
+        }
+        let predictor = self.predictor()?;
+        for at in shorter {
+            let alone = predict(&predictor, &inputs[at..=at])?;
+            let pair = [inputs[at].clone(), inputs[longest].clone()];
+            let padded = predict(&predictor, &pair)?;
+            if let Some(how) = difference(&alone[0], &padded[0], SAME) {
+                return Err(format!("input {at} alone and padded to input {longest}: {how}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn gradients(&self) -> Result<(), String> {
+        let tape = self.device.clone().autodiff();
+        let model = self.network()?.model.train();
+        let batch = self.task.batch(&self.examples, &tape).map_err(|error| said(&error))?;
+        let loss = training(SEED, || self.task.learn(&model, batch)).mean;
+        let grads = GradientsParams::from_grads(loss.backward(), &model);
+        let mut unreached = Unreached { path: Vec::new(), grads: &grads, found: Vec::new() };
+        model.visit(&mut unreached);
+        match unreached.found.is_empty() {
+            true => Ok(()),
+            false => Err(unreached.found.join(", ")),
+        }
+    }
+
+    fn fit(&self, steps: usize, learning_rate: f64) -> Result<Fitted<T>, String> {
+        let config = TrainingConfig::new(steps)
+            .with_batch_size(self.examples.len())
+            .with_learning_rate(learning_rate)
+            .with_seed(SEED);
+        GradientTrainer::new(config)
+            .with_progress(Progress::Silent)
+            .fit(self.task.clone(), self.network()?, self.data(), &Vec::new(), &self.device)
+            .map_err(|error| said(&error))
+    }
+
+    fn overfit(&self) -> Result<(), String> {
+        let log = self.fit(self.overfit_steps, self.learning_rate)?.log;
+        let (first, last) = (log[0].loss, log[log.len() - 1].loss);
+        match last <= 0.1 * first {
+            true => Ok(()),
+            false => Err(format!(
+                "after {} steps on one batch the loss fell from {first:.4} to {last:.4} only",
+                log.len()
+            )),
+        }
+    }
+
+    fn weights_round_trip(&self) -> Result<(), String> {
+        let network = self.network()?;
+        let predictor = Predictor::new(self.task.clone(), network.clone(), &self.device);
+        let folder = tempfile::tempdir().map_err(|error| said(&error))?;
+        let dir = folder.path().join("bundle");
+        predictor.save(&dir).map_err(|error| said(&error))?;
+        let again =
+            Predictor::<T>::load_as::<C>(&dir, &self.device).map_err(|error| said(&error))?;
+        let loaded = again.network::<C>().ok_or("the loaded network is of another type")?;
+        same_bytes(&network, loaded, "the weights changed on their way through the disk")?;
+        let inputs = self.inputs();
+        equal(&predict(&predictor, &inputs)?, &predict(&again, &inputs)?, "saved and loaded")
+    }
+
+    fn seeded_runs(&self) -> Result<(), String> {
+        let run = || -> Result<Vec<u8>, String> {
+            let fitted = self.fit(6, self.learning_rate)?;
+            let network =
+                fitted.predictor.network::<C>().ok_or("the fitted network is of another type")?;
+            Ok(weights::to_bytes(network))
+        };
+        let first = run()?;
+        if first != run()? {
+            return Err("two runs with one seed gave different weights".to_owned());
+        }
+        let stop = AtomicBool::new(false);
+        let beside = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let _ = Tensor::<2>::random([3, 17], Distribution::Default, &self.device)
+                        .into_data();
+                }
+            });
+            scope.spawn(run);
+            let result = run();
+            stop.store(true, Ordering::Relaxed);
+            result
+        })?;
+        match first == beside {
+            true => Ok(()),
+            false => Err("another thread that trains and draws changed the weights".to_owned()),
+        }
+    }
+
+    fn predict_twice(&self) -> Result<(), String> {
+        let predictor = self.predictor()?;
+        let inputs = self.inputs();
+        equal(&predict(&predictor, &inputs)?, &predict(&predictor, &inputs)?, "the first and second time")
+    }
+
+    fn threads(&self) -> Result<(), String> {
+        let predictor = self.predictor()?;
+        let inputs = self.inputs();
+        let alone = predict(&predictor, &inputs)?;
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..3)
+                .map(|_| {
+                    let (predictor, inputs) = (predictor.clone(), &inputs);
+                    scope.spawn(move || predict(&predictor, inputs))
+                })
+                .collect();
+            threads.into_iter().try_for_each(|thread| {
+                let answers = thread.join().map_err(|_| "a thread panicked".to_owned())??;
+                equal(&alone, &answers, "on one thread and on several")
+            })
+        })
+    }
+
+    #[cfg(feature = "ndarray")]
+    fn backends(&self) -> Result<(), String> {
+        let other = crate::device("ndarray").map_err(|error| said(&error))?;
+        let network = self.network()?;
+        let bytes = weights::to_bytes(&network);
+        let inputs = self.inputs();
+        let flex = predict(&Predictor::new(self.task.clone(), network, &self.device), &inputs)?;
+        let blank = Network::blank(self.config.clone(), &other).map_err(|error| said(&error))?;
+        let moved = weights::from_bytes(blank, &bytes, std::path::Path::new("memory"))
+            .map_err(|error| said(&error))?;
+        let ndarray = predict(&Predictor::new(self.task.clone(), moved, &other), &inputs)?;
+        for (at, (a, b)) in flex.iter().zip(&ndarray).enumerate() {
+            if let Some(how) = difference(a, b, ACROSS) {
+                return Err(format!("input {at} on flex and on ndarray: {how}"));
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "ndarray"))]
+    fn backends(&self) -> Result<(), String> {
+        Err("the feature `ndarray` is off: turn it on for tests, or declare this law".to_owned())
+    }
+}
+
+fn predict<T: crate::Task>(
+    predictor: &Predictor<T>,
+    inputs: &[T::Input],
+) -> Result<Vec<Value>, String> {
+    let answers = predictor.predict(inputs).map_err(|error| said(&error))?;
+    answers
+        .iter()
+        .map(|answer| serde_json::to_value(answer).map_err(|error| said(&error)))
+        .collect()
+}
+
+fn equal(a: &[Value], b: &[Value], when: &str) -> Result<(), String> {
+    match a.iter().zip(b).find_map(|(a, b)| difference(a, b, 0.0)) {
+        Some(how) => Err(format!("{when}: {how}")),
+        None => Ok(()),
+    }
+}
+
+fn same_bytes<C: ModelConfig>(a: &Network<C>, b: &Network<C>, otherwise: &str) -> Result<(), String> {
+    match weights::to_bytes(a) == weights::to_bytes(b) {
+        true => Ok(()),
+        false => {
+            let names: Vec<String> =
+                init::parameters(&a.model).into_iter().map(|p| p.path).take(3).collect();
+            Err(format!("{otherwise} (parameters {names:?} …)"))
+        }
+    }
+}
+
+/// Trainable parameters that the loss cannot move.
+struct Unreached<'a> {
+    path: Vec<String>,
+    grads: &'a GradientsParams,
+    found: Vec<String>,
+}
+
+impl ModuleVisitor for Unreached<'_> {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.to_owned());
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if !param.is_require_grad() {
+            return;
+        }
+        let why = match self.grads.get::<D>(param.id) {
+            None => "no gradient",
+            Some(grad) if grad.clone().abs().max().into_scalar::<f32>() == 0.0 => {
+                "gradient is all zero"
+            }
+            Some(_) => return,
+        };
+        self.found.push(format!("{}: {why}", self.path.join(".")));
+    }
+}
