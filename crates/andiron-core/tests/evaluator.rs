@@ -278,11 +278,16 @@ fn intervals_hold_the_truth_as_often_as_they_say() {
 
 #[test]
 fn ten_thousand_examples_take_less_than_a_second() {
-    let mut generator = ChaCha8Rng::seed_from_u64(3);
-    let (truth, predicted, losses) = drawn(&mut generator, 10_000);
-    let start = std::time::Instant::now();
-    classification_scores(2, &truth, &predicted, &losses, &Bootstrap::default()).unwrap();
-    println!("1000 resamples of 10,000 examples: {:?}", start.elapsed());
+    let (truth, predicted, losses) = drawn(&mut ChaCha8Rng::seed_from_u64(3), 10_000);
+    // The best of three, since other tests run beside it.
+    let time = || {
+        let start = std::time::Instant::now();
+        classification_scores(2, &truth, &predicted, &losses, &Bootstrap::default()).unwrap();
+        start.elapsed()
+    };
+    let best = (0..3).map(|_| time()).min().unwrap();
+    println!("1000 resamples of 10,000 examples: {best:?}");
+    assert!(best.as_secs_f64() < 1.0, "{best:?}");
 }
 
 // ---- Through a predictor --------------------------------------------------------------------
@@ -747,7 +752,7 @@ fn the_table_is_aligned() {
     assert_eq!(lines[16], "label      precision  recall      f1  support");
     assert_eq!(
         lines[17],
-        "\u{fffd}[31mgut       0.0000  0.0000  0.0000       24"
+        "\u{fffd}[31mgut      0.0000  0.0000  0.0000       24"
     );
     assert_eq!(lines[18], "ärgerlich     0.1429  0.2500  0.1818       16");
     assert_eq!(
@@ -755,7 +760,7 @@ fn the_table_is_aligned() {
         "confusion: a row a true label, a column an answer"
     );
     assert_eq!(lines[21], "           \u{fffd}[31mgut  ärgerlich");
-    assert_eq!(lines[22], "\u{fffd}[31mgut           0         24");
+    assert_eq!(lines[22], "\u{fffd}[31mgut          0         24");
     assert_eq!(lines[23], "ärgerlich        12          4");
     assert_eq!(lines.len(), 24);
 

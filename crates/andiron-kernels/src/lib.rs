@@ -10,6 +10,7 @@ pub mod norm;
 pub mod random;
 pub mod rotary;
 pub mod softmax;
+mod sweep;
 
 pub use activation::{Activation, silu};
 pub use attention::{AttentionOptions, attention};

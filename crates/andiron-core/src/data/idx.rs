@@ -15,9 +15,18 @@
 //! ```
 
 use crate::DataError;
+use flate2::bufread::MultiGzDecoder;
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read},
+    path::Path,
+};
 
 /// The most elements that are read: an array of them fits the memory of a small machine.
 const MOST: u64 = 1 << 32;
+
+/// The largest file that [`read`] reads, in bytes, after unpacking.
+const MOST_BYTES: u64 = 1 << 30;
 
 /// An array of bytes with a shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +55,42 @@ impl IdxArray {
     pub fn item(&self, index: usize) -> &[u8] {
         let width: usize = self.shape[1..].iter().product();
         &self.values[index * width..(index + 1) * width]
+    }
+}
+
+/// Reads an idx file, gzipped or not: its first two bytes tell.
+///
+/// # Errors
+/// As [`parse`]; [`DataError::Io`] if the file cannot be read, [`DataError::Decode`] for damaged
+/// gzip data, [`DataError::TooLarge`] for a file that is, or unpacks to, more than a gibibyte.
+pub fn read(path: &Path) -> Result<IdxArray, DataError> {
+    let mut file = File::open(path)
+        .map(BufReader::new)
+        .map_err(|source| DataError::io(path, source))?;
+    let start = file.fill_buf().map_err(|source| DataError::io(path, source))?;
+    let zipped = start.starts_with(&[0x1f, 0x8b]);
+    let mut bytes = Vec::new();
+    let taken = if zipped {
+        MultiGzDecoder::new(file).take(MOST_BYTES + 1).read_to_end(&mut bytes)
+    } else {
+        file.take(MOST_BYTES + 1).read_to_end(&mut bytes)
+    };
+    match taken {
+        Err(error) if zipped => Err(DataError::Decode {
+            what: format!("{} (gzip)", path.display()),
+            reason: error.to_string(),
+        }),
+        Err(source) => Err(DataError::io(path, source)),
+        Ok(read) if read as u64 > MOST_BYTES => {
+            let (what, limit) = ("the idx file in bytes", MOST_BYTES);
+            Err(DataError::TooLarge { what, limit, got: read as u64 })
+        }
+        Ok(_) => parse(&bytes).map_err(|error| match error {
+            DataError::Decode { what, reason } => {
+                DataError::Decode { what: format!("{} ({what})", path.display()), reason }
+            }
+            other => other,
+        }),
     }
 }
 
@@ -89,9 +134,32 @@ pub fn parse(bytes: &[u8]) -> Result<IdxArray, DataError> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use flate2::{Compression, write::GzEncoder};
     use proptest::prelude::*;
+    use std::io::Write as _;
+
+    #[test]
+    fn gzipped_or_not_the_array_is_the_same() {
+        let bytes = [0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6];
+        let mut zip = GzEncoder::new(Vec::new(), Compression::fast());
+        zip.write_all(&bytes).unwrap();
+        let zipped = zip.finish().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let (plain_path, zip_path) = (dir.path().join("a"), dir.path().join("a.gz"));
+        std::fs::write(&plain_path, bytes).unwrap();
+        std::fs::write(&zip_path, &zipped).unwrap();
+        assert_eq!(read(&plain_path).unwrap(), parse(&bytes).unwrap());
+        assert_eq!(read(&zip_path).unwrap(), parse(&bytes).unwrap());
+
+        std::fs::write(&zip_path, &zipped[..zipped.len() - 9]).unwrap();
+        let cut = read(&zip_path).map_err(|error| error.to_string());
+        assert!(cut.is_err_and(|text| text.contains("a.gz (gzip) cannot be decoded")));
+        let missing = read(&dir.path().join("b"));
+        assert!(matches!(missing, Err(DataError::Io { .. })));
+    }
 
     proptest! {
         #[test]
