@@ -1,8 +1,10 @@
 //! Examples, where they come from, and how they are split.
 
+pub mod folder;
 pub mod idx;
 mod order;
 mod split;
+pub mod table;
 
 pub use order::Order;
 pub use split::{Fractions, split, split_by_group, split_stratified};

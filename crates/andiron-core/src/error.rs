@@ -425,6 +425,9 @@ pub enum TrainError {
         /// The global gradient norm.
         norm: f64,
     },
+    /// There is nothing to learn: all parameters are frozen, or the loss does not reach any.
+    #[error("the loss depends on no parameter that is trained")]
+    NothingToTrain,
     /// Training was asked to stop; the checkpoint is whole.
     #[error("training was interrupted after {steps} steps{}", .checkpoint.as_ref().map(|p| format!("; run the same command again to resume from {}", p.display())).unwrap_or_default())]
     Interrupted {

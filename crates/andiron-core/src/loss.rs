@@ -1,7 +1,10 @@
 //! Losses, each a mean over a counted number of terms.
 
 use crate::Loss;
-use burn::tensor::{Bool, Int, Tensor, activation::log_softmax};
+use burn::tensor::{
+    Bool, Int, Tensor,
+    activation::{log_sigmoid, log_softmax},
+};
 
 /// Options of [`cross_entropy`].
 #[derive(Debug, Clone, Default)]
@@ -82,16 +85,16 @@ pub fn sequence_cross_entropy(
 }
 
 /// Binary cross-entropy of logits with truths in 0..=1, mean over all elements:
-/// `max(z, 0) − z·y + log(1 + exp(−|z|))`, which does not overflow.
+/// `−y·log σ(z) − (1 − y)·log σ(−z)`, which does not overflow and has its derivative at 0 too.
 ///
 /// # Shapes
 /// - logits, truth: `[batch, labels]`
 pub fn binary_cross_entropy(logits: Tensor<2>, truth: Tensor<2>) -> Loss {
     let [batch, labels] = logits.dims();
-    let soft = (logits.clone().abs().neg().exp() + 1.0).log();
-    let terms = logits.clone().clamp_min(0.0) - logits * truth + soft;
+    let terms = log_sigmoid(logits.clone()) * truth.clone()
+        + log_sigmoid(logits.neg()) * (truth.neg() + 1.0);
     let count = batch * labels;
-    Loss { mean: terms.sum_dim(1).sum() / count.max(1) as f64, count }
+    Loss { mean: terms.sum_dim(1).sum().neg() / count.max(1) as f64, count }
 }
 
 /// Mean of the squared differences over all elements.

@@ -4,6 +4,7 @@
 //! the checkpoints are ours, so that a run is a function of its configuration, its data and its
 //! seed, and nothing else.
 
+mod adamw;
 mod checkpoint;
 mod gradients;
 mod optimizer;

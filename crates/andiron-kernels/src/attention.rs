@@ -17,8 +17,8 @@ pub struct AttentionOptions {
 ///
 /// Paper: Vaswani et al. 2017, <https://arxiv.org/abs/1706.03762>, equation 1; several query heads
 /// to a key head: Ainslie et al. 2023, <https://arxiv.org/abs/2305.13245>. Query head `h` uses key
-/// head `h / (n_heads / n_kv_heads)`. A query that sees no key gives zeros. What a hidden key holds
-/// does not matter as long as it is finite; a hidden value must be finite.
+/// head `h / (n_heads / n_kv_heads)`. A query that sees no key gives zeros. What a hidden key or
+/// value holds does not matter, as long as it is finite.
 ///
 /// ```
 /// use andiron_kernels::{AttentionOptions, attention};
@@ -68,9 +68,7 @@ pub fn attention(
 
 /// The scale in force for heads of this width.
 fn scale(options: &AttentionOptions, d_head: usize) -> f64 {
-    options
-        .scale
-        .unwrap_or_else(|| 1.0 / (d_head as f64).sqrt())
+    options.scale.unwrap_or_else(|| 1.0 / (d_head as f64).sqrt())
 }
 
 fn flex_attention(
@@ -85,10 +83,7 @@ fn flex_attention(
     // Repeated for the queries, which costs len_q · len_k bytes; the operation itself would repeat
     // a mask of length one for every head too.
     let mask = visible.map(|visible| {
-        visible
-            .bool_not()
-            .reshape([batch, 1, 1, len_k])
-            .expand([batch, 1, len_q, len_k])
+        visible.bool_not().reshape([batch, 1, 1, len_k]).expand([batch, 1, len_q, len_k])
     });
     let options = AttentionModuleOptions {
         scale: Some(scale(options, d_head)),
@@ -117,9 +112,8 @@ pub(crate) fn portable(
         .matmul(key.swap_dims(2, 3))
         .reshape([batch, n_heads, len_q, len_k]);
     let padding = visible.map(|visible| visible.bool_not().reshape([batch, 1, 1, len_k]));
-    let future = options
-        .causal
-        .then(|| future(len_q, len_k, &device).reshape([1, 1, len_q, len_k]));
+    let future =
+        options.causal.then(|| future(len_q, len_k, &device).reshape([1, 1, len_q, len_k]));
     let hidden = match (padding, future) {
         (Some(padding), Some(future)) => {
             let shape = [batch, 1, len_q, len_k];
@@ -138,7 +132,5 @@ fn future(len_q: usize, len_k: usize, device: &Device) -> Tensor<2, Bool> {
     let place = |len: usize| Tensor::<1, Int>::arange(0..len as i64, device);
     let queries = (place(len_q) + (len_k as i64 - len_q as i64)).reshape([len_q, 1]);
     let keys = place(len_k).reshape([1, len_k]);
-    queries
-        .expand([len_q, len_k])
-        .lower(keys.expand([len_q, len_k]))
+    queries.expand([len_q, len_k]).lower(keys.expand([len_q, len_k]))
 }

@@ -72,10 +72,7 @@ pub fn conv2d_norm_act(
     let pixels = height * width / (conv.stride[0] * conv.stride[1]);
     if weight.shape().num_elements() > weight.dims()[0] * pixels {
         let (scale, shift) = norm.with_bias(bias);
-        let bare = Conv2d {
-            bias: None,
-            ..conv.clone()
-        };
+        let bare = Conv2d { bias: None, ..conv.clone() };
         return activation.apply(affine(bare.forward(x), scale, shift));
     }
     let (weight, bias) = norm.into_conv(weight, bias);
@@ -107,10 +104,7 @@ pub fn conv1d_norm_act(
     // Always onto the output: sequences differ in length, and a choice that depends on the length
     // would let the padded and the bare sequence differ in their last bits.
     let (scale, shift) = norm.with_bias(bias);
-    let bare = Conv1d {
-        bias: None,
-        ..conv.clone()
-    };
+    let bare = Conv1d { bias: None, ..conv.clone() };
     activation.apply(affine(bare.forward(x), scale, shift))
 }
 
@@ -130,8 +124,8 @@ impl FoldedNorm {
     pub fn of(norm: &BatchNorm) -> Self {
         let gamma = norm.gamma.val();
         let device = gamma.device();
-        let mean = norm.running_mean.value().to_device(&device);
-        let variance = norm.running_var.value().to_device(&device);
+        let mean = norm.running_mean.value_sync().to_device(&device);
+        let variance = norm.running_var.value_sync().to_device(&device);
         let scale = gamma / (variance + norm.epsilon).sqrt();
         let shift = norm.beta.val() - mean * scale.clone();
         Self { scale, shift }

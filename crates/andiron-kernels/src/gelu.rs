@@ -16,6 +16,7 @@ use burn::{
             ops::{Backward, Ops, OpsKind, unary},
         },
         backend_extension,
+        flex::FlexTensor,
         tensor::FloatTensor,
     },
     tensor::{Tensor, activation},
@@ -26,9 +27,8 @@ use std::f32::consts::FRAC_1_SQRT_2;
 /// same shape out.
 ///
 /// Paper: Hendrycks & Gimpel 2016, <https://arxiv.org/abs/1606.08415>, section 2, the exact form.
-/// In single precision the error is at most `4e-7 |x|` (for `Φ`, as burn's, absolute: the tail of a
-/// negative `x` has no correct digits beyond that). NaN gives NaN, ∞ gives ∞, and -∞ gives NaN, as
-/// the formula and burn's operation do.
+/// On Flex in single precision the error is at most `4e-7 |x|`. NaN gives NaN, ∞ gives ∞, and -∞
+/// gives NaN, as burn's operation and the formula do.
 ///
 /// ```
 /// use andiron_kernels::gelu;
@@ -40,10 +40,8 @@ use std::f32::consts::FRAC_1_SQRT_2;
 /// ```
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     if flex::is_plain_f32(&x) {
-        let values = x
-            .try_into_primitive::<Flex>()
-            .expect("the device was seen to be Flex");
-        Tensor::from_primitive::<Flex>(sweep::unary(Value, values))
+        let values = x.try_into_primitive::<Flex>().expect("the device was seen to be Flex");
+        Tensor::from_primitive::<Flex>(fused(values))
     } else if flex::is_recorded_f32(&x) {
         Tensor::from_dispatch(Dispatch::fused_gelu(x.into_dispatch()))
     } else {
@@ -66,23 +64,14 @@ fn erf<const FUSED: bool>(x: f32) -> f32 {
         -2.954_6e-3,
         -1.609_603_3e-2,
     ];
-    const EVEN: [f32; 5] = [
-        -1.456_607_2e-5,
-        -2.133_740_6e-4,
-        -1.682_827e-3,
-        -7.373_329e-3,
-        -1.426_473_9e-2,
-    ];
+    const EVEN: [f32; 5] =
+        [-1.456_607_2e-5, -2.133_740_6e-4, -1.682_827e-3, -7.373_329e-3, -1.426_473_9e-2];
     let square = x * x;
     let odd = polynomial::<FUSED, 7>(ODD, square) * x;
     let quotient = odd / polynomial::<FUSED, 5>(EVEN, square);
     // Without the bound, 1 + erf would be off by an ulp for a large negative x, and x times that
     // is no small number. NaN is not at least 16, and clamps to itself.
-    if square >= 16.0 {
-        1f32.copysign(x)
-    } else {
-        quotient.clamp(-1.0, 1.0)
-    }
+    if square >= 16.0 { 1f32.copysign(x) } else { quotient.clamp(-1.0, 1.0) }
 }
 
 /// Horner's scheme, the highest power first.
@@ -100,14 +89,8 @@ fn polynomial<const FUSED: bool, const N: usize>(coefficients: [f32; N], x: f32)
 /// Source: Cephes `expf`: `exp(n ln 2 + r) = 2ⁿ exp(r)` with |r| at most ln 2 / 2.
 #[inline(always)]
 fn exp<const FUSED: bool>(x: f32) -> f32 {
-    const P: [f32; 6] = [
-        1.987_569_1e-4,
-        1.398_199_9e-3,
-        8.333_452e-3,
-        4.166_579_6e-2,
-        1.666_666_5e-1,
-        5e-1,
-    ];
+    const P: [f32; 6] =
+        [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5e-1];
     // Adding 1.5 · 2^23 leaves the nearest integer in the low bits, without a call for rounding.
     const SHIFT: f32 = 12_582_912.0;
     let shifted = madd::<FUSED>(x, std::f32::consts::LOG2_E, SHIFT);
@@ -141,13 +124,22 @@ impl Binary for Derivative {
         const FRAC_1_SQRT_2PI: f32 = 0.398_942_3;
         let distribution = 0.5 * (1.0 + erf::<FUSED>(x * FRAC_1_SQRT_2));
         let exponent = -0.5 * x * x;
-        let density = if exponent > -87.0 {
-            FRAC_1_SQRT_2PI * exp::<FUSED>(exponent)
-        } else {
-            0.0
-        };
+        let density = if exponent > -87.0 { FRAC_1_SQRT_2PI * exp::<FUSED>(exponent) } else { 0.0 };
         gradient * madd::<FUSED>(x, density, distribution)
     }
+}
+
+// These two are no generics and are not inlined, so that they are compiled here, with the
+// optimisation of this crate, and not with that of the crate that calls the generic `gelu`: a
+// development build optimises those less, and the loop would not become vectors.
+#[inline(never)]
+fn fused(x: FlexTensor) -> FlexTensor {
+    sweep::unary(Value, x)
+}
+
+#[inline(never)]
+fn fused_backward(x: FlexTensor, gradient: FlexTensor) -> FlexTensor {
+    sweep::binary(Derivative, &x, &gradient)
 }
 
 /// The second way in: an operation of our own, which burn's autodiff records with the gradient
@@ -160,11 +152,11 @@ pub(crate) trait GeluExtension: Backend {
 
 impl GeluExtension for Flex {
     fn fused_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        sweep::unary(Value, x)
+        fused(x)
     }
 
     fn fused_gelu_backward(x: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
-        sweep::binary(Derivative, &x, &gradient)
+        fused_backward(x, gradient)
     }
 }
 

@@ -56,11 +56,7 @@ pub fn rms_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, epsilon: f64) ->
         _ => x.clone(),
     };
     let rms = (wide.square().mean_dim(D - 1) + epsilon).sqrt();
-    let rms = if rms.dtype() == dtype {
-        rms
-    } else {
-        rms.cast(dtype)
-    };
+    let rms = if rms.dtype() == dtype { rms } else { rms.cast(dtype) };
     x / rms * gamma.unsqueeze()
 }
 

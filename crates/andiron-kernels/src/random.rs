@@ -48,11 +48,9 @@ fn finalise(word: u64) -> u64 {
 /// assert_ne!(mix(seed, &[0, step]), mix(seed, &[step, 0]));
 /// ```
 pub fn mix(seed: u64, words: &[u64]) -> u64 {
-    words
-        .iter()
-        .fold(finalise(seed.wrapping_add(GOLDEN)), |hash, word| {
-            finalise((hash ^ word).wrapping_add(GOLDEN))
-        })
+    words.iter().fold(finalise(seed.wrapping_add(GOLDEN)), |hash, word| {
+        finalise((hash ^ word).wrapping_add(GOLDEN))
+    })
 }
 
 /// Runs `f` as a training step: layers that are random ([`dropout`]) act in it, and only in it,
@@ -97,10 +95,7 @@ pub fn is_training() -> bool {
 ///
 /// If `p` is not in 0..=1: a network checks its configuration when it is built.
 pub fn dropout<const D: usize>(x: Tensor<D>, p: f64) -> Tensor<D> {
-    assert!(
-        (0.0..=1.0).contains(&p),
-        "the probability of dropout must be in 0..=1, but is {p}"
-    );
+    assert!((0.0..=1.0).contains(&p), "the probability of dropout must be in 0..=1, but is {p}");
     let Some(state) = STREAM.get() else { return x };
     if p == 0.0 {
         return x;

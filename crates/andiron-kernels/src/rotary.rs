@@ -52,20 +52,13 @@ impl RotaryTable {
     pub fn with_frequencies(frequencies: &[f64], max_len: usize, device: &Device) -> Self {
         let table = |function: fn(f64) -> f64| {
             let values: Vec<f32> = (0..max_len)
-                .flat_map(|place| {
-                    frequencies
-                        .iter()
-                        .map(move |frequency| place as f64 * frequency)
-                })
+                .flat_map(|place| frequencies.iter().map(move |frequency| place as f64 * frequency))
                 .map(|angle| function(angle) as f32)
                 .collect();
             let shape = [max_len, frequencies.len()];
             Tensor::from_data(TensorData::new(values, shape), device)
         };
-        Self {
-            cos: table(f64::cos),
-            sin: table(f64::sin),
-        }
+        Self { cos: table(f64::cos), sin: table(f64::sin) }
     }
 
     /// Number of places in the table.
@@ -86,7 +79,7 @@ impl RotaryTable {
             self.max_len(),
             end.saturating_sub(1)
         );
-        let rows = |table: &Tensor<2>| table.clone().slice([start..end]);
+        let rows = |table: &Tensor<2>| table.clone().narrow(0, start, len);
         rotary(x, rows(&self.cos), rows(&self.sin), layout)
     }
 }
@@ -109,11 +102,7 @@ pub fn rotary(x: Tensor<4>, cos: Tensor<2>, sin: Tensor<2>, layout: RotaryLayout
     let dtype = x.dtype();
     let [cos, sin] = [cos, sin].map(|t| if t.dtype() == dtype { t } else { t.cast(dtype) });
     let rest = (d_rotary < d_head).then(|| x.clone().narrow(3, d_rotary, d_head - d_rotary));
-    let x = if rest.is_some() {
-        x.narrow(3, 0, d_rotary)
-    } else {
-        x
-    };
+    let x = if rest.is_some() { x.narrow(3, 0, d_rotary) } else { x };
     // Both layouts as `[.., 2, half]` or `[.., half, 2]`: the axis of length two is the pair.
     let (split, axis) = match layout {
         RotaryLayout::Half => ([batch * n_heads, len, 2, half], 2),
@@ -128,10 +117,7 @@ pub fn rotary(x: Tensor<4>, cos: Tensor<2>, sin: Tensor<2>, layout: RotaryLayout
     let a = pairs.clone().narrow(axis, 0, 1);
     let b = pairs.narrow(axis, 1, 1);
     let turned = Tensor::cat(
-        vec![
-            a.clone() * cos.clone() - b.clone() * sin.clone(),
-            b * cos + a * sin,
-        ],
+        vec![a.clone() * cos.clone() - b.clone() * sin.clone(), b * cos + a * sin],
         axis,
     )
     .reshape([batch, n_heads, len, d_rotary]);

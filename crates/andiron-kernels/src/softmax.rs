@@ -18,10 +18,7 @@ pub fn masked_softmax<const D: usize>(x: Tensor<D>, hidden: Option<Tensor<D, Boo
     let hidden = hidden.expand(x.shape());
     // The lowest finite number, not -∞: a hidden row would give (-∞) - (-∞) = NaN. Such a row gets
     // equal weights for a moment; the second filling takes them away, and the gradient with them.
-    let lowest = x
-        .dtype()
-        .finfo()
-        .map_or(f64::from(f32::MIN), |info| info.min);
+    let lowest = x.dtype().finfo().map_or(f64::from(f32::MIN), |info| info.min);
     let weights = activation::softmax(x.mask_fill(hidden.clone(), lowest), D - 1);
     weights.mask_fill(hidden, 0.0)
 }

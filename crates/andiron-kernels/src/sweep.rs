@@ -47,9 +47,7 @@ pub(crate) fn unary<F: Unary>(function: F, mut x: FlexTensor) -> FlexTensor {
         }
     };
     if let Some(all) = x.try_storage_mut::<f32>() {
-        each_piece(&mut all[start..end], |_, values| {
-            run(InPlace { function, values })
-        });
+        each_piece(&mut all[start..end], |_, values| run(InPlace { function, values }));
         return x;
     }
     let values = &x.storage::<f32>()[start..end];
@@ -66,21 +64,12 @@ pub(crate) fn unary<F: Unary>(function: F, mut x: FlexTensor) -> FlexTensor {
 /// If the shapes differ.
 pub(crate) fn binary<F: Binary>(function: F, x: &FlexTensor, y: &FlexTensor) -> FlexTensor {
     let shape = x.layout().shape();
-    assert_eq!(
-        shape,
-        y.layout().shape(),
-        "the two tensors must have the same shape"
-    );
+    assert_eq!(shape, y.layout().shape(), "the two tensors must have the same shape");
     let (x, y) = (x.to_contiguous(), y.to_contiguous());
     let (x, y): (&[f32], &[f32]) = (x.storage(), y.storage());
     fresh(shape, |place, out| {
         let end = place + out.len();
-        run(FromTwo {
-            function,
-            out,
-            x: &x[place..end],
-            y: &y[place..end],
-        });
+        run(FromTwo { function, out, x: &x[place..end], y: &y[place..end] });
     })
 }
 
@@ -93,11 +82,7 @@ fn fresh(shape: &Shape, fill: impl Fn(usize, &mut [MaybeUninit<f32>]) + Send + S
     // which `fill` has written: `FromOne` and `FromTwo`, the two fillers, write every place of
     // `out`, as they check that their inputs are as long.
     unsafe { out.set_len(n) };
-    FlexTensor::new(
-        Bytes::from_elems(out),
-        Layout::contiguous(shape.clone()),
-        DType::F32,
-    )
+    FlexTensor::new(Bytes::from_elems(out), Layout::contiguous(shape.clone()), DType::F32)
 }
 
 /// Calls `work(place, piece)` for all pieces, in parallel where there are more than two.
@@ -156,10 +141,7 @@ impl<F: Binary> Body for FromTwo<'_, F> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
         let n = self.out.len();
-        assert!(
-            n == self.x.len() && n == self.y.len(),
-            "all of `out` must be written"
-        );
+        assert!(n == self.x.len() && n == self.y.len(), "all of `out` must be written");
         for ((out, x), y) in self.out.iter_mut().zip(self.x).zip(self.y) {
             out.write(self.function.value::<FUSED>(*x, *y));
         }
@@ -217,11 +199,7 @@ mod tests {
     fn counted(shape: &[usize]) -> FlexTensor {
         let shape = Shape::from(shape.to_vec());
         let values: Vec<f32> = (0..shape.num_elements()).map(|i| i as f32).collect();
-        FlexTensor::new(
-            Bytes::from_elems(values),
-            Layout::contiguous(shape),
-            DType::F32,
-        )
+        FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(shape), DType::F32)
     }
 
     fn values(x: &FlexTensor) -> Vec<f32> {
@@ -232,24 +210,13 @@ mod tests {
     fn every_value_is_swept_once() {
         for n in [0, 1, 15, 17, 2 * PIECE, 2 * PIECE + 1, 3 * PIECE + 5] {
             let expected: Vec<f32> = (0..n).map(|i| i as f32 * 2.0 + 0.5).collect();
-            assert_eq!(
-                values(&unary(Twice, counted(&[n]))),
-                expected,
-                "in place, {n}"
-            );
+            assert_eq!(values(&unary(Twice, counted(&[n]))), expected, "in place, {n}");
             let shared = counted(&[n]);
             let keep = shared.clone();
             assert_eq!(values(&unary(Twice, shared)), expected, "shared, {n}");
-            assert_eq!(
-                values(&keep),
-                values(&counted(&[n])),
-                "the other holder's, {n}"
-            );
-            let difference: Vec<f32> = expected
-                .iter()
-                .zip(values(&keep))
-                .map(|(x, y)| x - y)
-                .collect();
+            assert_eq!(values(&keep), values(&counted(&[n])), "the other holder's, {n}");
+            let difference: Vec<f32> =
+                expected.iter().zip(values(&keep)).map(|(x, y)| x - y).collect();
             assert_eq!(
                 values(&binary(Less, &unary(Twice, keep.clone()), &keep)),
                 difference,
@@ -262,11 +229,7 @@ mod tests {
     fn views_sweep_their_own_values() {
         let base = counted(&[3, 5, 2]);
         let all = values(&base);
-        for view in [
-            base.narrow(0, 1, 2),
-            base.narrow(1, 2, 3),
-            base.transpose(0, 2),
-        ] {
+        for view in [base.narrow(0, 1, 2), base.narrow(1, 2, 3), base.transpose(0, 2)] {
             let expected: Vec<f32> = values(&view).iter().map(|x| x * 2.0 + 0.5).collect();
             let swept = unary(Twice, view.clone());
             assert_eq!(swept.layout().shape(), view.layout().shape());
@@ -277,10 +240,7 @@ mod tests {
         }
         // The only holder of a slice may write in place, but only within the slice.
         let alone = counted(&[4, 3]).narrow(0, 1, 2);
-        assert_eq!(
-            values(&unary(Twice, alone)),
-            [6.5, 8.5, 10.5, 12.5, 14.5, 16.5]
-        );
+        assert_eq!(values(&unary(Twice, alone)), [6.5, 8.5, 10.5, 12.5, 14.5, 16.5]);
     }
 
     #[test]
@@ -290,15 +250,8 @@ mod tests {
         for (i, (p, c)) in portable.iter_mut().zip(&mut chosen).enumerate() {
             (*p, *c) = (i as f32 - 50.0, i as f32 - 50.0);
         }
-        InPlace {
-            function: Twice,
-            values: &mut portable,
-        }
-        .run::<false>();
-        run(InPlace {
-            function: Twice,
-            values: &mut chosen,
-        });
+        InPlace { function: Twice, values: &mut portable }.run::<false>();
+        run(InPlace { function: Twice, values: &mut chosen });
         assert_eq!(portable, chosen, "these sums are exact, fused or not");
     }
 }

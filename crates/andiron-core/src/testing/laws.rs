@@ -86,7 +86,12 @@ where
             return Err(format!("{text} became {second}"));
         }
         let other = Network::init(again, SEED, &self.device).map_err(|error| said(&error))?;
-        same_bytes(&self.network()?, &other, "the configuration read back gives other weights")
+        same_bytes(&self.network()?, &other, "the configuration read back gives other weights")?;
+        // A setting without a parameter of its own shows in the answers only.
+        let other = Predictor::new(self.task.clone(), other, &self.device);
+        let inputs = self.inputs();
+        let answers = predict(&self.predictor()?, &inputs)?;
+        equal(&answers, &predict(&other, &inputs)?, "the configuration read back gives other answers")
     }
 
     fn output_shape(&self) -> Result<(), String> {
@@ -95,9 +100,6 @@ where
         let mut forms = Vec::new();
         for size in [1, 2, inputs.len()] {
             let answers = predict(&predictor, &inputs[..size])?;
-            if answers.len() != size {
-                return Err(format!("{size} inputs got {} answers", answers.len()));
-            }
             forms.extend(answers.iter().map(form));
         }
         match forms.iter().find(|form| **form != forms[0]) {
@@ -156,6 +158,9 @@ where
         let model = self.network()?.model.train();
         let batch = self.task.batch(&self.examples, &tape).map_err(|error| said(&error))?;
         let loss = training(SEED, || self.task.learn(&model, batch)).mean;
+        if !loss.is_tracked() {
+            return Err("the loss depends on no parameter that is trained".to_owned());
+        }
         let grads = GradientsParams::from_grads(loss.backward(), &model);
         let mut unreached = Unreached { path: Vec::new(), grads: &grads, found: Vec::new() };
         model.visit(&mut unreached);
@@ -286,6 +291,9 @@ fn predict<T: crate::Task>(
     inputs: &[T::Input],
 ) -> Result<Vec<Value>, String> {
     let answers = predictor.predict(inputs).map_err(|error| said(&error))?;
+    if answers.len() != inputs.len() {
+        return Err(format!("{} inputs got {} answers", inputs.len(), answers.len()));
+    }
     answers
         .iter()
         .map(|answer| serde_json::to_value(answer).map_err(|error| said(&error)))
@@ -328,11 +336,17 @@ impl ModuleVisitor for Unreached<'_> {
         if !param.is_require_grad() {
             return;
         }
-        let why = match self.grads.get::<D>(param.id) {
+        let largest = self
+            .grads
+            .get::<D>(param.id)
+            .map(|grad| grad.into_data().iter::<f32>().fold(0.0, |most: f32, g| {
+                // `max` would pass over NaN.
+                if g.is_nan() { g } else { most.max(g.abs()) }
+            }));
+        let why = match largest {
             None => "no gradient",
-            Some(grad) if grad.clone().abs().max().into_scalar::<f32>() == 0.0 => {
-                "gradient is all zero"
-            }
+            Some(0.0) => "gradient is all zero",
+            Some(largest) if !largest.is_finite() => "gradient is not finite",
             Some(_) => return,
         };
         self.found.push(format!("{}: {why}", self.path.join(".")));

@@ -1,9 +1,10 @@
 //! The update rules, with PyTorch's settings.
 
+use super::adamw::AdamW;
 use crate::{ConfigError, init::Parameter};
 use burn::{
     module::ParamGroup,
-    optim::{AdamWConfig, ModuleOptimizer, SgdConfig, decay::WeightDecayConfig, momentum::MomentumConfig},
+    optim::{ModuleOptimizer, SgdConfig, decay::WeightDecayConfig, momentum::MomentumConfig},
 };
 use serde::{Deserialize, Serialize};
 
@@ -92,14 +93,13 @@ impl OptimizerConfig {
         let undecayed = ParamGroup::from_ids(ids);
         match *self {
             Self::AdamW { beta_1, beta_2, epsilon, weight_decay } => {
-                let with = |decay| {
-                    AdamWConfig::new()
-                        .with_beta_1(beta_1)
-                        .with_beta_2(beta_2)
-                        .with_epsilon(epsilon)
-                        .with_weight_decay(decay)
+                let with = |weight_decay: f32| AdamW {
+                    beta_1: beta_1.into(),
+                    beta_2: beta_2.into(),
+                    epsilon: epsilon.into(),
+                    weight_decay: weight_decay.into(),
                 };
-                with(weight_decay).init().with_group(undecayed, with(0.0).build(), None)
+                ModuleOptimizer::from(with(weight_decay)).with_group(undecayed, with(0.0), None)
             }
             Self::Sgd { momentum, weight_decay } => {
                 let with = |decay: f32| {

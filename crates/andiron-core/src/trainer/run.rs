@@ -147,7 +147,7 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
             let last = step + 1 == settings.max_steps;
             let mut finished = last;
             if !self.valid.is_empty() && (last || (step + 1).is_multiple_of(settings.eval_every)) {
-                let loss = self.measure(&model, step)?;
+                let loss = self.measure(&model, step, entry.grad_norm)?;
                 entry.valid_loss = Some(loss);
                 finished |= settings.patience.is_some_and(|patience| self.reached.stale >= patience);
             }
@@ -196,6 +196,9 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
             let batch = batch.map_err(on("training"))?;
             let seed = mix(settings.seed, &[DROPOUT, step as u64, micro as u64]);
             let Loss { mean, count } = training(seed, || self.task.learn(&model, batch));
+            if !mean.is_tracked() {
+                return Err(TrainError::NothingToTrain);
+            }
             terms += count;
             total += mean.clone().into_scalar::<f64>() * count as f64;
             let grads = (mean * count as f64).backward();
@@ -219,11 +222,19 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
     }
 
     /// The loss on the validation data; keeps the weights if it is the lowest so far.
-    fn measure(&mut self, model: &C::Model, step: usize) -> Result<f64, TrainError> {
+    fn measure(
+        &mut self,
+        model: &C::Model,
+        step: usize,
+        norm: f64,
+    ) -> Result<f64, TrainError> {
         let model = model.valid();
         let size = self.trainer.config.batch_size;
         let loss = mean_loss(self.task, &model, self.valid, size, &self.plain)
             .map_err(on("validation"))?;
+        if !loss.is_finite() {
+            return Err(TrainError::Diverged { step, loss, norm });
+        }
         if self.reached.best.is_none_or(|best| loss < best.loss) {
             self.reached.best = Some(Best { step, loss });
             self.reached.stale = 0;

@@ -1,0 +1,190 @@
+//! The contract suite holds for honest models, and each law fails on a fault planted for it.
+
+use crate::toy::{self, Fault, PooledConfig};
+use andiron_core::{
+    Labels,
+    testing::{Contract, ContractReport, Law, Outcome},
+};
+
+fn report(fault: Fault) -> ContractReport {
+    Contract::new(toy::tokens(fault), PooledConfig::new(fault), toy::examples()).report()
+}
+
+/// The laws that `fault` breaks are `laws`, and the first says `text`.
+fn breaks(fault: Fault, laws: &[Law], text: &str) {
+    let report = report(fault);
+    let broken: Vec<Law> = report.broken().iter().map(|(law, _)| *law).collect();
+    assert_eq!(broken, laws, "{fault:?}\n{report}");
+    let Outcome::Broken(how) = report.outcome(laws[0]) else {
+        panic!("{report}")
+    };
+    assert!(how.contains(text), "{fault:?} shows as: {how}");
+    assert!(report.to_string().contains(&format!("BROKEN   {:?}: {how}", laws[0])));
+    assert_eq!(report.counts(), (11 - laws.len(), 0, laws.len()));
+}
+
+#[test]
+fn an_honest_model_keeps_all_laws() {
+    let contract = Contract::new(
+        toy::tokens(Fault::None),
+        PooledConfig::new(Fault::None),
+        toy::examples(),
+    );
+    let report = contract.check();
+    assert_eq!(report.counts(), (11, 0, 0));
+    assert_eq!((report.task, report.architecture), ("toy-tokens", "toy-pooled"));
+}
+
+#[test]
+fn a_declared_law_is_counted_and_not_tried() {
+    // The fault would break it, were it tried.
+    let fault = Fault::DependsOnBackend;
+    let report = Contract::new(toy::tokens(fault), PooledConfig::new(fault), toy::examples())
+        .without(Law::Backends, "there is one backend only")
+        .report();
+    assert_eq!(report.counts(), (10, 1, 0));
+    let declared = Outcome::Declared("there is one backend only".to_owned());
+    assert_eq!(report.outcome(Law::Backends), &declared);
+    let text = report.to_string();
+    assert!(text.contains("10 laws hold, 1 have no meaning here, 0 are broken"), "{text}");
+    assert!(text.contains("no sense Backends: there is one backend only"), "{text}");
+}
+
+#[test]
+#[should_panic(expected = "BROKEN   Gradients: forgotten.weight: no gradient")]
+fn check_panics_with_the_report() {
+    let fault = Fault::UnusedLayer;
+    Contract::new(toy::tokens(fault), PooledConfig::new(fault), toy::examples()).check();
+}
+
+#[test]
+fn too_few_examples_are_refused() {
+    let few = toy::examples()[..3].to_vec();
+    let report =
+        Contract::new(toy::tokens(Fault::None), PooledConfig::new(Fault::None), few).report();
+    assert_eq!(report.counts(), (0, 0, 11));
+    let wanted = Outcome::Broken("3 examples are too few: 4 are needed".to_owned());
+    assert_eq!(report.outcome(Law::Overfit), &wanted);
+}
+
+#[test]
+fn padding_needs_examples_of_different_sizes() {
+    let mut examples = toy::examples();
+    examples.retain(|example| (3..6).contains(&example.input.len()));
+    examples.extend(examples.clone());
+    let labels = Labels::of(toy::examples().iter().map(|e| &e.target)).unwrap();
+    let task = toy::Tokens { labels, fault: Fault::None };
+    let report = Contract::new(task, PooledConfig::new(Fault::None), examples).report();
+    let Outcome::Broken(how) = report.outcome(Law::Padding) else { panic!("{report}") };
+    assert!(how.starts_with("no example is half as long as the longest"), "{how}");
+}
+
+#[test]
+fn a_width_that_json_forgets() {
+    let laws = [Law::ConfigRoundTrip, Law::WeightsRoundTrip];
+    breaks(Fault::SkipsWidth, &laws, "the configuration read back gives other weights");
+}
+
+#[test]
+fn a_scale_that_json_forgets() {
+    let laws = [Law::ConfigRoundTrip, Law::WeightsRoundTrip];
+    breaks(Fault::SkipsScale, &laws, "the configuration read back gives other answers");
+}
+
+#[test]
+fn answers_that_are_lost() {
+    breaks(Fault::LosesAnswers, &[Law::OutputShape], "2 inputs got 1 answers");
+}
+
+#[test]
+fn answers_of_another_form() {
+    breaks(Fault::ChangesForm, &[Law::OutputShape], "answers differ in form: {label:text,score");
+}
+
+#[test]
+fn rows_that_see_each_other() {
+    breaks(Fault::MixesRows, &[Law::OneByOne], "alone and in the batch: .");
+}
+
+#[test]
+fn a_batch_that_is_mixed() {
+    // A batch of one loses all its logits: whatever is learnt, it is not answered.
+    let laws = [Law::OneByOne, Law::Padding];
+    breaks(Fault::MixesBatch, &laws, "alone and in the batch");
+}
+
+#[test]
+fn padding_that_is_counted() {
+    // Both laws pad: the batch of all inputs does too.
+    let fault = Fault::CountsPadding;
+    breaks(fault, &[Law::OneByOne, Law::Padding], "alone and in the batch");
+    let report = report(fault);
+    let Outcome::Broken(how) = report.outcome(Law::Padding) else { panic!("{report}") };
+    assert!(how.starts_with("input 0 alone and padded to input 3: ."), "{how}");
+}
+
+#[test]
+fn a_layer_that_is_forgotten() {
+    breaks(
+        Fault::UnusedLayer,
+        &[Law::Gradients],
+        "forgotten.weight: no gradient, forgotten.bias: no gradient",
+    );
+}
+
+#[test]
+fn a_path_times_zero() {
+    breaks(
+        Fault::ZeroedPath,
+        &[Law::Gradients],
+        "forgotten.weight: gradient is all zero, forgotten.bias: gradient is all zero",
+    );
+}
+
+#[test]
+fn a_network_without_trainable_parameters() {
+    let report = report(Fault::Frozen);
+    let wanted = Outcome::Broken("the loss depends on no parameter that is trained".to_owned());
+    assert_eq!(report.outcome(Law::Gradients), &wanted, "{report}");
+    let broken: Vec<Law> = report.broken().iter().map(|(law, _)| *law).collect();
+    assert_eq!(broken, [Law::Gradients, Law::Overfit], "{report}");
+}
+
+#[test]
+fn a_network_that_learns_next_to_nothing() {
+    breaks(Fault::Blind, &[Law::Overfit], "after 150 steps on one batch the loss fell from 1.");
+}
+
+#[test]
+fn a_state_that_is_not_saved() {
+    breaks(Fault::UnsavedState, &[Law::WeightsRoundTrip, Law::Backends], "saved and loaded: .");
+}
+
+#[test]
+fn a_loss_that_forgets_the_seed() {
+    // Where no other thread draws, the draws follow the seeds of the parameters by chance.
+    breaks(Fault::DrawsInLoss, &[Law::SeededRuns], "weights");
+}
+
+#[test]
+fn a_forward_pass_that_draws() {
+    let report = report(Fault::DrawsInForward);
+    let Outcome::Broken(how) = report.outcome(Law::PredictTwice) else { panic!("{report}") };
+    assert!(how.starts_with("the first and second time: ."), "{how}");
+    assert!(matches!(report.outcome(Law::SeededRuns), Outcome::Broken(_)), "{report}");
+}
+
+#[test]
+fn a_network_that_remembers() {
+    breaks(Fault::Remembers, &[Law::PredictTwice], "the first and second time: .");
+}
+
+#[test]
+fn a_network_that_minds_the_thread() {
+    breaks(Fault::DependsOnThread, &[Law::SendSync], "on one thread and on several: .");
+}
+
+#[test]
+fn a_network_that_minds_the_backend() {
+    breaks(Fault::DependsOnBackend, &[Law::Backends], "on flex and on ndarray: .");
+}
