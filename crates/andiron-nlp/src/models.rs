@@ -1,0 +1,4 @@
+//! The networks.
+
+pub mod hashed_linear;
+pub mod text_encoder;

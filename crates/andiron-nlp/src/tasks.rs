@@ -1,0 +1,3 @@
+//! The tasks.
+
+pub mod text_classification;

@@ -1,0 +1,187 @@
+//! How each algorithm is set up for data: labels, vocabulary and class weights come from the
+//! training examples alone.
+
+use super::TextClassification;
+use crate::{
+    features::{Features, NGrams, Vocabulary, tokens},
+    models::{hashed_linear::HashedLinearConfig, text_encoder::TextEncoderConfig},
+    text::Text,
+};
+use andiron_core::{
+    ConfigError, DataError, Dataset, Labels, Recipe,
+    data::{Example, ExampleOf, all},
+    overlay,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What [`HashedLinearConfig`]'s recipe takes; a field left out has its default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HashedLinearOptions {
+    /// As [`HashedLinearConfig::n_buckets`].
+    pub n_buckets: usize,
+    /// As [`HashedLinearConfig::d_model`].
+    pub d_model: usize,
+    /// As [`HashedLinearConfig::dropout`].
+    pub dropout: f64,
+    /// As [`NGrams::max_length`].
+    pub max_length: usize,
+    /// As [`NGrams::words`].
+    pub words: usize,
+    /// As [`NGrams::least_characters`].
+    pub least_characters: usize,
+    /// As [`NGrams::most_characters`].
+    pub most_characters: usize,
+    /// Whether every class weighs the same in training, however many examples it has; default
+    /// true. The probabilities are then those for classes that are equally frequent.
+    pub balance: bool,
+    /// As [`TextClassification::label_smoothing`].
+    pub label_smoothing: f64,
+}
+
+impl Default for HashedLinearOptions {
+    fn default() -> Self {
+        let (config, ngrams) = (HashedLinearConfig::new(2), NGrams::default());
+        Self {
+            n_buckets: config.n_buckets,
+            d_model: config.d_model,
+            dropout: config.dropout,
+            max_length: ngrams.max_length,
+            words: ngrams.words,
+            least_characters: ngrams.least_characters,
+            most_characters: ngrams.most_characters,
+            balance: true,
+            label_smoothing: 0.0,
+        }
+    }
+}
+
+/// What [`TextEncoderConfig`]'s recipe takes; a field left out has its default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TextEncoderOptions {
+    /// As [`TextEncoderConfig::d_model`].
+    pub d_model: usize,
+    /// As [`TextEncoderConfig::n_heads`].
+    pub n_heads: usize,
+    /// As [`TextEncoderConfig::n_layers`].
+    pub n_layers: usize,
+    /// As [`TextEncoderConfig::d_hidden`].
+    pub d_hidden: usize,
+    /// As [`TextEncoderConfig::max_length`].
+    pub max_length: usize,
+    /// As [`TextEncoderConfig::dropout`].
+    pub dropout: f64,
+    /// How often a word must stand in the training texts to be known; 1 or more, default 2, so that
+    /// the network learns what an unknown word is.
+    pub least_count: usize,
+    /// Whether every class weighs the same in training, however many examples it has; default
+    /// true. The probabilities are then those for classes that are equally frequent.
+    pub balance: bool,
+    /// As [`TextClassification::label_smoothing`].
+    pub label_smoothing: f64,
+}
+
+impl Default for TextEncoderOptions {
+    fn default() -> Self {
+        let config = TextEncoderConfig::new(2, 2);
+        Self {
+            d_model: config.d_model,
+            n_heads: config.n_heads,
+            n_layers: config.n_layers,
+            d_hidden: config.d_hidden,
+            max_length: config.max_length,
+            dropout: config.dropout,
+            least_count: 2,
+            balance: true,
+            label_smoothing: 0.0,
+        }
+    }
+}
+
+type Examples = Vec<Example<Text, String>>;
+
+impl Recipe<TextClassification> for HashedLinearConfig {
+    /// `options` is a [`HashedLinearOptions`].
+    fn prepare(
+        options: &Value,
+        train: &dyn Dataset<ExampleOf<TextClassification>>,
+    ) -> Result<(TextClassification, Self), DataError> {
+        let options = overlay(&HashedLinearOptions::default(), options)?;
+        let train = checked(train)?;
+        let ngrams = NGrams {
+            max_length: options.max_length,
+            words: options.words,
+            least_characters: options.least_characters,
+            most_characters: options.most_characters,
+        };
+        ngrams.check()?;
+        let features = Features::NGrams(ngrams);
+        let task = task(&train, features, options.balance, options.label_smoothing)?;
+        let config = Self::new(task.labels.count())
+            .with_n_buckets(options.n_buckets)
+            .with_d_model(options.d_model)
+            .with_dropout(options.dropout);
+        Ok((task, config))
+    }
+}
+
+impl Recipe<TextClassification> for TextEncoderConfig {
+    /// `options` is a [`TextEncoderOptions`].
+    fn prepare(
+        options: &Value,
+        train: &dyn Dataset<ExampleOf<TextClassification>>,
+    ) -> Result<(TextClassification, Self), DataError> {
+        let options = overlay(&TextEncoderOptions::default(), options)?;
+        ConfigError::at_least("least_count", 1, options.least_count)?;
+        let train = checked(train)?;
+        let texts = train.iter().map(|example| example.input.text.as_str());
+        let vocabulary = Vocabulary::of(texts, options.least_count, options.max_length)?;
+        let n_tokens = vocabulary.len();
+        let features = Features::Vocabulary(vocabulary);
+        let task = task(&train, features, options.balance, options.label_smoothing)?;
+        let config = Self::new(n_tokens, task.labels.count())
+            .with_d_model(options.d_model)
+            .with_n_heads(options.n_heads)
+            .with_n_layers(options.n_layers)
+            .with_d_hidden(options.d_hidden)
+            .with_max_length(options.max_length)
+            .with_dropout(options.dropout);
+        Ok((task, config))
+    }
+}
+
+/// All examples; an empty text is found here, with its place, and not in the middle of a run.
+fn checked(train: &dyn Dataset<ExampleOf<TextClassification>>) -> Result<Examples, DataError> {
+    let train = all(train)?;
+    for (index, example) in train.iter().enumerate() {
+        if tokens(&example.input.text).is_empty() {
+            return Err(DataError::Empty { what: "the text".to_owned() }.at(index, None));
+        }
+    }
+    Ok(train)
+}
+
+fn task(
+    train: &Examples,
+    features: Features,
+    balance: bool,
+    label_smoothing: f64,
+) -> Result<TextClassification, DataError> {
+    ConfigError::within("label_smoothing", 0.0, 1.0, label_smoothing)?;
+    let labels = Labels::of(train.iter().map(|example| &example.target))?;
+    let class_weights = balance.then(|| balanced(&labels, train)).transpose()?;
+    Ok(TextClassification { labels, features, class_weights, label_smoothing })
+}
+
+/// `n / (k · n_c)` for each class `c` of `k`, with `n` examples of which `n_c` are of the class:
+/// every class weighs the same in all, and the mean weight of an example is 1.
+fn balanced(labels: &Labels, train: &Examples) -> Result<Vec<f32>, DataError> {
+    let mut counts = vec![0_usize; labels.count()];
+    for example in train {
+        counts[labels.index(&example.target)?] += 1;
+    }
+    let share = train.len() as f32 / labels.count() as f32;
+    Ok(counts.into_iter().map(|count| share / count as f32).collect())
+}
