@@ -1,1 +1,54 @@
-//! andiron-vision
+//! Vision for Andiron: which class an image belongs to.
+//!
+//! Use this crate (through `andiron`, feature `vision`) to train, measure and run classifiers of
+//! small images: digits, garments, crops of a larger picture. It is not for you if you want to
+//! find objects in a photograph or to run a published ImageNet network: neither is here yet.
+//!
+//! - [`Image`]: pixels in memory, decoded from a file of any common format under limits.
+//! - [`data`]: examples from idx files (MNIST's format) and from a folder with a folder a class.
+//! - [`ImageTransform`]: from an image of any size to the numbers that a network takes.
+//! - [`models`]: the networks. [`tasks`]: what they learn and answer.
+//! - [`TASKS`]: what a program's registry is given.
+//!
+//! ```
+//! use andiron_core::{Example, GradientTrainer, Network, Recipe, Trainer, TrainingConfig, trainer::Progress};
+//! use andiron_vision::{Image, models::small_cnn::SmallCnnConfig};
+//! use burn::tensor::Device;
+//! use serde_json::json;
+//!
+//! // Dark and light images, 6 wide and 5 high.
+//! let shade = |value: u8| Image::gray(6, 5, vec![value; 30]);
+//! let mut data = Vec::new();
+//! for value in 0..20u8 {
+//!     data.push(Example { input: shade(value)?, target: "dark".to_owned() });
+//!     data.push(Example { input: shade(235 + value)?, target: "light".to_owned() });
+//! }
+//! let device = Device::flex();
+//! let (task, config) = SmallCnnConfig::prepare(&json!({}), &data)?;
+//! let trainer = GradientTrainer::new(TrainingConfig::new(20)).with_progress(Progress::Silent);
+//! let network = Network::init(config, 1, &device)?;
+//! let fitted = trainer.fit(task, network, &data, &vec![], &device)?;
+//! let answers = fitted.predictor.predict(&[shade(250)?, shade(3)?])?;
+//! assert_eq!(answers[0].as_ref().label, "light");
+//! assert_eq!(answers[1].as_ref().label, "dark");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod data;
+pub mod models;
+pub mod picture;
+#[cfg(test)]
+mod samples;
+pub mod tasks;
+pub mod transform;
+
+pub use picture::Image;
+pub use tasks::image_classification::{
+    IMAGE_CLASSIFIERS, ImageClassification, ImageLabel, ImageOptions,
+};
+pub use transform::ImageTransform;
+
+use andiron_core::TaskEntry;
+
+/// The tasks of this crate, for a registry.
+pub static TASKS: &[TaskEntry] = &[TaskEntry::of::<ImageClassification>()];

@@ -1,0 +1,4 @@
+//! The networks, one file each.
+
+pub mod resnet;
+pub mod small_cnn;

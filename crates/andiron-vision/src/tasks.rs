@@ -1,0 +1,3 @@
+//! The tasks: raw value, batch, prediction.
+
+pub mod image_classification;

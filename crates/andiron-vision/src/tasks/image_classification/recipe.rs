@@ -1,0 +1,176 @@
+//! How each architecture is set up for images it has not seen.
+
+use super::ImageClassification;
+use crate::{
+    data::ImageExample,
+    models::{
+        resnet::{ResNetConfig, Stem},
+        small_cnn::SmallCnnConfig,
+    },
+    transform::ImageStatistics,
+};
+use andiron_core::{DataError, Dataset, Labels, Recipe, overlay};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// What may be asked of the images, whatever the architecture.
+///
+/// As JSON its fields stand beside those of the architecture.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ImageOptions {
+    /// Width to which images are resized, in pixels; none takes the most common, at most 64.
+    pub width: Option<usize>,
+    /// Height to which images are resized, in pixels; none takes the most common, at most 64.
+    pub height: Option<usize>,
+    /// 1 for grey, 3 for colours; none takes what the images have.
+    pub channels: Option<usize>,
+    /// Share of the truth that the loss spreads evenly over all labels, 0 to 1.
+    pub label_smoothing: f64,
+}
+
+/// The task for the training examples: one walk over them.
+fn task(
+    options: &ImageOptions,
+    train: &dyn Dataset<ImageExample>,
+) -> Result<ImageClassification, DataError> {
+    let (mut statistics, mut labels) = (ImageStatistics::default(), BTreeSet::new());
+    let mut only = (String::new(), 0);
+    for index in 0..train.len() {
+        let example = train.get(index)?;
+        statistics.add(&example.input);
+        only = (example.target.clone(), index + 1);
+        labels.insert(example.target);
+    }
+    if labels.len() == 1 {
+        let (label, examples) = only;
+        return Err(DataError::OneClass { label, examples });
+    }
+    let transform = statistics.transform(options.width, options.height, options.channels)?;
+    let task = ImageClassification::new(Labels::of(&labels)?, transform);
+    Ok(task.with_label_smoothing(options.label_smoothing)?)
+}
+
+/// The options of a [`SmallCnnConfig`]: those that its data do not decide.
+#[derive(Serialize, Deserialize)]
+struct SmallCnnOptions {
+    #[serde(flatten)]
+    image: ImageOptions,
+    widths: [usize; 2],
+    d_hidden: usize,
+    dropout: f64,
+}
+
+impl Recipe<ImageClassification> for SmallCnnConfig {
+    fn prepare(
+        options: &Value,
+        train: &dyn Dataset<ImageExample>,
+    ) -> Result<(ImageClassification, Self), DataError> {
+        let usual = Self::new(1, 4, 4, 2);
+        let defaults = SmallCnnOptions {
+            image: ImageOptions::default(),
+            widths: usual.widths,
+            d_hidden: usual.d_hidden,
+            dropout: usual.dropout,
+        };
+        let SmallCnnOptions { image, widths, d_hidden, dropout } = overlay(&defaults, options)?;
+        let task = task(&image, train)?;
+        let (transform, n_classes) = (&task.transform, task.labels.count());
+        let (channels, height, width) =
+            (transform.channels(), transform.height(), transform.width());
+        let config = Self { channels, height, width, n_classes, widths, d_hidden, dropout };
+        Ok((task, config))
+    }
+}
+
+/// The options of a [`ResNetConfig`]: those that its data do not decide.
+#[derive(Serialize, Deserialize)]
+struct ResNetOptions {
+    #[serde(flatten)]
+    image: ImageOptions,
+    widths: Vec<usize>,
+    blocks: Vec<usize>,
+    /// None takes the one for the size of the images.
+    stem: Option<Stem>,
+}
+
+/// The first layer for images whose shorter side has so many pixels: the first stage then sees
+/// between 10 and 40 of them, or of a large image a quarter.
+fn stem_for(side: usize) -> Stem {
+    match side {
+        0..20 => Stem::Small,
+        20..80 => Stem::Medium,
+        _ => Stem::Large,
+    }
+}
+
+impl Recipe<ImageClassification> for ResNetConfig {
+    fn prepare(
+        options: &Value,
+        train: &dyn Dataset<ImageExample>,
+    ) -> Result<(ImageClassification, Self), DataError> {
+        let Self { widths, blocks, .. } = Self::small(1, 2);
+        let image = ImageOptions::default();
+        let defaults = ResNetOptions { image, widths, blocks, stem: None };
+        let ResNetOptions { image, widths, blocks, stem } = overlay(&defaults, options)?;
+        let task = task(&image, train)?;
+        let (transform, n_classes) = (&task.transform, task.labels.count());
+        let channels = transform.channels();
+        let stem = stem.unwrap_or_else(|| stem_for(transform.width().min(transform.height())));
+        Ok((task, Self { channels, n_classes, widths, blocks, stem }))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::picture::Image;
+    use andiron_core::Example;
+    use serde_json::json;
+
+    fn example(width: u32, height: u32, label: &str) -> ImageExample {
+        let input = Image::gray(width, height, vec![51; (width * height) as usize]).unwrap();
+        Example { input, target: label.to_owned() }
+    }
+
+    #[test]
+    fn size_channels_and_labels_come_from_the_data() {
+        let data = vec![example(9, 5, "b"), example(7, 6, "a"), example(9, 5, "a")];
+        let (task, config) = SmallCnnConfig::prepare(&json!({}), &data).unwrap();
+        assert_eq!((config.width, config.height, config.channels), (9, 5, 1));
+        assert_eq!((task.labels.names().join(" "), config.n_classes), ("a b".to_owned(), 2));
+        let (task, config) = ResNetConfig::prepare(&json!(null), &data).unwrap();
+        assert_eq!((task.transform.width(), task.transform.height()), (9, 5));
+        assert_eq!((config.channels, config.stem), (1, Stem::Small));
+    }
+
+    #[test]
+    fn options_override_and_are_checked() {
+        let data = vec![example(9, 5, "b"), example(9, 5, "a")];
+        let options = json!({"width": 30, "height": 21, "channels": 3, "blocks": [2, 1, 1], "label_smoothing": 0.1});
+        let (task, config) = ResNetConfig::prepare(&options, &data).unwrap();
+        assert_eq!((task.transform.width(), task.transform.height(), config.channels), (30, 21, 3));
+        assert_eq!((config.blocks, config.stem, task.label_smoothing), (vec![2, 1, 1], Stem::Medium, 0.1));
+        let refusal = |options: Value| {
+            let DataError::Config(error) = SmallCnnConfig::prepare(&options, &data).unwrap_err() else {
+                panic!("an option is a setting")
+            };
+            error.to_string()
+        };
+        assert!(refusal(json!({"widht": 30})).starts_with("there is no setting \"widht\"; known are"));
+        assert!(refusal(json!({"width": "30"})).starts_with("setting \"width\" cannot be \"30\""));
+        assert_eq!(refusal(json!({"width": 0})), "width must lie in 1..=1024, but is 0");
+        assert!(refusal(json!({"channels": 2})).starts_with("setting \"channels\" cannot be 2"));
+        assert_eq!(refusal(json!({"label_smoothing": 2})), "label_smoothing must lie in 0..=1, but is 2");
+    }
+
+    #[test]
+    fn one_label_or_none_is_refused() {
+        let one = vec![example(9, 5, "a"), example(9, 5, "a")];
+        let refused = SmallCnnConfig::prepare(&json!({}), &one);
+        assert!(matches!(refused, Err(DataError::OneClass { examples: 2, .. })));
+        let refused = SmallCnnConfig::prepare(&json!({}), &Vec::<ImageExample>::new());
+        assert!(matches!(refused, Err(DataError::Empty { .. })));
+    }
+}
