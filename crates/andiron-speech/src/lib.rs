@@ -1,1 +1,58 @@
-//! andiron-speech
+//! Speech for Andiron: waveforms, front ends, and the models that learn from them.
+//!
+//! Use this crate to tell sounds apart (languages, speakers, commands) from WAV files, or to take
+//! a front end with librosa's numbers for a model of your own. It does not transcribe or speak.
+//!
+//! - [`Waveform`]: WAV files in, one channel of `f32` out, at the rate you want.
+//! - [`frontend`]: power spectra of any FFT size, mel bands, cepstra, statistics.
+//! - [`AudioBatch`]: what every model here takes.
+//! - [`tasks::audio_classification`]: one label a sound, by two algorithms.
+//!
+//! ```
+//! use andiron_core::{
+//!     Example, GradientTrainer, Network, Recipe, Trainer, TrainingConfig, trainer::Progress,
+//! };
+//! use andiron_speech::{Waveform, models::statistics_linear::StatisticsLinearConfig};
+//! use burn::tensor::Device;
+//! use serde_json::json;
+//!
+//! // Low and high tones of different lengths.
+//! let tone = |pitch: f32, samples: usize| {
+//!     let samples = (0..samples).map(|n| (pitch * n as f32).sin()).collect();
+//!     Waveform { samples, rate: 8_000 }
+//! };
+//! let example = |pitch: f32, samples, label: &str| Example {
+//!     input: tone(pitch, samples),
+//!     target: label.to_owned(),
+//! };
+//! let train: Vec<_> = (0..12)
+//!     .map(|n| match n % 2 {
+//!         0 => example(0.2 + 0.01 * n as f32, 2_000 + 31 * n, "low"),
+//!         _ => example(1.4 + 0.01 * n as f32, 2_000 + 57 * n, "high"),
+//!     })
+//!     .collect();
+//!
+//! let device = Device::flex();
+//! let (task, config) = StatisticsLinearConfig::prepare(&json!({}), &train)?;
+//! let settings = TrainingConfig::new(60).with_learning_rate(0.05);
+//! let fitted = GradientTrainer::new(settings)
+//!     .with_progress(Progress::Silent)
+//!     .fit(task, Network::init(config, 7, &device)?, &train, &Vec::new(), &device)?;
+//! assert_eq!(fitted.predictor.predict(&[tone(0.23, 3_333)])?[0].label, "low");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod batch;
+pub mod frontend;
+pub mod models;
+pub mod tasks;
+pub mod waveform;
+
+pub use batch::AudioBatch;
+pub use tasks::audio_classification::AudioClassification;
+pub use waveform::Waveform;
+
+use andiron_core::TaskEntry;
+
+/// The tasks of this crate, for a [`Registry`](andiron_core::Registry).
+pub static TASKS: &[TaskEntry] = &[TaskEntry::of::<AudioClassification>()];

@@ -1,0 +1,4 @@
+//! Networks, one file each.
+
+pub mod mel_cnn;
+pub mod statistics_linear;

@@ -1,0 +1,3 @@
+//! What can be learnt from sound, one file a task.
+
+pub mod audio_classification;

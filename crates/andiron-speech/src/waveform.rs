@@ -1,0 +1,166 @@
+//! Sound as numbers: what comes out of a WAV file and goes into a front end.
+
+mod resample;
+mod wav;
+
+use crate::frontend::reject_infinite;
+use andiron_core::DataError;
+use serde::{Deserialize, Serialize};
+use std::{fs, path::Path};
+
+/// One channel of sound.
+///
+/// ```
+/// use andiron_speech::Waveform;
+///
+/// let tone: Vec<f32> = (0..800).map(|n| (0.3 * n as f32).sin()).collect();
+/// let wave = Waveform::new(tone, 8_000)?;
+/// assert_eq!(wave.seconds(), 0.1);
+/// assert_eq!(Waveform::from_wav(&wave.to_wav()?)?, wave);
+/// assert_eq!(wave.resample(16_000)?.samples.len(), 1_600);
+/// # Ok::<(), andiron_core::DataError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Waveform {
+    /// The samples in order; full scale is -1 to 1, louder is allowed. All finite, at least one.
+    pub samples: Vec<f32>,
+    /// Samples a second, [`MIN_RATE`](Self::MIN_RATE) to [`MAX_RATE`](Self::MAX_RATE).
+    pub rate: u32,
+}
+
+impl Waveform {
+    /// The lowest sample rate that is read, in hertz.
+    pub const MIN_RATE: u32 = 1_000;
+    /// The highest sample rate that is read, in hertz.
+    pub const MAX_RATE: u32 = 768_000;
+    /// The longest sound that is read, in seconds.
+    pub const MAX_SECONDS: u64 = 600;
+
+    /// A waveform of `samples` taken `rate` times a second.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn new(samples: Vec<f32>, rate: u32) -> Result<Self, DataError> {
+        let wave = Self { samples, rate };
+        wave.check()?;
+        Ok(wave)
+    }
+
+    /// Checks what the fields promise; they are public, so the task checks again.
+    ///
+    /// # Errors
+    /// [`DataError::TooShort`] and [`DataError::TooLarge`] for the rate and the length,
+    /// [`DataError::Empty`] for no sample, [`DataError::NotFinite`] for a sample that is NaN or
+    /// infinite.
+    pub fn check(&self) -> Result<(), DataError> {
+        check_format(self.rate, self.samples.len() as u64)?;
+        reject_infinite("the waveform", &self.samples)
+    }
+
+    /// Reads a WAV file's bytes: integers of 8, 16, 24 or 32 bits, or floats of 32 bits; several
+    /// channels are mixed to their mean. Integers of `b` bits are divided by `2^(b-1)`.
+    ///
+    /// # Errors
+    /// [`DataError::Decode`] if it is no WAV file, one of another encoding (A-law, ADPCM, 64-bit
+    /// floats, …), or holds less sound than it promises; and as [`check`](Self::check).
+    pub fn from_wav(bytes: &[u8]) -> Result<Self, DataError> {
+        wav::read(bytes)
+    }
+
+    /// Reads a WAV file.
+    ///
+    /// # Errors
+    /// [`DataError::Io`] with the path if the file cannot be read; and as
+    /// [`from_wav`](Self::from_wav).
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, DataError> {
+        let path = path.as_ref();
+        Self::from_wav(&fs::read(path).map_err(|source| DataError::io(path, source))?)
+    }
+
+    /// The waveform as a WAV file of 32-bit floats, one channel; [`from_wav`](Self::from_wav)
+    /// gives it back bit for bit.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn to_wav(&self) -> Result<Vec<u8>, DataError> {
+        self.check()?;
+        wav::write(self)
+    }
+
+    /// How long it lasts, in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.samples.len() as f64 / f64::from(self.rate)
+    }
+
+    /// The same sound at another rate: `ceil(samples · rate / self.rate)` samples, in step with
+    /// the original (no delay). What the new rate cannot carry is filtered out.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), of this waveform and of the result.
+    pub fn resample(&self, rate: u32) -> Result<Self, DataError> {
+        self.check()?;
+        check_format(rate, 1)?;
+        if rate == self.rate {
+            return Ok(self.clone());
+        }
+        Self::new(resample::resample(&self.samples, self.rate, rate), rate)
+    }
+
+    /// The largest magnitude of a sample.
+    pub fn peak(&self) -> f32 {
+        self.samples.iter().fold(0.0, |peak, sample| peak.max(sample.abs()))
+    }
+
+    /// The root of the mean square of the samples.
+    pub fn rms(&self) -> f32 {
+        let sum: f64 = self.samples.iter().map(|sample| f64::from(*sample).powi(2)).sum();
+        (sum / self.samples.len().max(1) as f64).sqrt() as f32
+    }
+
+    /// The same sound, scaled so that its [`rms`](Self::rms) is `level`; silence stays silence.
+    #[must_use]
+    pub fn with_rms(self, level: f32) -> Self {
+        let rms = self.rms();
+        self.scaled(level, rms)
+    }
+
+    /// The same sound, scaled so that its [`peak`](Self::peak) is `level`; silence stays silence.
+    #[must_use]
+    pub fn with_peak(self, level: f32) -> Self {
+        let peak = self.peak();
+        self.scaled(level, peak)
+    }
+
+    fn scaled(mut self, wanted: f32, found: f32) -> Self {
+        // In f64: the quotient of two f32 may be too large for one.
+        let factor = f64::from(wanted) / f64::from(found);
+        if factor.is_finite() {
+            for sample in &mut self.samples {
+                *sample = (f64::from(*sample) * factor) as f32;
+            }
+        }
+        self
+    }
+}
+
+/// Checks a rate, and a number of samples at that rate.
+fn check_format(rate: u32, samples: u64) -> Result<(), DataError> {
+    let what = "the sample rate in hertz";
+    if rate < Waveform::MIN_RATE {
+        let least = u64::from(Waveform::MIN_RATE);
+        return Err(DataError::TooShort { what, least, got: u64::from(rate) });
+    }
+    if rate > Waveform::MAX_RATE {
+        let limit = u64::from(Waveform::MAX_RATE);
+        return Err(DataError::TooLarge { what, limit, got: u64::from(rate) });
+    }
+    if samples == 0 {
+        return Err(DataError::Empty { what: "the waveform".to_owned() });
+    }
+    let seconds = samples.div_ceil(u64::from(rate));
+    if seconds > Waveform::MAX_SECONDS {
+        let (what, limit) = ("the length of the waveform in seconds", Waveform::MAX_SECONDS);
+        return Err(DataError::TooLarge { what, limit, got: seconds });
+    }
+    Ok(())
+}
