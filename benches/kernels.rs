@@ -1,0 +1,97 @@
+//! Kernels against burn's own operations, outside training and in it.
+//!
+//! `cargo bench --workspace --bench kernels`; one identifier: `kernels/gelu/normal/6m`.
+//!
+//! Two distributions, because the time of burn's gelu depends on the data: the C library's `erf`
+//! takes another branch in the tails.
+
+use andiron::kernels::{attention, dropout, gelu, split_mix, training};
+use burn::tensor::{Bool, Device, Tensor, TensorData, activation};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use std::hint::black_box;
+
+const SIZES: [(&str, usize); 2] = [("64k", 1 << 16), ("6m", 6 << 20)];
+
+/// `n` values in 0..1, always the same.
+fn unit(n: usize) -> impl Iterator<Item = f32> {
+    let mut state = 7;
+    (0..n).map(move |_| (split_mix(&mut state) >> 40) as f32 / (1u64 << 24) as f32)
+}
+
+/// The normal distribution, by Box and Muller's formula.
+fn normal(n: usize) -> Vec<f32> {
+    let uniform: Vec<f32> = unit(2 * n).collect();
+    let pair = |pair: &[f32]| {
+        (-2.0 * (1.0 - pair[0]).ln()).sqrt() * (std::f32::consts::TAU * pair[1]).cos()
+    };
+    uniform.chunks_exact(2).map(pair).collect()
+}
+
+/// Uniform over -6..6.
+fn uniform(n: usize) -> Vec<f32> {
+    unit(n).map(|x| 12.0 * x - 6.0).collect()
+}
+
+fn tensor(values: Vec<f32>, device: &Device) -> Tensor<1> {
+    let n = values.len();
+    Tensor::from_data(TensorData::new(values, [n]), device)
+}
+
+fn bench_gelu(c: &mut Criterion) {
+    type Operation = fn(Tensor<1>) -> Tensor<1>;
+    let operations: [(&str, Operation); 2] = [("gelu", gelu), ("gelu-burn", activation::gelu)];
+    for (distribution, draw) in [
+        ("normal", normal as fn(usize) -> Vec<f32>),
+        ("uniform", uniform),
+    ] {
+        for (size, n) in SIZES {
+            let x = tensor(draw(n), &Device::flex());
+            let leaf = Tensor::from_inner(x.clone()).require_grad();
+            for (name, operation) in operations {
+                c.bench_function(&format!("kernels/{name}/{distribution}/{size}"), |b| {
+                    b.iter_batched(
+                        || x.clone(),
+                        |x| black_box(operation(x)),
+                        BatchSize::PerIteration,
+                    );
+                });
+                // Ones as the gradient from above: forward and backward, nothing else.
+                c.bench_function(
+                    &format!("kernels/{name}-train/{distribution}/{size}"),
+                    |b| {
+                        b.iter(|| black_box(operation(leaf.clone()).backward()));
+                    },
+                );
+            }
+        }
+    }
+}
+
+fn bench_attention(c: &mut Criterion) {
+    for (size, batch, len) in [("1x16", 1, 16), ("8x128", 8, 128)] {
+        let heads = tensor(normal(batch * 12 * len * 32), &Device::flex());
+        let heads = heads.reshape([batch, 12, len, 32]);
+        let padded: Vec<bool> = (0..batch * len).map(|i| i % len < len - len / 4).collect();
+        let visible = TensorData::new(padded, [batch, len]);
+        let visible = Tensor::<2, Bool>::from_data(visible, &Device::flex());
+        c.bench_function(&format!("kernels/attention/padded/{size}"), |b| {
+            b.iter(|| {
+                let [query, key, value] = [(); 3].map(|()| heads.clone());
+                let visible = Some(visible.clone());
+                black_box(attention(query, key, value, visible, &Default::default()))
+            });
+        });
+    }
+}
+
+fn bench_dropout(c: &mut Criterion) {
+    for (size, n) in [("64k", 1 << 16), ("1m5", 3 << 19)] {
+        let x = tensor(normal(n), &Device::flex());
+        c.bench_function(&format!("kernels/dropout/{size}"), |b| {
+            b.iter(|| training(3, || black_box(dropout(x.clone(), 0.1))));
+        });
+    }
+}
+
+criterion_group!(benches, bench_gelu, bench_attention, bench_dropout);
+criterion_main!(benches);

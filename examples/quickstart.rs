@@ -1,0 +1,111 @@
+//! The whole story in three domains: trains a fast and a strong model for language, vision and
+//! speech on shipped data, evaluates each with an interval, saves it, loads it back and predicts,
+//! by the same calls for all six.
+//!
+//! ```text
+//! cargo run --example quickstart
+//! ```
+
+use andiron::{
+    Choice, ClassifierEvaluator, Evaluator, Example, GradientTrainer, Network, Predictor, Recipe,
+    Registered, Report, Solve, Trainer, TrainingConfig,
+    data::{ExampleOf, Fractions, folder::class_files, split_by_group, split_stratified},
+    nlp::models::{hashed_linear::HashedLinearConfig, text_encoder::TextEncoderConfig},
+    speech::{
+        models::{mel_cnn::MelCnnConfig, statistics_linear::StatisticsLinearConfig},
+        waveform::Waveform,
+    },
+    trainer::Progress,
+    vision::{
+        data::idx_examples,
+        models::{resnet::ResNetConfig, small_cnn::SmallCnnConfig},
+    },
+};
+use std::{error::Error, path::Path, time::Instant};
+
+const SEED: u64 = 7;
+const HELD_OUT: Fractions = Fractions { valid: 0.1, test: 0.2 };
+
+type Parts<E> = (Vec<E>, Vec<E>, Vec<E>);
+
+/// One model's whole life, whatever its domain.
+fn story<T, C>(domain: &str, parts: &Parts<ExampleOf<T>>, training: TrainingConfig) -> Result<Report, Box<dyn Error>>
+where
+    C: Recipe<T>,
+    T: Registered<Target = String> + Solve<C::Model>,
+    T::Prediction: AsRef<Choice>,
+    ExampleOf<T>: Clone,
+{
+    let (train, valid, test) = parts;
+    let device = andiron::device("flex")?;
+    eprintln!("training {} on {} examples", C::ARCHITECTURE, train.len());
+    let started = Instant::now();
+    let (task, config) = C::prepare(&Default::default(), train)?;
+    let network = Network::init(config, SEED, &device)?;
+    let trainer = GradientTrainer::new(training.with_seed(SEED)).with_progress(Progress::Auto);
+    let fitted = trainer.fit(task, network, train, valid, &device)?;
+    let training_time = started.elapsed().as_secs_f64();
+
+    let folder = std::env::temp_dir().join(format!("andiron-quickstart-{}", C::ARCHITECTURE));
+    fitted.predictor.save(&folder)?;
+    let predictor = Predictor::<T>::load(&folder, &device)?;
+    let report = ClassifierEvaluator::default().evaluate(&predictor, test)?;
+
+    let inputs: Vec<T::Input> = test.iter().map(|example| example.input.clone()).collect();
+    let started = Instant::now();
+    let answers = predictor.predict(&inputs)?;
+    let pace = inputs.len() as f64 / started.elapsed().as_secs_f64();
+    let accuracy = report.score("accuracy")?;
+    println!(
+        "| {domain} | {} | {} | {training_time:.1} s | {:.3} [{:.3}, {:.3}] | {pace:.0} | {} |",
+        C::ARCHITECTURE, predictor.parameters(), accuracy.value, accuracy.low, accuracy.high,
+        test.iter().zip(&answers).step_by(test.len() / 3).take(3)
+            .map(|(example, answer)| {
+                let answer = answer.as_ref();
+                format!("{} → {} ({:.2})", example.target, answer.label, answer.score)
+            })
+            .collect::<Vec<_>>().join("; ")
+    );
+    Ok(report)
+}
+
+/// The examples at the three lists of indices.
+fn take<E: Clone>(all: &[E], indices: (Vec<usize>, Vec<usize>, Vec<usize>)) -> Parts<E> {
+    let pick = |part: Vec<usize>| part.into_iter().map(|at| all[at].clone()).collect();
+    (pick(indices.0), pick(indices.1), pick(indices.2))
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/data");
+    println!("| domain | model | parameters | training | accuracy, 95 % interval | predictions/s | truth → prediction (score) |");
+    println!("|---|---|---|---|---|---|---|");
+
+    // Tweets that differ only in capitals or punctuation stay in one part.
+    let tweets = andiron::nlp::data::text_examples(data.join("tweets/tweets.csv"))?;
+    let words = |text: &str| text.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "");
+    let groups: Vec<String> = tweets.iter().map(|tweet| words(&tweet.input.text)).collect();
+    let tweets = take(&tweets, split_by_group(&groups, HELD_OUT, SEED)?);
+    let fast = story::<_, HashedLinearConfig>("language", &tweets, TrainingConfig::new(600).with_learning_rate(1e-2))?;
+    let strong = story::<_, TextEncoderConfig>("language", &tweets, TrainingConfig::new(600))?;
+    eprintln!("{}", fast.compare(&strong)?);
+
+    let names = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    let digits = data.join("digits");
+    let digits = idx_examples(digits.join("digits-images-idx3-ubyte.gz"), digits.join("digits-labels-idx1-ubyte.gz"), &names)?;
+    let labels: Vec<&str> = digits.iter().map(|digit| digit.target.as_str()).collect();
+    let digits = take(&digits, split_stratified(&labels, HELD_OUT, SEED)?);
+    story::<_, SmallCnnConfig>("vision", &digits, TrainingConfig::new(300))?;
+    story::<_, ResNetConfig>("vision", &digits, TrainingConfig::new(300))?;
+
+    // No prompt is in two parts, in whatever language.
+    let files = class_files(data.join("prompts"), &["wav"])?;
+    let stems: Vec<&str> = files.iter().map(|file| file.stem.as_str()).collect();
+    let split = split_by_group(&stems, HELD_OUT, SEED)?;
+    let prompts = files.iter()
+        .map(|file| Ok(Example { input: Waveform::from_file(&file.path)?, target: file.label.clone() }))
+        .collect::<Result<Vec<_>, andiron::DataError>>()?;
+    let prompts = take(&prompts, split);
+    story::<_, StatisticsLinearConfig>("speech", &prompts, TrainingConfig::new(300).with_learning_rate(1e-2))?;
+    story::<_, MelCnnConfig>("speech", &prompts, TrainingConfig::new(200))?;
+    Ok(())
+}
