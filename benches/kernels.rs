@@ -40,10 +40,8 @@ fn tensor(values: Vec<f32>, device: &Device) -> Tensor<1> {
 fn bench_gelu(c: &mut Criterion) {
     type Operation = fn(Tensor<1>) -> Tensor<1>;
     let operations: [(&str, Operation); 2] = [("gelu", gelu), ("gelu-burn", activation::gelu)];
-    for (distribution, draw) in [
-        ("normal", normal as fn(usize) -> Vec<f32>),
-        ("uniform", uniform),
-    ] {
+    for (distribution, draw) in [("normal", normal as fn(usize) -> Vec<f32>), ("uniform", uniform)]
+    {
         for (size, n) in SIZES {
             let x = tensor(draw(n), &Device::flex());
             let leaf = Tensor::from_inner(x.clone()).require_grad();
@@ -56,12 +54,9 @@ fn bench_gelu(c: &mut Criterion) {
                     );
                 });
                 // Ones as the gradient from above: forward and backward, nothing else.
-                c.bench_function(
-                    &format!("kernels/{name}-train/{distribution}/{size}"),
-                    |b| {
-                        b.iter(|| black_box(operation(leaf.clone()).backward()));
-                    },
-                );
+                c.bench_function(&format!("kernels/{name}-train/{distribution}/{size}"), |b| {
+                    b.iter(|| black_box(operation(leaf.clone()).backward()));
+                });
             }
         }
     }

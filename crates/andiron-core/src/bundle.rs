@@ -36,6 +36,8 @@ pub struct Description {
     pub versions: BTreeMap<String, String>,
     /// SHA-256 of every other file in the bundle.
     pub files: BTreeMap<String, String>,
+    /// SHA-256 of this file, with 64 zeros in this place. Last, so that it is found there.
+    pub sha256: String,
 }
 
 /// Reads a bundle's description, without its weights.
@@ -53,7 +55,8 @@ pub fn describe(dir: &Path) -> Result<Description, BundleError> {
 /// As [`describe`], from the text of the file `path`.
 ///
 /// # Errors
-/// [`BundleError::Format`], [`BundleError::Version`], [`BundleError::Outside`].
+/// [`BundleError::Format`], [`BundleError::Version`], [`BundleError::Outside`], and
+/// [`BundleError::Hash`] for a text that was changed.
 pub fn parse(text: &[u8], path: &Path) -> Result<Description, BundleError> {
     let format = |source| BundleError::Format { path: path.into(), source };
     // The version first: a future format may lack fields that this one has.
@@ -71,6 +74,11 @@ pub fn parse(text: &[u8], path: &Path) -> Result<Description, BundleError> {
             return Err(BundleError::Outside { path: path.into(), name: name.clone() });
         }
     }
+    hash::check_seal(text, &description.sha256).map_err(|got| BundleError::Hash {
+        path: path.into(),
+        wanted: description.sha256.clone(),
+        got,
+    })?;
     Ok(description)
 }
 
@@ -127,6 +135,7 @@ pub(crate) fn save<T: Task, C: ModelConfig>(
             ("burn".to_owned(), "0.22.1".to_owned()),
         ]),
         files: BTreeMap::new(),
+        sha256: String::new(),
     };
     let readme = card.to_markdown(T::NAME, C::ARCHITECTURE, network.parameters());
     let parts = [(WEIGHTS, weights::to_bytes(network)), ("README.md", readme.into_bytes())];
@@ -140,7 +149,8 @@ pub(crate) fn save<T: Task, C: ModelConfig>(
             put(name, bytes)?;
             description.files.insert((*name).to_owned(), hash::sha256(bytes));
         }
-        put(DESCRIPTION, &serde_json::to_vec_pretty(&description).map_err(json)?)
+        let text = serde_json::to_string_pretty(&description).map_err(json)?;
+        put(DESCRIPTION, hash::seal(&text).as_bytes())
     })
 }
 

@@ -37,6 +37,36 @@ pub fn sha256_file(path: &Path) -> std::io::Result<String> {
     }
 }
 
+/// What stands in a text for its own hash while that is computed.
+const UNSEALED: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// Puts the SHA-256 of a JSON text into the text itself: into its last field, which is called
+/// `sha256` and empty.
+pub(crate) fn seal(text: &str) -> String {
+    let open = put_seal(text, "", UNSEALED);
+    put_seal(&open, UNSEALED, &sha256(open.as_bytes()))
+}
+
+/// Whether `text` is what [`seal`] made, with the hash `found` in it.
+///
+/// # Errors
+/// The hash of the text as it is, if that is another one.
+pub(crate) fn check_seal(text: &[u8], found: &str) -> Result<(), String> {
+    let text = String::from_utf8_lossy(text);
+    let got = sha256(put_seal(&text, found, UNSEALED).as_bytes());
+    if got == found { Ok(()) } else { Err(got) }
+}
+
+fn put_seal(text: &str, old: &str, new: &str) -> String {
+    let field = format!("\"sha256\": \"{old}\"");
+    match text.rfind(&field) {
+        Some(at) => {
+            format!("{}\"sha256\": \"{new}\"{}", &text[..at], &text[at + field.len()..])
+        }
+        None => text.to_owned(),
+    }
+}
+
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -45,8 +75,31 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_seal_covers_every_bit() {
+        #[derive(serde::Serialize, serde::Deserialize)]
+        struct Sealed {
+            name: String,
+            sha256: String,
+        }
+        let open = Sealed { name: "\"sha256\": \"\"".to_owned(), sha256: String::new() };
+        let text = seal(&serde_json::to_string_pretty(&open).unwrap());
+        let found: Sealed = serde_json::from_str(&text).unwrap();
+        assert_eq!(found.name, open.name);
+        assert_eq!(check_seal(text.as_bytes(), &found.sha256), Ok(()));
+        for bit in 0..8 * text.len() {
+            let mut changed = text.clone().into_bytes();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            // It is no text any more, or no such object, or its seal is broken.
+            if let Ok(found) = serde_json::from_slice::<Sealed>(&changed) {
+                assert!(check_seal(&changed, &found.sha256).is_err(), "bit {bit}");
+            }
+        }
+    }
 
     #[test]
     fn sha256_of_the_standards_example() {
