@@ -1,0 +1,334 @@
+//! Examples from a table, a folder of class folders, or a pair of idx files.
+
+use crate::error::CliError;
+use andiron::{
+    DataError, Dataset, Record,
+    data::{
+        Media,
+        folder::{self, ClassFile},
+        idx::{self, IdxArray},
+        shortened, table,
+    },
+    evaluator::Fingerprint,
+    hash,
+};
+use serde::{Deserialize, Deserializer, de};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::{self, File},
+    io::Read as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// The largest image or sound file that is read, in bytes.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// The field that holds the target of a classification.
+pub(crate) const LABEL: &str = "label";
+
+/// The field that holds a file's name without folder and ending, for the files of a folder.
+pub(crate) const STEM: &str = "file-stem";
+
+/// Where examples come from.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    /// A table (.csv, .tsv, .jsonl, .ndjson), or a folder with a folder per class.
+    Path(PathBuf),
+    /// Images and their labels as idx files.
+    Idx(IdxPair),
+}
+
+/// Images and their labels as idx files, gzipped or not.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct IdxPair {
+    /// The images: `[images, height, width]` or `[images, height, width, 3]`.
+    pub(crate) images: PathBuf,
+    /// Their class numbers: `[images]`.
+    pub(crate) labels: PathBuf,
+    /// What the classes are called; their numbers by default.
+    #[serde(default)]
+    pub(crate) names: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for Source {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Source;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a path or { images, labels }")
+            }
+            fn visit_str<E: de::Error>(self, path: &str) -> Result<Source, E> {
+                Ok(Source::Path(path.into()))
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Source, A::Error> {
+                IdxPair::deserialize(de::value::MapAccessDeserializer::new(map)).map(Source::Idx)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// One example that no task has read yet.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// Its fields.
+    pub(crate) line: Value,
+    content: Content,
+    /// Where it comes from.
+    pub(crate) name: String,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// The line is all there is.
+    Line,
+    /// The bytes of a file, read when asked for.
+    File(PathBuf),
+    /// An item of an array.
+    Item(Arc<IdxArray>, usize),
+}
+
+impl Entry {
+    /// The file, where it has one.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match &self.content {
+            Content::File(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    fn media(&self) -> Result<Media, DataError> {
+        match &self.content {
+            Content::Line => Ok(Media::None),
+            Content::File(path) => read_file(path).map(Media::Bytes),
+            Content::Item(array, index) => Ok(Media::Array {
+                shape: array.shape()[1..].to_vec(),
+                data: array.item(*index).iter().map(|byte| f32::from(*byte)).collect(),
+            }),
+        }
+    }
+}
+
+/// Examples in order; media files are read when asked for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Records {
+    pub(crate) entries: Vec<Arc<Entry>>,
+    /// The table that they come from, and its columns.
+    table: Option<(PathBuf, Vec<String>)>,
+}
+
+impl Dataset<Record> for Records {
+    fn len(&self) -> usize {
+        self.entries.len()
+    }
+    fn get(&self, index: usize) -> Result<Record, DataError> {
+        let entry = &self.entries[index];
+        let media = entry.media().map_err(|error| error.at(index, Some(&entry.name)))?;
+        Ok(Record { line: entry.line.clone(), media, name: Some(entry.name.clone()) })
+    }
+}
+
+impl Records {
+    /// Reads what `source` names, relative to `base`.
+    ///
+    /// `columns` leads from a field's name to that of the table's column; `media` is the field that
+    /// names a file, relative to the table's folder.
+    pub(crate) fn read(
+        source: &Source,
+        base: &Path,
+        columns: &BTreeMap<String, String>,
+        media: Option<&str>,
+    ) -> Result<Self, CliError> {
+        let records = match source {
+            Source::Idx(pair) => from_idx(pair, base)?,
+            Source::Path(path) => {
+                let path = base.join(path);
+                if fs::metadata(&path).map_err(|error| DataError::io(&path, error))?.is_dir() {
+                    from_folder(&path)?
+                } else {
+                    from_table(&path, columns, media)?
+                }
+            }
+        };
+        if records.is_empty() {
+            let what = match source {
+                Source::Path(path) => base.join(path).display().to_string(),
+                Source::Idx(pair) => base.join(&pair.images).display().to_string(),
+            };
+            return Err(DataError::Empty { what }.into());
+        }
+        Ok(records)
+    }
+
+    /// Those at `indices`, in that order.
+    pub(crate) fn select(&self, indices: &[usize]) -> Self {
+        let entries = indices.iter().map(|index| Arc::clone(&self.entries[*index])).collect();
+        Self { entries, table: self.table.clone() }
+    }
+
+    /// The label of each.
+    pub(crate) fn labels(&self) -> Result<Vec<String>, DataError> {
+        let label = |(index, entry): (usize, &Arc<Entry>)| match entry.line.get(LABEL) {
+            Some(Value::String(label)) => Ok(label.clone()),
+            Some(other) => Ok(other.to_string()),
+            None => match &self.table {
+                Some((path, found)) => Err(missing_column(path, LABEL, found)),
+                None => Err(DataError::Field {
+                    field: LABEL.to_owned(),
+                    wanted: "a text",
+                    got: "missing".to_owned(),
+                }
+                .at(index, Some(&entry.name))),
+            },
+        };
+        self.entries.iter().enumerate().map(label).collect()
+    }
+
+    /// Adds each line, and the hash of its file or array, to a fingerprint.
+    pub(crate) fn add_to(&self, fingerprint: &mut Fingerprint) -> Result<(), DataError> {
+        self.entries.iter().enumerate().try_for_each(|(index, entry)| {
+            let content = match &entry.content {
+                Content::Line => None,
+                Content::File(path) => Some(hash::sha256(&read_file(path)?)),
+                Content::Item(array, item) => Some(hash::sha256(array.item(*item))),
+            };
+            let add = fingerprint.add(&entry.line).and_then(|()| fingerprint.add(&content));
+            add.map_err(|error| error.at(index, Some(&entry.name)))
+        })
+    }
+
+    /// Says of a missing field that it is a missing column, where that is so.
+    pub(crate) fn explain(&self, error: CliError) -> CliError {
+        match (&self.table, crate::error::missing_field(&error)) {
+            (Some((path, found)), Some(field)) if !found.iter().any(|name| name == field) => {
+                missing_column(path, field, found).into()
+            }
+            _ => error,
+        }
+    }
+}
+
+fn missing_column(path: &Path, column: &str, found: &[String]) -> DataError {
+    DataError::MissingColumn {
+        path: path.to_owned(),
+        column: column.to_owned(),
+        found: found.to_vec(),
+    }
+}
+
+/// Reads a whole file, but no endless one.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
+    let fail = |source| DataError::io(path, source);
+    let mut bytes = Vec::new();
+    let read = File::open(path)
+        .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(fail)?;
+    if read as u64 > MOST_BYTES {
+        let (what, limit) = ("the file in bytes", MOST_BYTES);
+        return Err(DataError::TooLarge { what, limit, got: read as u64 });
+    }
+    Ok(bytes)
+}
+
+/// The path in the field `field` of a line.
+pub(crate) fn path_field(line: &Value, field: &str) -> Result<PathBuf, DataError> {
+    match line.get(field) {
+        Some(Value::String(path)) if !path.is_empty() => Ok(path.into()),
+        other => Err(DataError::Field {
+            field: field.to_owned(),
+            wanted: "the path of a file",
+            got: other.map_or_else(|| "missing".to_owned(), shortened),
+        }),
+    }
+}
+
+fn from_table(
+    path: &Path,
+    columns: &BTreeMap<String, String>,
+    media: Option<&str>,
+) -> Result<Records, CliError> {
+    let rows = table::read(path)?;
+    let first = rows.first().and_then(|row| row.value.as_object());
+    let found: Vec<String> = first.into_iter().flat_map(|row| row.keys().cloned()).collect();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut entries = Vec::with_capacity(rows.len());
+    for (index, table::Row { line, mut value }) in rows.into_iter().enumerate() {
+        let name = format!("{}, line {line}", path.display());
+        for (field, column) in columns {
+            let cell = value.get(column).cloned();
+            let cell = cell.ok_or_else(|| missing_column(path, column, &found))?;
+            value[field.as_str()] = cell;
+        }
+        let content = match media {
+            None => Content::Line,
+            Some(field) => {
+                let file = path_field(&value, field).map_err(|error| match value.get(field) {
+                    None => missing_column(path, field, &found),
+                    Some(_) => error.at(index, Some(&name)),
+                })?;
+                Content::File(folder.join(file))
+            }
+        };
+        entries.push(Arc::new(Entry { line: value, content, name }));
+    }
+    let mut known = found;
+    known.extend(columns.keys().cloned());
+    Ok(Records { entries, table: Some((path.to_owned(), known)) })
+}
+
+/// A folder's name is the label of the files in it.
+fn from_folder(dir: &Path) -> Result<Records, CliError> {
+    let entry = |ClassFile { path, label, stem }: ClassFile| {
+        // Relative, so that the data's hash does not depend on where the folder lies.
+        let file = path.strip_prefix(dir).unwrap_or(&path).display().to_string();
+        let line = json!({ "file": file, STEM: stem, LABEL: label });
+        let name = path.display().to_string();
+        Arc::new(Entry { line, content: Content::File(path), name })
+    };
+    let files = folder::class_files(dir, &[])?;
+    Ok(Records { entries: files.into_iter().map(entry).collect(), table: None })
+}
+
+fn from_idx(pair: &IdxPair, base: &Path) -> Result<Records, CliError> {
+    let (images_path, labels_path) = (base.join(&pair.images), base.join(&pair.labels));
+    let (images, labels) = (idx::read(&images_path)?, idx::read(&labels_path)?);
+    let misfit = |path: &Path, reason: String| DataError::Decode {
+        what: path.display().to_string(),
+        reason,
+    };
+    if images.shape().len() < 2 {
+        let reason = format!("arrays of images were wanted, but the shape is {:?}", images.shape());
+        return Err(misfit(&images_path, reason).into());
+    }
+    if labels.shape() != [images.len()] {
+        let (found, wanted) = (labels.shape(), images.len());
+        let reason = format!("{wanted} images need the shape [{wanted}], but it is {found:?}");
+        return Err(misfit(&labels_path, reason).into());
+    }
+    let images = Arc::new(images);
+    let label = |class: u8| match pair.names.as_slice().get(usize::from(class)) {
+        Some(name) => Ok(name.clone()),
+        None if pair.names.is_empty() => Ok(class.to_string()),
+        None => {
+            let known = pair.names.clone();
+            Err(DataError::UnknownLabel { label: class.to_string(), known })
+        }
+    };
+    let entry = |index: usize| {
+        let name = format!("{}, image {index}", images_path.display());
+        let label = label(labels.item(index)[0]).map_err(|error| error.at(index, Some(&name)))?;
+        let content = Content::Item(Arc::clone(&images), index);
+        Ok(Arc::new(Entry { line: json!({ LABEL: label }), content, name }))
+    };
+    let entries = (0..images.len()).map(entry).collect::<Result<_, DataError>>()?;
+    Ok(Records { entries, table: None })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests;

@@ -1,0 +1,80 @@
+//! `andiron evaluate`: numbers with intervals, and whether two models differ.
+
+use crate::{
+    args::Evaluate,
+    builtin::{Model, registry},
+    config::RunConfig,
+    data::{IdxPair, Records, Source},
+    error::{CliError, DONE},
+    parts::Parts,
+};
+use andiron::{AnyPredictor, Report, burn::tensor::Device};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write as _},
+    path::Path,
+};
+
+/// Measures and prints.
+pub(crate) fn run(args: &Evaluate, device: &Device) -> Result<u8, CliError> {
+    let registry = registry();
+    let predictor = Model::of(&args.model)?.load(&registry, device)?;
+    let other = match &args.compare {
+        Some(name) => Some(Model::of(name)?.load(&registry, device)?),
+        None => None,
+    };
+    let records = records(args, registry.task(predictor.task())?.media)?;
+    let measure = |predictor: &dyn AnyPredictor| -> Result<Report, CliError> {
+        predictor.evaluate(&records).map_err(|error| records.explain(error.into()))
+    };
+    let first = measure(predictor.as_ref())?;
+    let mut out = io::stdout().lock();
+    let written = match other {
+        None if args.table => write!(out, "{first}"),
+        None => writeln!(out, "{}", shown(&first, args.outcomes)),
+        Some(other) => {
+            let second = measure(other.as_ref())?;
+            let comparison = first.compare(&second)?;
+            if args.table {
+                let name = args.compare.as_deref().unwrap_or_default();
+                write!(out, "{}: {first}\n{name}: {second}\n{comparison}", args.model)
+            } else {
+                let all = json!({
+                    "first": shown(&first, args.outcomes),
+                    "second": shown(&second, args.outcomes),
+                    "comparison": comparison,
+                });
+                writeln!(out, "{all}")
+            }
+        }
+    };
+    written.map_err(CliError::output)?;
+    Ok(DONE)
+}
+
+/// A report as JSON; its outcomes, a line an example, only if asked for.
+fn shown(report: &Report, outcomes: bool) -> Value {
+    if outcomes { json!(report) } else { json!(report.summary()) }
+}
+
+fn records(args: &Evaluate, media: Option<&str>) -> Result<Records, CliError> {
+    if let Some(config) = &args.config {
+        let config = RunConfig::read(config, &[])?;
+        return Parts::test_of(&config.data, config.base(), media);
+    }
+    let mut columns = BTreeMap::new();
+    for pair in &args.columns {
+        let (field, column) = pair.split_once('=').ok_or_else(|| CliError::Argument {
+            argument: format!("--columns {pair}"),
+            reason: "FIELD=COLUMN was wanted",
+        })?;
+        columns.insert(field.to_owned(), column.to_owned());
+    }
+    let data = args.data.clone().unwrap_or_default();
+    let source = match args.labels.clone() {
+        Some(labels) => Source::Idx(IdxPair { images: data, labels, names: Vec::new() }),
+        None => Source::Path(data),
+    };
+    Records::read(&source, Path::new(""), &columns, media)
+}

@@ -1,0 +1,185 @@
+//! `andiron inspect` and `andiron models`: what a bundle holds, without running it.
+
+use crate::{
+    args::{Inspect, Models},
+    builtin::{BUILTINS, Builtin, Model, registry},
+    error::{CliError, DONE},
+};
+use andiron::{
+    BundleError, Registry, WeightsError,
+    bundle::{self, Card, Description, Metric, WEIGHTS},
+    data::shortened,
+};
+use safetensors::SafeTensors;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+    path::Path,
+};
+
+/// The scores that a list has room for, where a model has them.
+const SHOWN: [&str; 2] = ["accuracy", "f1_macro"];
+
+/// A tensor of the weights file.
+#[derive(Debug, Serialize)]
+struct TensorInfo {
+    name: String,
+    dtype: String,
+    shape: Vec<usize>,
+}
+
+/// Prints what is in a bundle; every file's hash is checked on the way.
+pub(crate) fn inspect(args: &Inspect) -> Result<u8, CliError> {
+    let (description, tensors) = Model::of(&args.model)?.with_folder(|folder| {
+        let description = bundle::verify(folder)?;
+        Ok((description, tensors(folder)?))
+    })?;
+    let text = if args.json {
+        format!("{}\n", as_json(&description, &tensors))
+    } else {
+        for_people(&args.model, &description, &tensors)
+    };
+    print(&text)
+}
+
+fn print(text: &str) -> Result<u8, CliError> {
+    io::stdout().lock().write_all(text.as_bytes()).map_err(CliError::output)?;
+    Ok(DONE)
+}
+
+/// Names and shapes, from the head of the weights file.
+fn tensors(folder: &Path) -> Result<Vec<TensorInfo>, CliError> {
+    let path = folder.join(WEIGHTS);
+    let bytes = std::fs::read(&path)
+        .map_err(|source| BundleError::Io { path: path.clone(), source })?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|source| BundleError::from(WeightsError::Format { path, source }))?;
+    let mut tensors: Vec<TensorInfo> = file
+        .iter()
+        .map(|(name, view)| TensorInfo {
+            name: name.to_owned(),
+            dtype: format!("{:?}", view.dtype()),
+            shape: view.shape().to_vec(),
+        })
+        .collect();
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(tensors)
+}
+
+/// All numbers of the weights file: what was learnt and what was counted (running means).
+fn parameters(tensors: &[TensorInfo]) -> usize {
+    tensors.iter().map(|tensor| tensor.shape.iter().product::<usize>()).sum()
+}
+
+fn as_json(description: &Description, tensors: &[TensorInfo]) -> Value {
+    let mut all = json!(description);
+    all["parameters"] = parameters(tensors).into();
+    all["tensors"] = json!(tensors);
+    all
+}
+
+fn for_people(model: &str, description: &Description, tensors: &[TensorInfo]) -> String {
+    let Description { task, architecture, config, preprocessing, card, versions, .. } = description;
+    let mut text = format!(
+        "{}\ntask          {}\narchitecture  {}\nparameters    {}\n",
+        printable(model),
+        printable(task),
+        printable(architecture),
+        parameters(tensors)
+    );
+    // Writing to a String cannot fail.
+    for (name, version) in versions {
+        let _ = writeln!(text, "{:<13} {}", printable(name), printable(version));
+    }
+    for (title, value) in [("configuration", config), ("preprocessing", preprocessing)] {
+        let _ = writeln!(text, "\n{title}");
+        match value.as_object() {
+            Some(fields) => fields.iter().for_each(|(name, value)| {
+                let _ = writeln!(text, "  {}: {}", printable(name), brief(value));
+            }),
+            None => {
+                let _ = writeln!(text, "  {}", brief(value));
+            }
+        }
+    }
+    let _ = writeln!(text, "\ntensors");
+    let width = tensors.iter().map(|tensor| tensor.name.chars().count()).max().unwrap_or(0);
+    for tensor in tensors {
+        let name = printable(&tensor.name);
+        let _ = writeln!(text, "  {name:<width$}  {} {:?}", tensor.dtype, tensor.shape);
+    }
+    text.push_str("\ncard\n");
+    for line in card.to_markdown(task, architecture, parameters(tensors)).lines() {
+        let _ = writeln!(text, "  {}", printable(line));
+    }
+    text
+}
+
+/// A value in a line: long lists and tables by their size.
+fn brief(value: &Value) -> String {
+    match value {
+        Value::Array(items) if items.len() > 12 => format!("{} entries", items.len()),
+        Value::Object(fields) if value.to_string().len() > 200 => format!("{} fields", fields.len()),
+        Value::Array(_) | Value::Object(_) => printable(&value.to_string()),
+        other => printable(&shortened(other)),
+    }
+}
+
+/// Text from a bundle of anyone's must not steer the terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// Lists the built-in models.
+pub(crate) fn models(args: &Models) -> Result<u8, CliError> {
+    let registry = registry();
+    let mut text = String::new();
+    for builtin in BUILTINS {
+        let description = builtin.describe()?;
+        let input = input(&registry, &description.task)?;
+        if args.json {
+            let _ = writeln!(text, "{}", line(builtin, &description, &input));
+            continue;
+        }
+        let Card { description: about, licence, metrics, limits, .. } = &description.card;
+        let scores: Vec<String> = SHOWN
+            .iter()
+            .filter_map(|name| metrics.get(*name).map(|metric| score(name, metric)))
+            .collect();
+        let _ = writeln!(
+            text,
+            "{}  {}, {}, {} kB\n    {about}\n    needs    {input}\n    scored   {}\n    licence  {licence}\n    limits   {limits}",
+            builtin.name,
+            description.task,
+            description.architecture,
+            builtin.bytes().div_ceil(1000),
+            scores.join(", "),
+        );
+    }
+    print(&text)
+}
+
+/// A line of input for the task.
+fn input(registry: &Registry, task: &str) -> Result<String, CliError> {
+    Ok(match registry.task(task)?.media {
+        Some(field) => json!({ field: "PATH" }).to_string(),
+        None => json!({ "text": "TEXT" }).to_string(),
+    })
+}
+
+fn score(name: &str, Metric { value, low, high }: &Metric) -> String {
+    format!("{name} {value:.3} [{low:.3}, {high:.3}]")
+}
+
+fn line(builtin: &Builtin, description: &Description, input: &str) -> Value {
+    json!({
+        "name": builtin.name,
+        "task": description.task,
+        "architecture": description.architecture,
+        "bytes": builtin.bytes(),
+        "input": serde_json::from_str::<Value>(input).unwrap_or_default(),
+        "card": description.card,
+    })
+}

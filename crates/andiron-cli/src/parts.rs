@@ -1,0 +1,214 @@
+//! Training, validation and test examples, without one leaking into another.
+
+use crate::{
+    config::{DataConfig, Held, Split},
+    data::{LABEL, Records, Source, read_file},
+    error::CliError,
+};
+use andiron::{
+    DataError, Dataset as _,
+    data::{Fractions, split, split_stratified},
+};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+/// The examples of a run.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// What is learnt from.
+    pub(crate) train: Records,
+    /// What chooses the best step.
+    pub(crate) valid: Records,
+    /// What is measured on, once.
+    pub(crate) test: Records,
+    /// Training examples left out, since their group is in a part with a source of its own.
+    pub(crate) left_out: usize,
+}
+
+impl Parts {
+    /// Reads and splits, relative to `base`; `media` is the field that names a file.
+    pub(crate) fn read(
+        config: &DataConfig,
+        base: &Path,
+        media: Option<&str>,
+    ) -> Result<Self, CliError> {
+        let read = |source: &Source| Records::read(source, base, &config.columns, media);
+        let own = |held: &Held| match held {
+            Held::Share(share) => Ok((*share, None)),
+            Held::Source(source) => read(source).map(|records| (0.0, Some(records))),
+        };
+        let mut train = read(&config.train)?;
+        let ((test_share, test), (valid_share, valid)) = (own(&config.test)?, own(&config.valid)?);
+        let fractions = Fractions { valid: valid_share, test: test_share };
+        let before = train.len();
+        let by = Grouping::of(config)?;
+        let (mut valid, test) = (valid.unwrap_or_default(), test.unwrap_or_default());
+        if let Some(by) = &by {
+            let held: BTreeSet<String> = by.groups(&test)?.into_iter().collect();
+            valid = without(&valid, by, &held)?;
+            train = without(&train, by, &held)?;
+            train = without(&train, by, &by.groups(&valid)?.into_iter().collect())?;
+        }
+        let left_out = before - train.len();
+        let indices = match (config.split, &by) {
+            (_, Some(by)) => split_groups(&train, &by.groups(&train)?, fractions, config.seed)?,
+            (Split::Random, None) => split(train.len(), fractions, config.seed)?,
+            (_, None) => split_stratified(&train.labels()?, fractions, config.seed)?,
+        };
+        let shared = |own: Records, chosen: &[usize], share: f64, what| {
+            if share == 0.0 {
+                return Ok(own);
+            }
+            let part = train.select(chosen);
+            if part.is_empty() {
+                return Err(DataError::TooFew { what, least: 1, got: 0 });
+            }
+            Ok(part)
+        };
+        let parts = Self {
+            valid: shared(valid, &indices.1, valid_share, "the share for validation")?,
+            test: shared(test, &indices.2, test_share, "the share for the test")?,
+            train: train.select(&indices.0),
+            left_out,
+        };
+        parts.check_labels()?;
+        Ok(parts)
+    }
+
+    /// The test part alone; reads nothing else where it has a source of its own.
+    pub(crate) fn test_of(
+        config: &DataConfig,
+        base: &Path,
+        media: Option<&str>,
+    ) -> Result<Records, CliError> {
+        match &config.test {
+            Held::Source(source) => Records::read(source, base, &config.columns, media),
+            Held::Share(_) => Ok(Self::read(config, base, media)?.test),
+        }
+    }
+
+    /// Every label to be measured on must be one that is learnt: better to say so before the
+    /// training than after it.
+    fn check_labels(&self) -> Result<(), DataError> {
+        let label = |line: &Value| line.get(LABEL).and_then(Value::as_str).map(str::to_owned);
+        let known: BTreeSet<String> =
+            self.train.entries.iter().filter_map(|entry| label(&entry.line)).collect();
+        for part in [&self.valid, &self.test] {
+            for (index, entry) in part.entries.iter().enumerate() {
+                if let Some(label) = label(&entry.line).filter(|label| !known.contains(label)) {
+                    let known = known.into_iter().collect();
+                    let error = DataError::UnknownLabel { label, known };
+                    return Err(error.at(index, Some(&entry.name)));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn without(
+    records: &Records,
+    by: &Grouping,
+    held: &BTreeSet<String>,
+) -> Result<Records, CliError> {
+    let groups = by.groups(records)?;
+    let kept: Vec<usize> =
+        (0..records.len()).filter(|index| !held.contains(&groups[*index])).collect();
+    Ok(records.select(&kept))
+}
+
+/// Splits so that all examples of a group are in one part. Groups with the same labels are shared
+/// out evenly, so that the split is stratified as far as groups allow; where no example has a label,
+/// all groups count alike.
+fn split_groups(
+    records: &Records,
+    groups: &[String],
+    fractions: Fractions,
+    seed: u64,
+) -> Result<(Vec<usize>, Vec<usize>, Vec<usize>), CliError> {
+    let mut members: BTreeMap<&str, (Vec<usize>, BTreeSet<String>)> = BTreeMap::new();
+    for (index, group) in groups.iter().enumerate() {
+        let (indices, labels) = members.entry(group).or_default();
+        indices.push(index);
+        labels.extend(records.entries[index].line.get(LABEL).map(Value::to_string));
+    }
+    let strata: Vec<String> = members
+        .values()
+        .map(|(_, labels)| labels.iter().map(String::as_str).collect::<Vec<_>>().join("\n"))
+        .collect();
+    let members: Vec<Vec<usize>> = members.into_values().map(|(indices, _)| indices).collect();
+    let (train, valid, test) = split_stratified(&strata, fractions, seed)?;
+    let gather = |chosen: Vec<usize>| {
+        let mut indices: Vec<usize> =
+            chosen.into_iter().flat_map(|group| members[group].iter().copied()).collect();
+        indices.sort_unstable();
+        indices
+    };
+    Ok((gather(train), gather(valid), gather(test)))
+}
+
+/// What makes two examples of one group.
+enum Grouping {
+    /// Their text in lower case without anything but words.
+    NormalisedText,
+    /// A field: a column of a table, or [`STEM`].
+    Field(String),
+}
+
+impl Grouping {
+    fn of(config: &DataConfig) -> Result<Option<Self>, CliError> {
+        let refuse = |reason| CliError::Argument { argument: "data.group".to_owned(), reason };
+        match (config.split, config.group.as_deref()) {
+            (Split::Group, None) => {
+                Err(refuse("a split by group needs a column, \"file-stem\" or \"normalised-text\""))
+            }
+            (Split::Group, Some("normalised-text")) => Ok(Some(Self::NormalisedText)),
+            (Split::Group, Some(field)) => Ok(Some(Self::Field(field.to_owned()))),
+            (_, Some(_)) => Err(refuse("it has a meaning only with split = \"group\"")),
+            (_, None) => Ok(None),
+        }
+    }
+
+    /// The group of each example.
+    fn groups(&self, records: &Records) -> Result<Vec<String>, CliError> {
+        let missing = |field: &str, index: usize| {
+            let (field, got) = (field.to_owned(), "missing".to_owned());
+            let error = DataError::Field { field, wanted: "there, since it makes the groups", got };
+            error.at(index, Some(&records.entries[index].name))
+        };
+        let group = |index: usize| {
+            let entry = &records.entries[index];
+            match self {
+                Self::NormalisedText => match (entry.line.get("text"), entry.file()) {
+                    (Some(Value::String(text)), _) => Ok(normalised(text)),
+                    (_, Some(file)) => Ok(normalised(&String::from_utf8_lossy(&read_file(file)?))),
+                    _ => Err(missing("text", index)),
+                },
+                Self::Field(field) => match entry.line.get(field) {
+                    Some(Value::String(text)) => Ok(text.clone()),
+                    Some(other) => Ok(other.to_string()),
+                    None => Err(missing(field, index)),
+                },
+            }
+        };
+        let groups = (0..records.len()).map(group).collect::<Result<_, DataError>>();
+        groups.map_err(|error| records.explain(error.into()))
+    }
+}
+
+/// The words in lower case; the text itself if it has none.
+fn normalised(text: &str) -> String {
+    let words: Vec<String> = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect();
+    if words.is_empty() { text.to_owned() } else { words.join(" ") }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests;

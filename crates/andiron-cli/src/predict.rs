@@ -1,0 +1,258 @@
+//! `andiron predict`: one answer a line, in order, flushed at once.
+
+use crate::{
+    args::Predict,
+    builtin::{Model, registry},
+    data::{path_field, read_file},
+    error::{CliError, DONE, FAILED, chain},
+};
+use andiron::{AnyPredictor, DataError, Raw, burn::tensor::Device};
+use serde_json::{Map, Value, json};
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read as _, Write as _},
+    path::{Path, PathBuf},
+    process,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// The longest line that is read, in bytes.
+const LONGEST: usize = 64 << 20;
+
+/// Answers everything that `args` names.
+pub(crate) fn run(args: &Predict, device: &Device) -> Result<u8, CliError> {
+    let registry = registry();
+    let predictor = Model::of(&args.model)?.load(&registry, device)?;
+    let media = registry.task(predictor.task())?.media;
+    let answerer = Answerer { predictor, media, state: State::default() };
+    answerer.state.end_on_signal()?;
+    for file in &args.files {
+        answerer.file(file)?;
+    }
+    Ok(answerer.state.status())
+}
+
+/// What the main thread and the one that waits for signals share.
+#[derive(Clone, Default)]
+struct State {
+    /// Held while an answer is made and written.
+    answering: Arc<Mutex<()>>,
+    failed: Arc<AtomicBool>,
+}
+
+impl State {
+    fn status(&self) -> u8 {
+        if self.failed.load(Ordering::SeqCst) { FAILED } else { DONE }
+    }
+
+    /// Lets SIGTERM, SIGINT and SIGHUP mean what the end of input means: the answer in progress is
+    /// finished and no other begun. The main thread may be blocked in a read that no signal ends,
+    /// so the process ends here.
+    fn end_on_signal(&self) -> Result<(), CliError> {
+        let state = self.clone();
+        let end = move || {
+            let _finished = state.answering.lock().unwrap_or_else(PoisonError::into_inner);
+            process::exit(state.status().into());
+        };
+        ctrlc::set_handler(end).map_err(|_| CliError::Argument {
+            argument: "predict".to_owned(),
+            reason: "the handler for signals cannot be set",
+        })
+    }
+}
+
+/// What one answer is asked for.
+enum Request {
+    /// An object; for tasks on media it names a file.
+    Line(Value),
+    /// An image or a sound.
+    Media(PathBuf),
+}
+
+struct Answerer {
+    predictor: Box<dyn AnyPredictor>,
+    /// The field that names a file, for tasks on media.
+    media: Option<&'static str>,
+    state: State,
+}
+
+impl Answerer {
+    /// Answers one FILE argument.
+    fn file(&self, path: &Path) -> Result<(), CliError> {
+        if path.as_os_str() == "-" {
+            return self.lines(io::stdin().lock(), Path::new("standard input"), json_line);
+        }
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("");
+        let lines = matches!(extension, "jsonl" | "ndjson");
+        if self.media.is_some() && !lines {
+            return self.respond(|| Ok(Request::Media(path.to_owned())));
+        }
+        let file = match File::open(path) {
+            Ok(file) => BufReader::new(file),
+            Err(error) => return self.respond(|| Err(DataError::io(path, error).into())),
+        };
+        match extension {
+            "csv" => self.rows(file, path, b','),
+            "tsv" => self.rows(file, path, b'\t'),
+            "txt" => self.lines(file, path, |text| Ok(json!({ "text": text }))),
+            _ => self.lines(file, path, json_line),
+        }
+    }
+
+    /// One answer a line; what a line means is for `parse` to say.
+    fn lines(
+        &self,
+        mut input: impl BufRead,
+        path: &Path,
+        parse: impl Fn(&str) -> Result<Value, String>,
+    ) -> Result<(), CliError> {
+        let mut bytes = Vec::new();
+        for number in 1.. {
+            let refuse =
+                |reason| CliError::from(DataError::Line { path: path.into(), line: number, reason });
+            match read_line(&mut input, &mut bytes) {
+                Ok(Line::End) => break,
+                Ok(Line::Whole) => self.respond(|| {
+                    let text = std::str::from_utf8(&bytes).map_err(|error| {
+                        refuse(format!("it is not UTF-8 from byte {} on", error.valid_up_to()))
+                    })?;
+                    let text = text.strip_suffix('\n').unwrap_or(text);
+                    let text = text.strip_suffix('\r').unwrap_or(text);
+                    // Some editors put a mark of the encoding in front of the first line.
+                    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+                    parse(text).map(Request::Line).map_err(refuse)
+                })?,
+                Ok(Line::TooLong) => {
+                    self.respond(|| Err(refuse(format!("it is longer than {LONGEST} bytes"))))?;
+                }
+                Err(error) => {
+                    self.respond(|| Err(DataError::io(path, error).into()))?;
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One answer a row below the head of a table.
+    fn rows(&self, input: impl io::Read, path: &Path, delimiter: u8) -> Result<(), CliError> {
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(delimiter)
+            // In TSV a quotation mark is a character like any other.
+            .quoting(delimiter == b',')
+            .from_reader(input);
+        let refuse = |error: &csv::Error| {
+            let line = error.position().map_or(1, csv::Position::line);
+            CliError::from(DataError::Line { path: path.into(), line, reason: error.to_string() })
+        };
+        let head = match reader.headers() {
+            Ok(head) => head.clone(),
+            Err(error) => return self.respond(|| Err(refuse(&error))),
+        };
+        for record in reader.records() {
+            let over = record.as_ref().is_err_and(csv::Error::is_io_error);
+            self.respond(|| {
+                let record = record.map_err(|error| refuse(&error))?;
+                let fields = head.iter().zip(record.iter());
+                let line = fields.map(|(name, cell)| (name.to_owned(), cell.into()));
+                Ok(Request::Line(Value::Object(line.collect::<Map<_, _>>())))
+            })?;
+            if over {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the answer to one request, or why there is none; fails only if it cannot be written.
+    fn respond(&self, request: impl FnOnce() -> Result<Request, CliError>) -> Result<(), CliError> {
+        let _answering = self.state.answering.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = request().and_then(|request| self.answer(request)).unwrap_or_else(|error| {
+            self.state.failed.store(true, Ordering::SeqCst);
+            json!({ "error": chain(&error) })
+        });
+        let mut line = answer.to_string();
+        line.push('\n');
+        let mut out = io::stdout().lock();
+        out.write_all(line.as_bytes()).and_then(|()| out.flush()).map_err(CliError::output)
+    }
+
+    fn answer(&self, request: Request) -> Result<Value, CliError> {
+        let path = match (request, self.media) {
+            (Request::Line(line), None) => return Ok(self.one(Raw::Json(&line))?),
+            (Request::Line(line), Some(field)) => path_field(&line, field)?,
+            (Request::Media(path), _) => path,
+        };
+        let bytes = read_file(&path)?;
+        self.one(Raw::Bytes(&bytes)).map_err(|source| CliError::File { path, source })
+    }
+
+    fn one(&self, raw: Raw<'_>) -> Result<Value, DataError> {
+        let missing = || Err(DataError::Empty { what: "the answer".to_owned() });
+        self.predictor.predict(&[raw]).pop().unwrap_or_else(missing)
+    }
+}
+
+fn json_line(text: &str) -> Result<Value, String> {
+    match serde_json::from_str(text) {
+        Ok(line @ Value::Object(_)) => Ok(line),
+        Ok(other) => Err(format!("an object was wanted, but it is {}", andiron::data::shortened(&other))),
+        Err(_) if text.trim().is_empty() => Err("it is empty, but an object was wanted".to_owned()),
+        Err(error) => Err(format!("it is not JSON: {error}")),
+    }
+}
+
+/// What reading a line came to.
+#[derive(Debug, PartialEq, Eq)]
+enum Line {
+    /// It is there, with its line break if it has one.
+    Whole,
+    /// It was passed over.
+    TooLong,
+    /// There is none any more.
+    End,
+}
+
+/// Reads the next line into `bytes`, with no more than [`LONGEST`] bytes of memory.
+fn read_line(input: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<Line> {
+    bytes.clear();
+    let mut limited = input.by_ref().take(LONGEST as u64);
+    match limited.read_until(b'\n', bytes)? {
+        0 => Ok(Line::End),
+        LONGEST if bytes.last() != Some(&b'\n') => {
+            input.skip_until(b'\n')?;
+            Ok(Line::TooLong)
+        }
+        _ => Ok(Line::Whole),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_where_they_end() {
+        let mut long = vec![b'x'; LONGEST + 5];
+        long.extend(b"\nlast");
+        let (mut bytes, mut input) = (Vec::new(), io::Cursor::new(b"a\n\nb".to_vec()).chain(io::Cursor::new(long)));
+        let mut next = || (read_line(&mut input, &mut bytes).unwrap(), bytes.len().min(9));
+        assert_eq!(next(), (Line::Whole, 2));
+        assert_eq!(next(), (Line::Whole, 1));
+        assert_eq!(next().0, Line::TooLong);
+        assert_eq!(next(), (Line::Whole, 4));
+        assert_eq!(next(), (Line::End, 0));
+    }
+
+    #[test]
+    fn only_objects_are_lines() {
+        assert_eq!(json_line(" {\"a\": 1}\r").unwrap(), json!({"a": 1}));
+        assert_eq!(json_line("").unwrap_err(), "it is empty, but an object was wanted");
+        assert_eq!(json_line("[1]").unwrap_err(), "an object was wanted, but it is [1]");
+        assert!(json_line("{\"a\": }").unwrap_err().starts_with("it is not JSON: "));
+    }
+}

@@ -1,0 +1,132 @@
+//! Bundles that were damaged, and what `inspect` and `models` say of whole ones.
+
+use crate::support::{andiron, andiron_with, reviews_run, root, text, write};
+use serde_json::{Value, json};
+use std::{fs, path::Path};
+
+/// A bundle, made from a built-in one.
+fn copy(name: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(root().join("crates/andiron-cli/builtin").join(name)).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, dir.path().join(path.file_name().unwrap())).unwrap();
+    }
+    dir
+}
+
+fn edit(dir: &Path, change: impl FnOnce(&mut Value)) {
+    let path = dir.join("andiron.json");
+    let mut value: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    change(&mut value);
+    write(&path, value.to_string());
+}
+
+#[test]
+fn one_flipped_bit_is_seen_in_every_file() {
+    for (file, at) in [("model.safetensors", 5000), ("README.md", 7)] {
+        let dir = copy("sentiment");
+        let path = dir.path().join(file);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[at] ^= 4;
+        write(&path, bytes);
+        let part = format!("{file} was changed or damaged: its SHA-256 is");
+        andiron(&["predict", text(dir.path()), "-"]).refused(1, &part);
+        andiron(&["inspect", text(dir.path())]).refused(1, &part);
+        andiron(&["evaluate", text(dir.path()), "x.csv"]).refused(1, &part);
+    }
+}
+
+#[test]
+fn other_bundles_are_refused_for_what_they_are() {
+    let refused = |change: fn(&mut Value), part: &str| {
+        let dir = copy("sentiment");
+        edit(dir.path(), change);
+        andiron_with(&["predict", text(dir.path()), "-"], "{\"text\": \"x\"}\n").refused(1, part);
+    };
+    refused(|v| v["format"] = json!(99), "has bundle format 99, but this program reads format 1");
+    refused(|v| v["task"] = json!("cooking"), "task \"cooking\" is not known here");
+    refused(|v| v["architecture"] = json!("abacus"), "architecture \"abacus\" is not known");
+    refused(|v| v["files"]["../x"] = json!("0"), "lists the file \"../x\", which does not lie in");
+    refused(|v| v["config"]["d_model"] = json!(9), "misshapen [Misshapen");
+    refused(|v| v["preprocessing"] = json!(null), "andiron.json is no bundle description");
+    refused(|v| *v = json!([]), "andiron.json is no bundle description");
+
+    let dir = copy("sentiment");
+    fs::remove_file(dir.path().join("model.safetensors")).unwrap();
+    andiron(&["predict", text(dir.path()), "-"]).refused(1, "model.safetensors: No such file");
+    let empty = tempfile::tempdir().unwrap();
+    andiron(&["predict", text(empty.path()), "-"]).refused(1, "andiron.json: No such file");
+}
+
+#[test]
+fn a_folder_wins_over_a_built_in_name() {
+    let (dir, config) = reviews_run("max_steps = 3");
+    andiron(&["train", text(&config), "--set", "output=sentiment"]).good();
+    let command = || {
+        let mut command = crate::support::program();
+        command.current_dir(dir.path());
+        command
+    };
+    let inspect = |name: &str| -> Value {
+        let output = command().args(["inspect", name, "--json"]).output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    assert_eq!(inspect("sentiment")["preprocessing"]["labels"], json!(["1", "5"]));
+    // A folder that is no bundle does not hide the built-in model.
+    fs::create_dir(dir.path().join("digits")).unwrap();
+    assert_eq!(inspect("digits")["task"], "image-classification");
+}
+
+#[test]
+fn a_bundle_is_inspected_without_running_it() {
+    let all = andiron(&["inspect", "digits", "--json"]).good().lines().remove(0);
+    assert_eq!(all["task"], "image-classification");
+    assert_eq!(all["preprocessing"]["labels"].as_array().unwrap().len(), 10);
+    let tensors = all["tensors"].as_array().unwrap();
+    let numbers = |tensor: &Value| -> u64 {
+        tensor["shape"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).product()
+    };
+    assert!(!tensors.is_empty());
+    assert_eq!(all["parameters"], tensors.iter().map(numbers).sum::<u64>());
+    assert!(all["card"]["metrics"]["accuracy"]["value"].is_f64());
+    let text = andiron(&["inspect", "digits"]).good().out;
+    for tensor in tensors {
+        assert!(text.contains(tensor["name"].as_str().unwrap()), "{tensor}");
+    }
+    for part in ["image-classification", "preprocessing", "labels: [\"0\",\"1\"", "95 % interval"] {
+        assert!(text.contains(part), "{part} is not in:\n{text}");
+    }
+}
+
+#[test]
+fn a_bundle_of_anyones_cannot_steer_the_terminal() {
+    let dir = copy("sentiment");
+    edit(dir.path(), |v| v["card"]["description"] = json!("red \u{1b}[31malert\u{7}"));
+    let out = andiron(&["inspect", text(dir.path())]).good().out;
+    assert!(out.contains("red \u{fffd}[31malert\u{fffd}"), "{out}");
+}
+
+#[test]
+fn the_built_in_models_are_listed() {
+    let lines = andiron(&["models", "--json"]).good().lines();
+    let names: Vec<&Value> = lines.iter().map(|line| &line["name"]).collect();
+    assert_eq!(names, ["digits", "languages", "sentiment"]);
+    for line in &lines {
+        assert!(line["bytes"].as_u64().unwrap() <= 2_000_000, "{line}");
+        assert!(line["card"]["metrics"]["accuracy"]["low"].is_f64(), "{line}");
+        for field in ["description", "licence", "command", "limits"] {
+            assert!(!line["card"][field].as_str().unwrap().is_empty(), "{field}: {line}");
+        }
+        let data = &line["card"]["data"][0];
+        for field in ["name", "licence", "authors", "sha256"] {
+            assert!(!data[field].as_str().unwrap().is_empty(), "{field}: {line}");
+        }
+    }
+    assert_eq!(lines[0]["input"], json!({"image": "PATH"}));
+    assert_eq!(lines[1]["input"], json!({"audio": "PATH"}));
+    assert_eq!(lines[2]["input"], json!({"text": "TEXT"}));
+    let text = andiron(&["models"]).good().out;
+    for name in ["digits", "languages", "sentiment"] {
+        assert!(text.contains(&format!("\n{name}  ")) || text.starts_with(name), "{text}");
+    }
+}

@@ -1,0 +1,10 @@
+//! The program as a user meets it: started as a process, given files, judged by what it prints.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod bundles;
+mod shipped;
+mod predict;
+mod serve;
+mod signals;
+mod support;
+mod train;

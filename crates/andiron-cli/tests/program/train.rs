@@ -1,0 +1,294 @@
+//! `andiron train` on data unknown to the project, and what `evaluate` and `predict` make of it.
+
+use crate::support::{
+    Answer, andiron, andiron_with, names, pictures, png, reviews, reviews_run, sounds, text, tone,
+    wav, write,
+};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+fn accuracy(report: &Value) -> f64 {
+    report["scores"]["accuracy"]["value"].as_f64().unwrap()
+}
+
+/// Trains, and returns the report.
+fn train(config: &Path, more: &[&str]) -> Value {
+    let mut args = vec!["train", text(config)];
+    args.extend(more);
+    let answer = andiron(&args).good();
+    let [report] = &answer.lines()[..] else { panic!("one report: {}", answer.out) };
+    report.clone()
+}
+
+fn card(bundle: &Path) -> Value {
+    let text = fs::read(bundle.join("andiron.json")).unwrap();
+    serde_json::from_slice::<Value>(&text).unwrap()["card"].take()
+}
+
+#[test]
+fn a_table_with_columns_of_its_own() {
+    let (dir, config) = reviews_run("max_steps = 150\n[card]\nlicence = \"CC0-1.0\"");
+    let report = train(&config, &[]);
+    assert!(accuracy(&report) > 0.9, "{report}");
+    let bundle = dir.path().join("mine");
+    assert_eq!(names(dir.path()), ["mine", "mine.toml", "reviews.csv", "runs"]);
+    assert_eq!(names(&bundle), ["README.md", "andiron.json", "model.safetensors"]);
+    let card = card(&bundle);
+    assert_eq!(card["metrics"]["accuracy"], report["scores"]["accuracy"]);
+    assert_eq!(card["data"][0]["examples"], json!({"train": 84, "valid": 12, "test": 24}));
+    assert_eq!(card["data"][0]["sha256"].as_str().unwrap().len(), 64);
+    assert_eq!((&card["seed"], &card["licence"]), (&json!(7), &json!("CC0-1.0")));
+    assert_eq!(card["command"], format!("andiron train {}", config.display()));
+    let run = dir.path().join("runs/mine");
+    assert_eq!(names(&run), ["checkpoint", "log.jsonl", "report.json", "run.json"]);
+    assert_eq!(fs::read_to_string(run.join("log.jsonl")).unwrap().lines().count(), 150);
+
+    // The same part of the same data, evaluated later, gives the same report.
+    let again = andiron(&["evaluate", text(&bundle), "--config", text(&config)]).good();
+    assert_eq!(again.lines()[0], report);
+    let data = dir.path().join("reviews.csv");
+    let columns = ["--columns", "text=review,label=stars"];
+    let args = ["evaluate", text(&bundle), text(&data), columns[0], columns[1]];
+    assert_eq!(andiron(&args).good().lines()[0]["examples"], 120);
+    let table = andiron(&[&args[..], &["--table"]].concat()).good().out;
+    assert!(table.contains("accuracy") && table.contains("120 examples"), "{table}");
+
+    let ask = "{\"text\": \"tasty and warm\"}\n{\"text\": \"burnt, soggy\"}\n";
+    let answers = andiron_with(&["predict", text(&bundle), "-"], ask).good().lines();
+    assert_eq!((&answers[0]["label"], &answers[1]["label"]), (&json!("5"), &json!("1")));
+}
+
+#[test]
+fn a_folder_of_pictures() {
+    let dir = tempfile::tempdir().unwrap();
+    pictures(&dir.path().join("pictures"), 25);
+    let config = dir.path().join("sides.toml");
+    write(
+        &config,
+        "task = \"image-classification\"\nmodel = \"small-cnn\"\noutput = \"sides\"\n\
+         [data]\ntrain = \"pictures\"\ntest = 0.2\nvalid = 0.1\n\
+         [training]\nmax_steps = 60\nbatch_size = 16\n",
+    );
+    let report = train(&config, &[]);
+    assert!(accuracy(&report) > 0.9, "{report}");
+    assert_eq!(report["examples"], 10);
+    let bundle = dir.path().join("sides");
+    let all = andiron(&["evaluate", text(&bundle), text(&dir.path().join("pictures"))]).good();
+    assert!(accuracy(&all.lines()[0]) > 0.9 && all.lines()[0]["examples"] == 50);
+    let new = dir.path().join("new.png");
+    png(&new, false, 4711);
+    let answer = andiron(&["predict", text(&bundle), text(&new)]).good();
+    assert_eq!(answer.lines()[0]["label"], "right");
+}
+
+#[test]
+fn a_folder_of_sounds() {
+    let dir = tempfile::tempdir().unwrap();
+    sounds(&dir.path().join("sounds"), 25);
+    let config = dir.path().join("pitch.toml");
+    write(
+        &config,
+        "task = \"audio-classification\"\nmodel = \"statistics-linear\"\noutput = \"pitch\"\n\
+         [data]\ntrain = \"sounds\"\nsplit = \"group\"\ngroup = \"file-stem\"\n\
+         [training]\nmax_steps = 100\nlearning_rate = 0.01\n",
+    );
+    let report = train(&config, &[]);
+    assert!(accuracy(&report) > 0.9, "{report}");
+    // Both sounds of a stem are in one part: 5 stems of 25 are the test.
+    assert_eq!(report["examples"], 10);
+    let bundle = dir.path().join("pitch");
+    let all = andiron(&["evaluate", text(&bundle), text(&dir.path().join("sounds"))]).good();
+    assert!(accuracy(&all.lines()[0]) > 0.9 && all.lines()[0]["examples"] == 50);
+    let new = dir.path().join("new.wav");
+    wav(&new, &tone(310.0, 0.5, 8000, 4711), 8000);
+    let answer = andiron(&["predict", text(&bundle), text(&new)]).good();
+    assert_eq!(answer.lines()[0]["label"], "low");
+}
+
+#[test]
+fn two_models_are_compared_on_the_same_examples() {
+    let (dir, config) = reviews_run("max_steps = 60");
+    train(&config, &[]);
+    train(&config, &["--set", "output=other", "--set", "run=runs/other", "--set", "training.max_steps=1"]);
+    let (mine, other) = (dir.path().join("mine"), dir.path().join("other"));
+    let args = ["evaluate", text(&mine), "--config", text(&config), "--compare", text(&other)];
+    let both = andiron(&args).good().lines().remove(0);
+    assert_eq!(both["first"]["fingerprint"], both["second"]["fingerprint"]);
+    let lost = both["comparison"]["only_first"].as_u64().unwrap();
+    let difference = both["comparison"]["accuracy_difference"]["value"].as_f64().unwrap();
+    assert!(lost > 0 && difference < 0.0, "{both}");
+    assert!(both["first"].get("outcomes").is_none());
+    let whole = andiron(&[&args[..4], &["--outcomes"]].concat()).good().lines().remove(0);
+    assert_eq!(whole["outcomes"].as_array().unwrap().len(), 24);
+    let table = andiron(&[&args[..], &["--table"]].concat()).good().out;
+    assert!(table.contains("McNemar"), "{table}");
+}
+
+#[test]
+fn wrong_settings_are_refused_by_name() {
+    let (dir, config) = reviews_run("");
+    let refused = |more: &[&str], part: &str| {
+        let mut args = vec!["train", text(&config)];
+        args.extend(more);
+        andiron(&args).refused(2, part);
+        assert_eq!(names(dir.path()), ["mine.toml", "reviews.csv"], "{more:?}");
+    };
+    refused(&["--set", "tusk=5"], "unknown field `tusk`");
+    refused(&["--set", "data.trian=x.csv"], "unknown field `trian`");
+    refused(&["--set", "training.learning_rat=1"], "there is no setting \"learning_rat\"; known are");
+    refused(&["--set", "training.learning_rate=-1"], "learning_rate must lie in");
+    refused(&["--set", "training.epochs=nan"], "epochs");
+    refused(&["--set", "task=cooking"], "there is no task \"cooking\"; known are [\"text-classification\"");
+    refused(&["--set", "model=abacus"], "architecture \"abacus\" is not known; known are [\"hashed-linear\"");
+    refused(&["--set", "data.test=2"], "test must lie in");
+    write(&dir.path().join("mine.toml"), "task = \n");
+    refused(&[], "mine.toml is no training configuration: TOML parse error at line 1");
+    andiron(&["train", "nowhere.toml"]).refused(1, "cannot read nowhere.toml: No such file");
+}
+
+#[test]
+fn a_wrong_option_of_the_model_is_refused_by_name() {
+    let (dir, config) = reviews_run("");
+    let args = ["train", text(&config), "--set", "options.n_bukets=5"];
+    andiron(&args).refused(2, "there is no setting \"n_bukets\"; known are");
+    assert!(!dir.path().join("mine").exists());
+}
+
+#[test]
+fn data_that_cannot_be_learnt_from_is_named() {
+    let (dir, config) = reviews_run("max_steps = 3");
+    let data = dir.path().join("reviews.csv");
+    let head = "id,review,stars\n";
+    let refused = |bytes: &[u8], part: &str| {
+        write(&data, bytes);
+        andiron(&["train", text(&config)]).refused(1, part);
+        assert!(!dir.path().join("mine").exists());
+    };
+    refused(b"", "reviews.csv is empty");
+    refused(head.as_bytes(), "reviews.csv is empty");
+    refused(b"id,text,stars\n1,a,5\n", "reviews.csv: there is no column \"review\"; there are [\"id\", \"stars\", \"text\"]");
+    refused(b"id,review,stars\n1,a\n", "reviews.csv, line 2: 3 fields were wanted, but there are 2");
+    refused(b"id,review,stars\n1,a,5\n2,\xff,1\n", "reviews.csv, line 3: invalid utf-8");
+    let rows = |label: &str| (0..30).map(|n| format!("{n},t{n},{label}\n")).collect::<String>();
+    refused((head.to_owned() + &rows("5")).as_bytes(), "all 21 examples have the label \"5\"");
+    let few = head.to_owned() + "1,a,5\n2,b,1\n";
+    refused(few.as_bytes(), "the share for validation needs at least 1 examples");
+    fs::remove_file(&data).unwrap();
+    andiron(&["train", text(&config)]).refused(1, "reviews.csv: No such file");
+
+    // A column that only the task asks for is missed by its name, too.
+    reviews(&data, 40);
+    let bare = ["train", text(&config), "--set", "data.columns={label='stars'}", "--fresh"];
+    andiron(&bare).refused(1, "reviews.csv: there is no column \"text\"; there are");
+}
+
+#[test]
+fn files_that_cannot_be_learnt_from_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    pictures(&dir.path().join("pictures"), 8);
+    let bad = dir.path().join("pictures/left/3.png");
+    let good = fs::read(&bad).unwrap();
+    write(&bad, &good[..good.len() - 30]);
+    let config = dir.path().join("sides.toml");
+    write(
+        &config,
+        "task = \"image-classification\"\nmodel = \"small-cnn\"\noutput = \"sides\"\n\
+         [data]\ntrain = \"pictures\"\ntest = 0\nvalid = 0\n[training]\nmax_steps = 2\n",
+    );
+    let answer = andiron(&["train", text(&config)]);
+    assert!(answer.err.contains("left/3.png"), "{}", answer.err);
+    answer.refused(1, "PNG image cannot be decoded");
+    assert!(!dir.path().join("sides").exists());
+}
+
+#[test]
+fn labels_that_the_model_does_not_know_are_named() {
+    let (dir, config) = reviews_run("max_steps = 3");
+    train(&config, &[]);
+    let data = dir.path().join("new.csv");
+    write(&data, "text,label\nfine,5\nmeh,3\n");
+    let evaluate = ["evaluate", text(&dir.path().join("mine")), text(&data)].map(str::to_owned);
+    let evaluate: Vec<&str> = evaluate.iter().map(String::as_str).collect();
+    andiron(&evaluate).refused(1, "unknown label \"3\"; known are [\"1\", \"5\"]");
+    write(&data, "text,label\n");
+    andiron(&evaluate).refused(1, "new.csv is empty");
+    write(&data, "text,stars\nfine,5\n");
+    andiron(&evaluate).refused(1, "new.csv: there is no column \"label\"; there are");
+    // Before a training with such a test set, not after it.
+    write(&data, "review,stars\nfine,5\nmeh,3\n");
+    let args = ["train", text(&config), "--set", "data.test=new.csv", "--fresh"];
+    andiron(&args).refused(1, "new.csv, line 3): unknown label \"3\"; known are [\"1\", \"5\"]");
+}
+
+#[test]
+fn what_stands_at_the_output_is_not_lost() {
+    let (dir, config) = reviews_run("max_steps = 3");
+    write(&dir.path().join("mine/thesis.tex"), "years of work");
+    andiron(&["train", text(&config)]).refused(1, "mine exists and is no bundle");
+    assert_eq!(names(&dir.path().join("mine")), ["thesis.tex"]);
+    assert!(!dir.path().join("runs").exists());
+    fs::remove_dir_all(dir.path().join("mine")).unwrap();
+    train(&config, &[]);
+    // A bundle is replaced by the next one.
+    let before = card(&dir.path().join("mine"));
+    train(&config, &["--set", "training.seed=8", "--fresh"]);
+    assert_ne!(card(&dir.path().join("mine"))["seed"], before["seed"]);
+}
+
+#[test]
+fn a_run_is_not_resumed_with_other_data_or_settings() {
+    let (dir, config) = reviews_run("max_steps = 4");
+    let first = train(&config, &[]);
+    assert_eq!(train(&config, &[]), first, "a finished run is only measured again");
+    let other = ["train", text(&config), "--set", "training.learning_rate=0.1"];
+    andiron(&other).refused(1, "training.learning_rate was 0.05 and is now 0.1");
+    let data = dir.path().join("reviews.csv");
+    let changed = fs::read_to_string(&data).unwrap().replace("tasty", "tasteless");
+    write(&data, changed);
+    andiron(&["train", text(&config)]).refused(1, "was made from other training data: use --fresh");
+    train(&config, &["--fresh"]);
+}
+
+#[test]
+fn a_full_disk_leaves_nothing_half_written() {
+    let (dir, config) = reviews_run("max_steps = 4");
+    // Files of at most N blocks of 512 bytes, refused as by a full disk.
+    let limited = |blocks: usize| {
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" train \"$1\"");
+        let output = Command::new("sh")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_andiron"), text(&config)])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (status, error) = limited(64);
+    assert!(status == Some(1) && error.contains("cannot be used"), "{error}");
+    assert!(error.contains("too large"), "{error}");
+    assert_eq!(names(dir.path()), ["mine.toml", "reviews.csv", "runs"]);
+    assert_eq!(names(&dir.path().join("runs/mine")), ["log.jsonl", "run.json"]);
+    let report = train(&config, &[]);
+    let bundle = dir.path().join("mine");
+    let before = fs::read(bundle.join("andiron.json")).unwrap();
+
+    // The run is finished, so now it is the bundle that does not fit; the old one stays.
+    let (status, error) = limited(64);
+    assert!(status == Some(1) && error.contains("model.safetensors"), "{error}");
+    assert_eq!(names(dir.path()), ["mine", "mine.toml", "reviews.csv", "runs"]);
+    assert_eq!(fs::read(bundle.join("andiron.json")).unwrap(), before);
+    assert_eq!(train(&config, &[]), report);
+}
+
+#[test]
+fn without_a_test_part_nothing_is_claimed() {
+    let (dir, config) = reviews_run("max_steps = 3");
+    let Answer { status, out, err } =
+        andiron(&["train", text(&config), "--set", "data.test=0", "--set", "data.valid=0"]);
+    assert_eq!((status, out.as_str()), (Some(0), ""), "{err}");
+    assert!(err.contains("nothing was measured"), "{err}");
+    assert_eq!(card(&dir.path().join("mine"))["metrics"], json!({}));
+}
