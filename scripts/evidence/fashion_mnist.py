@@ -73,7 +73,7 @@ def main():
     parser.add_argument("--steps", type=int, default=None, help="stop after so many steps: for timing")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=3e-3)
-    parser.add_argument("--widths", type=int, nargs="+", default=[16, 32, 64])
+    parser.add_argument("--widths", type=int, nargs="+", default=[24, 48, 96])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()

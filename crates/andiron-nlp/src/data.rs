@@ -74,9 +74,15 @@ mod tests {
             Example { input: Text::from("é").truncated(), target: "y".to_owned() },
         ];
         for (name, text) in [
-            ("t.csv", "\u{feff}label,more,text,truncate\r\nx,1,\"a, \"\"b\"\"\",\r\ny,2,é,true\r\n"),
+            (
+                "t.csv",
+                "\u{feff}label,more,text,truncate\r\nx,1,\"a, \"\"b\"\"\",\r\ny,2,é,true\r\n",
+            ),
             ("t.tsv", "text\tlabel\ttruncate\na, \"b\"\tx\tfalse\né\ty\ttrue\n"),
-            ("t.jsonl", "{\"text\":\"a, \\\"b\\\"\",\"label\":\"x\"}\n\n{\"label\":\"y\",\"text\":\"é\",\"truncate\":true}\n"),
+            (
+                "t.jsonl",
+                "{\"text\":\"a, \\\"b\\\"\",\"label\":\"x\"}\n\n{\"label\":\"y\",\"text\":\"é\",\"truncate\":true}\n",
+            ),
         ] {
             assert_eq!(with(name, text, |path| text_examples(path)).unwrap(), wanted, "{name}");
         }

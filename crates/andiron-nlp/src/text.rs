@@ -1,6 +1,9 @@
 //! The input of the tasks.
 
-use andiron_core::{DataError, Raw, data::{shortened, text_field}};
+use andiron_core::{
+    DataError, Raw,
+    data::{shortened, text_field},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -56,3 +56,13 @@ pub static TASKS: &[&[TaskEntry]] = &[
     #[cfg(feature = "speech")]
     speech::TASKS,
 ];
+
+/// The pages of the book whose code is whole: it is compiled and run as doctests. The pages lie
+/// outside the crate, so they are read only then.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../../../docs/src/adding-a-model.md")]
+    struct AddingAModel;
+    #[doc = include_str!("../../../docs/src/evaluation.md")]
+    struct Evaluation;
+}

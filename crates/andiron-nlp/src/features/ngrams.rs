@@ -111,7 +111,8 @@ mod tests {
 
     #[test]
     fn a_word_is_not_the_characters_of_another() {
-        let (the, bathe) = (encode(&NGrams::default(), &["the"]), encode(&NGrams::default(), &["bathe"]));
+        let (the, bathe) =
+            (encode(&NGrams::default(), &["the"]), encode(&NGrams::default(), &["bathe"]));
         let shared: Vec<_> = the.iter().filter(|id| bathe.contains(id)).copied().collect();
         assert_eq!(shared, grams(&["the", "he>", "the>"]));
     }

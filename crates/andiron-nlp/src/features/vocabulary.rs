@@ -87,3 +87,37 @@ impl Vocabulary {
         words.iter().map(|word| self.number(word)).collect()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_numbered_in_ascending_order() {
+        let vocabulary = Vocabulary::of(["b a!", "C a ! a"], 1, 9).unwrap();
+        assert_eq!(vocabulary.len(), 6);
+        let number = |word| vocabulary.number(word);
+        assert_eq!(["!", "a", "b", "c"].map(number), [2, 3, 4, 5]);
+        assert_eq!(number("d"), UNKNOWN);
+        let twice = Vocabulary::of(["b a!", "C a ! a"], 2, 9).unwrap();
+        assert_eq!(twice.encode(&tokens("A b!")), [3, 1, 2]);
+    }
+
+    #[test]
+    fn it_survives_json_in_any_order() {
+        let vocabulary = Vocabulary::of(["b a c"], 1, 9).unwrap();
+        let text = serde_json::to_string(&vocabulary).unwrap();
+        assert_eq!(text, r#"{"max_length":9,"words":["a","b","c"]}"#);
+        let shuffled = r#"{"max_length":9,"words":["c","a","b","a"]}"#;
+        assert_eq!(serde_json::from_str::<Vocabulary>(shuffled).unwrap(), vocabulary);
+    }
+
+    #[test]
+    fn no_word_and_no_length_are_refused() {
+        let refused =
+            |least, length| Vocabulary::of(["a b"], least, length).unwrap_err().to_string();
+        assert_eq!(refused(2, 9), "the vocabulary is empty");
+        assert_eq!(refused(1, 0), "the model cannot be set up for this data");
+    }
+}

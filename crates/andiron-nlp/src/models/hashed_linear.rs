@@ -91,3 +91,50 @@ impl Model for HashedLinear {
         self.output.forward(mean.squeeze_dim(1))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::tasks::text_classification::toy;
+    use andiron_core::{Recipe, testing::Contract};
+    use serde_json::json;
+
+    #[test]
+    fn keeps_the_contract() {
+        let options = json!({"n_buckets": 128, "d_model": 4, "dropout": 0.1});
+        let (task, config) = HashedLinearConfig::prepare(&options, &toy::examples()).unwrap();
+        Contract::new(task, config, toy::examples()).overfits_in(100, 5e-2).check();
+    }
+
+    #[test]
+    fn settings_out_of_range_are_refused() {
+        for (config, wanted) in [
+            (HashedLinearConfig::new(1), "n_classes must be at least 2, but is 1"),
+            (
+                HashedLinearConfig::new(2).with_n_buckets(0),
+                "n_buckets must be at least 1, but is 0",
+            ),
+            (HashedLinearConfig::new(2).with_d_model(0), "d_model must be at least 1, but is 0"),
+            (HashedLinearConfig::new(2).with_dropout(1.5), "dropout must lie in 0..=1, but is 1.5"),
+        ] {
+            let refused = config.init(&Device::flex()).map(|_| ()).unwrap_err();
+            assert_eq!(refused.to_string(), wanted);
+        }
+    }
+
+    #[test]
+    fn the_output_is_that_of_the_mean_row() {
+        let device = Device::flex();
+        let model =
+            HashedLinearConfig::new(3).with_n_buckets(10).with_d_model(2).init(&device).unwrap();
+        let table: Vec<f32> = model.embedding.weight.val().into_data().iter::<f32>().collect();
+        // 27 shares row 7; row 7 counts twice.
+        let batch = TextBatch::of(&[vec![7, 3, 27], vec![1]], &device);
+        let mean: Vec<f32> =
+            (0..2).map(|axis| (2.0 * table[14 + axis] + table[6 + axis]) / 3.0).collect();
+        let wanted = model.output.forward(Tensor::<2>::from_data([[mean[0], mean[1]]], &device));
+        let got = model.forward(batch).slice([0..1]);
+        got.into_data().assert_approx_eq::<f32>(&wanted.into_data(), Default::default());
+    }
+}

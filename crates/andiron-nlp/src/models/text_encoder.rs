@@ -109,9 +109,8 @@ impl ModelConfig for TextEncoderConfig {
         ConfigError::at_least("max_length", 1, self.max_length)?;
         ConfigError::within("dropout", 0.0, 1.0, self.dropout)?;
         let fresh = || Initializer::Normal { mean: 0.0, std: STANDARD_DEVIATION };
-        let table = |rows| {
-            EmbeddingConfig::new(rows, self.d_model).with_initializer(fresh()).init(device)
-        };
+        let table =
+            |rows| EmbeddingConfig::new(rows, self.d_model).with_initializer(fresh()).init(device);
         Ok(TextEncoder {
             words: table(self.n_tokens),
             positions: table(self.max_length),
@@ -129,7 +128,9 @@ impl ModelConfig for TextEncoderConfig {
             ["positions", leaf] => format!("embeddings.position_embeddings.{leaf}"),
             ["norm", leaf] => format!("embeddings.LayerNorm.{leaf}"),
             ["output", leaf] => format!("classifier.{leaf}"),
-            ["layers", at, name, leaf] => format!("encoder.layer.{at}.{}.{leaf}", name_in_layer(name)),
+            ["layers", at, name, leaf] => {
+                format!("encoder.layer.{at}.{}.{leaf}", name_in_layer(name))
+            }
             _ => path.to_owned(),
         }
     }
@@ -240,4 +241,77 @@ fn normalise(norm: &LayerNorm, x: Tensor<3>) -> Tensor<3> {
 fn add_normalise(norm: &LayerNorm, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
     let beta = norm.beta.as_ref().map(Param::val);
     add_layer_norm(x, residual, norm.gamma.val(), beta, EPSILON).0
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::tasks::text_classification::toy;
+    use andiron_core::{Recipe, testing::Contract};
+    use serde_json::json;
+
+    #[test]
+    fn keeps_the_contract() {
+        let options = json!({
+            "d_model": 12, "n_heads": 3, "n_layers": 2, "d_hidden": 10, "max_length": 30, "least_count": 1
+        });
+        let (task, config) = TextEncoderConfig::prepare(&options, &toy::examples()).unwrap();
+        Contract::new(task, config, toy::examples()).overfits_in(100, 1e-2).check();
+    }
+
+    #[test]
+    fn settings_out_of_range_are_refused() {
+        let fresh = || TextEncoderConfig::new(9, 2);
+        for (config, wanted) in [
+            (TextEncoderConfig::new(1, 2), "n_tokens must be at least 2, but is 1"),
+            (TextEncoderConfig::new(9, 1), "n_classes must be at least 2, but is 1"),
+            (fresh().with_d_model(0), "d_model must be at least 1, but is 0"),
+            (fresh().with_d_model(10), "d_model must be a multiple of n_heads (4), but is 10"),
+            (fresh().with_n_heads(0), "n_heads must be at least 1, but is 0"),
+            (fresh().with_n_layers(0), "n_layers must be at least 1, but is 0"),
+            (fresh().with_d_hidden(0), "d_hidden must be at least 1, but is 0"),
+            (fresh().with_max_length(0), "max_length must be at least 1, but is 0"),
+            (fresh().with_dropout(-0.1), "dropout must lie in 0..=1, but is -0.1"),
+        ] {
+            let refused = config.init(&Device::flex()).map(|_| ()).unwrap_err();
+            assert_eq!(refused.to_string(), wanted);
+        }
+    }
+
+    #[test]
+    fn a_number_beyond_the_table_is_unknown() {
+        let device = Device::flex();
+        let model = TextEncoderConfig::new(9, 2).with_d_model(8).init(&device).unwrap();
+        let of = |id| model.forward(TextBatch::of(&[vec![3, id]], &device)).into_data();
+        assert_eq!(of(9), of(1));
+        assert_ne!(of(8), of(1));
+    }
+
+    #[test]
+    fn order_matters() {
+        let device = Device::flex();
+        let model = TextEncoderConfig::new(9, 2).with_d_model(8).init(&device).unwrap();
+        let of = |ids: [i32; 3]| model.forward(TextBatch::of(&[ids.to_vec()], &device)).into_data();
+        assert_ne!(of([2, 3, 4]), of([4, 3, 2]));
+    }
+
+    #[test]
+    fn weights_have_berts_names() {
+        let name = |path: &str| TextEncoderConfig::new(9, 2).weight_name(path);
+        for (ours, theirs) in [
+            ("words.weight", "embeddings.word_embeddings.weight"),
+            ("positions.weight", "embeddings.position_embeddings.weight"),
+            ("norm.bias", "embeddings.LayerNorm.bias"),
+            ("layers.1.query.weight", "encoder.layer.1.attention.self.query.weight"),
+            ("layers.0.mixed.bias", "encoder.layer.0.attention.output.dense.bias"),
+            ("layers.0.mixed_norm.weight", "encoder.layer.0.attention.output.LayerNorm.weight"),
+            ("layers.12.wide.weight", "encoder.layer.12.intermediate.dense.weight"),
+            ("layers.12.narrow.weight", "encoder.layer.12.output.dense.weight"),
+            ("layers.12.narrow_norm.bias", "encoder.layer.12.output.LayerNorm.bias"),
+            ("output.weight", "classifier.weight"),
+        ] {
+            assert_eq!(name(ours), theirs);
+        }
+    }
 }

@@ -61,12 +61,7 @@ impl AsRef<Choice> for TextLabel {
 }
 
 impl TextClassification {
-    fn encode(
-        &self,
-        texts: &[&Text],
-        cut: bool,
-        device: &Device,
-    ) -> Result<TextBatch, DataError> {
+    fn encode(&self, texts: &[&Text], cut: bool, device: &Device) -> Result<TextBatch, DataError> {
         let rows = texts
             .iter()
             .map(|text| self.features.encode(text, cut))
@@ -143,5 +138,169 @@ impl Registered for TextClassification {
         data: &dyn Dataset<ExampleOf<Self>>,
     ) -> Result<Report, EvalError> {
         ClassifierEvaluator::default().evaluate(predictor, data)
+    }
+}
+
+/// A handful of texts that the models' tests learn by heart.
+#[cfg(test)]
+pub(crate) mod toy {
+    use crate::text::Text;
+    use andiron_core::Example;
+
+    /// Three labels; the longest text is several times as long as the shortest.
+    pub(crate) fn examples() -> Vec<Example<Text, String>> {
+        [
+            ("good", "good"),
+            ("not bad at all :)", "good"),
+            ("what a lovely, lovely day it was by the sea with all of you!!!", "good"),
+            ("bad", "bad"),
+            ("it was not good", "bad"),
+            ("it is a day", "so-so"),
+            ("neither here nor there, I would say", "so-so"),
+        ]
+        .map(|(text, label)| Example { input: text.into(), target: label.to_owned() })
+        .to_vec()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use andiron_core::{Example, Network, Recipe, Registry};
+    use serde_json::json;
+
+    fn predictor(options: Value) -> Predictor<TextClassification> {
+        let device = Device::flex();
+        let (task, config) = HashedLinearConfig::prepare(&options, &toy::examples()).unwrap();
+        Predictor::new(task, Network::init(config, 3, &device).unwrap(), &device)
+    }
+
+    #[test]
+    fn a_bad_line_costs_only_its_own_place() {
+        let lines = [
+            json!({"text": "one two three four"}),
+            json!({"text": "one two three four five"}),
+            json!({"text": "one two three four five", "truncate": true}),
+            json!({"text": " "}),
+            json!({"words": "one"}),
+            json!({"text": "one", "truncate": true}),
+        ];
+        let raw: Vec<Raw<'_>> = lines.iter().map(Raw::Json).collect();
+        let predictor = predictor(json!({"max_length": 4, "n_buckets": 64}));
+        let answers = andiron_core::AnyPredictor::predict(&predictor, &raw);
+        let said: Vec<Result<Value, String>> =
+            answers.into_iter().map(|answer| answer.map_err(|error| error.to_string())).collect();
+        let whole = said[0].clone().unwrap();
+        assert_eq!(
+            whole["label"].as_str().map(|label| &whole["scores"][label]),
+            Some(&whole["score"])
+        );
+        assert_eq!(whole["scores"].as_object().unwrap().len(), 3);
+        assert_eq!(whole.get("truncated"), None);
+        assert_eq!(
+            said[1],
+            Err("the length of the text in words and signs is 5, which is over the limit of 4"
+                .into())
+        );
+        let cut = said[2].clone().unwrap();
+        assert_eq!(cut["truncated"], json!(true));
+        assert_eq!(cut["label"], whole["label"]);
+        assert_eq!(said[3], Err("the text is empty".into()));
+        assert_eq!(said[4], Err("field \"text\" must be a text, but is missing".into()));
+        assert_eq!(said[5].clone().unwrap().get("truncated"), None, "it was short enough");
+    }
+
+    #[test]
+    fn answers_survive_json() {
+        let answer =
+            predictor(json!({"n_buckets": 64})).predict(&["good".into()]).unwrap().remove(0);
+        let text = serde_json::to_string(&answer).unwrap();
+        assert_eq!(serde_json::from_str::<TextLabel>(&text).unwrap(), answer);
+        let cut = TextLabel { truncated: true, ..answer };
+        let text = serde_json::to_string(&cut).unwrap();
+        assert!(text.ends_with(",\"truncated\":true}"), "{text}");
+        assert_eq!(serde_json::from_str::<TextLabel>(&text).unwrap(), cut);
+    }
+
+    #[test]
+    fn training_cuts_what_is_too_long() {
+        let task =
+            predictor(json!({"max_length": 4, "words": 1, "most_characters": 0})).task().clone();
+        let long = Example { input: Text::from("a b c d e f"), target: "good".to_owned() };
+        let batch = task.batch(&[long], &Device::flex()).unwrap();
+        assert_eq!(batch.features.ids.dims(), [1, 4]);
+    }
+
+    #[test]
+    fn a_rare_class_weighs_as_much_as_a_frequent_one() {
+        let task = predictor(json!({})).task().clone();
+        // 7 examples of 3 classes: 2 bad, 3 good, 2 so-so.
+        let wanted = [7.0 / 6.0, 7.0 / 9.0, 7.0 / 6.0];
+        let weights = task.class_weights.unwrap();
+        assert!(
+            weights
+                .iter()
+                .zip(wanted)
+                .all(|(got, wanted): (&f32, f32)| (got - wanted).abs() < 1e-6)
+        );
+        assert_eq!(predictor(json!({"balance": false})).task().class_weights, None);
+    }
+
+    #[test]
+    fn options_that_cannot_be_used_are_refused() {
+        let fast = |options| HashedLinearConfig::prepare(&options, &toy::examples()).map(|_| ());
+        let strong = |options| TextEncoderConfig::prepare(&options, &toy::examples()).map(|_| ());
+        let said = |result: Result<(), DataError>| match result {
+            Err(DataError::Config(error)) => error.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert!(said(fast(json!({"buckets": 5}))).starts_with("there is no setting \"buckets\""));
+        assert!(
+            said(strong(json!({"n_layers": "two"}))).starts_with("setting \"n_layers\" cannot be")
+        );
+        for (result, wanted) in [
+            (fast(json!({"words": 0})), "words must be at least 1, but is 0"),
+            (fast(json!({"max_length": 0})), "max_length must be at least 1, but is 0"),
+            (fast(json!({"label_smoothing": 2})), "label_smoothing must lie in 0..=1, but is 2"),
+            (strong(json!({"max_length": 0})), "max_length must be at least 1, but is 0"),
+            (strong(json!({"least_count": 0})), "least_count must be at least 1, but is 0"),
+        ] {
+            assert_eq!(said(result), wanted);
+        }
+        let no_word = strong(json!({"least_count": 99})).unwrap_err();
+        assert_eq!(no_word.to_string(), "the vocabulary is empty");
+    }
+
+    #[test]
+    fn training_texts_that_cannot_be_used_are_named() {
+        let mut examples = toy::examples();
+        examples[5].input = "\t".into();
+        for result in [
+            HashedLinearConfig::prepare(&Value::Null, &examples).map(|_| ()),
+            TextEncoderConfig::prepare(&Value::Null, &examples).map(|_| ()),
+        ] {
+            assert!(matches!(result, Err(DataError::Example { index: 5, .. })), "{result:?}");
+        }
+        let one = toy::examples()[..3].to_vec();
+        let refused = HashedLinearConfig::prepare(&Value::Null, &one).map(|_| ());
+        assert!(matches!(refused, Err(DataError::OneClass { examples: 3, .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn a_registry_loads_what_was_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("bundle");
+        let predictor = predictor(json!({"n_buckets": 64}));
+        predictor.save(&dir).unwrap();
+        let loaded = Registry::default().with(crate::TASKS).load(&dir, &Device::flex()).unwrap();
+        assert_eq!(
+            (loaded.task(), loaded.architecture()),
+            ("text-classification", "hashed-linear")
+        );
+        let line = json!({"text": "a lovely day"});
+        let answer = loaded.predict(&[Raw::Json(&line)]).remove(0).unwrap();
+        let direct = predictor.predict(&["a lovely day".into()]).unwrap().remove(0);
+        assert_eq!(answer, serde_json::to_value(direct).unwrap());
     }
 }

@@ -1,0 +1,104 @@
+//! Evidence: all 60,000 garments of Fashion-MNIST by the strong model, tested on the 10,000 others.
+//!
+//! ```text
+//! scripts/fetch-assets                                    once: fetches the data
+//! cargo run --example fashion_mnist -- --epochs 8
+//! ```
+//!
+//! `--steps N` stops after N steps (to time one); `--folder DIR` keeps checkpoints and the log
+//! there, and the same command started again goes on from the last one; `--quick` takes a few
+//! steps on a few images. `scripts/evidence/fashion_mnist.py` is the same run in PyTorch.
+
+use andiron::{
+    ClassifierEvaluator, Evaluator, GradientTrainer, Network, Recipe, TrainError, Trainer,
+    TrainingConfig,
+    vision::{data::idx_examples, models::resnet::ResNetConfig},
+};
+use std::{error::Error, path::Path, time::Instant};
+
+const SEED: u64 = 1;
+const NAMES: [&str; 10] = [
+    "T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag",
+    "ankle boot",
+];
+
+/// The value behind an option of the command line.
+fn option<V: std::str::FromStr>(name: &str) -> Result<Option<V>, String> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != name).skip(1);
+    match (std::env::args().any(|argument| argument == name), arguments.next()) {
+        (false, _) => Ok(None),
+        (true, value) => match value.as_deref().map(str::parse) {
+            Some(Ok(value)) => Ok(Some(value)),
+            _ => Err(format!("{name} needs a value")),
+        },
+    }
+}
+
+/// Prints how long `steps` steps took; part of a run says nothing about its pace.
+fn pace(steps: usize, started: Instant, resumed: bool) {
+    let seconds = started.elapsed().as_secs_f64();
+    match resumed {
+        true => println!("steps {steps}, the last of them in {seconds:.0} s"),
+        false => println!("steps {steps}, {:.4} s per step, {seconds:.0} s in all", seconds / steps as f64),
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let quick = std::env::args().any(|argument| argument == "--quick");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/fashion-mnist");
+    let read = |part: &str| {
+        let file = |kind: &str| folder.join(format!("{part}-{kind}-ubyte.gz"));
+        idx_examples(file("images-idx3"), file("labels-idx1"), &NAMES)
+    };
+    if quick && !folder.is_dir() {
+        println!("left out: {} is not there; scripts/fetch-assets fetches it", folder.display());
+        return Ok(());
+    }
+    let (mut train, mut test) = (read("train")?, read("t10k")?);
+    if quick {
+        train.truncate(200);
+        test.truncate(200);
+    }
+
+    let device = andiron::device("flex")?;
+    let (task, config) = ResNetConfig::prepare(&Default::default(), &train)?;
+    let network = Network::init(config, SEED, &device)?;
+    println!("{} images, {} parameters", train.len(), network.parameters());
+
+    let epochs = if quick { 1 } else { option("--epochs")?.unwrap_or(8) };
+    let training = TrainingConfig::new(1).with_batch_size(64);
+    let steps = training.steps_for(epochs, train.len());
+    let training = TrainingConfig { max_steps: steps, ..training }
+        .with_learning_rate(3e-3)
+        .with_warmup_steps(steps / 20)
+        .with_checkpoint_every(200)
+        .with_seed(SEED);
+    let mut trainer = GradientTrainer::new(training);
+    let mut resumed = false;
+    if let Some(folder) = option::<String>("--folder")? {
+        resumed = Path::new(&folder).join("log.jsonl").exists();
+        trainer = trainer.with_folder(folder);
+    }
+    let last = option::<usize>("--steps")?;
+    if let Some(last) = last {
+        trainer = trainer.with_stop_after(last);
+    }
+    let started = Instant::now();
+    // No validation data: the test images choose nothing, so the last step's weights are taken.
+    let fitted = match trainer.fit(task, network, &train, &Vec::new(), &device) {
+        Err(TrainError::Interrupted { steps, .. }) if Some(steps) == last => {
+            pace(steps, started, resumed);
+            return Ok(());
+        }
+        fitted => fitted?,
+    };
+    pace(steps, started, resumed);
+
+    let report = ClassifierEvaluator::default().evaluate(&fitted.predictor, &test)?;
+    let accuracy = report.score("accuracy")?;
+    println!("test accuracy {:.4} ({:.4} to {:.4})", accuracy.value, accuracy.low, accuracy.high);
+    for class in &report.classes {
+        println!("  {}: recall {:.3}, precision {:.3}", class.label, class.recall, class.precision);
+    }
+    Ok(())
+}
