@@ -3,18 +3,14 @@
 //! and tested on prompts that neither has heard in any language.
 //!
 //! ```text
-//! cargo run --release --example audio_classification
+//! cargo run --example audio_classification
 //! ```
 //!
-//! It printed:
-//!
-//! ```text
-//! OUTPUT
-//! ```
+//! It prints a line of accuracy for each model, with a 95 % interval, then one prediction of each.
 
 use andiron::{
-    ClassifierEvaluator, DataError, Evaluator, Example, GradientTrainer, Network, Predictor, Recipe,
-    Solve, Trainer, TrainingConfig,
+    ClassifierEvaluator, DataError, Evaluator, Example, GradientTrainer, Network, Predictor,
+    Recipe, Solve, Trainer, TrainingConfig,
     data::{Fractions, folder::class_files, split_by_group},
     speech::{
         AudioClassification, Waveform,
@@ -35,7 +31,8 @@ fn data() -> Result<(Vec<Clip>, Vec<Clip>, Vec<Clip>), DataError> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/data/prompts");
     let files = class_files(folder, &["wav"])?;
     let prompts: Vec<&str> = files.iter().map(|file| file.stem.as_str()).collect();
-    let (train, valid, test) = split_by_group(&prompts, Fractions { valid: 0.15, test: 0.25 }, SEED)?;
+    let (train, valid, test) =
+        split_by_group(&prompts, Fractions { valid: 0.15, test: 0.25 }, SEED)?;
     let read = |part: Vec<usize>| -> Result<Vec<Clip>, DataError> {
         part.into_iter()
             .map(|at| {
@@ -65,7 +62,11 @@ where
     let accuracy = report.score("accuracy")?;
     println!(
         "{name}: {} parameters, accuracy {:.3} (95 % interval {:.3} to {:.3}) on {} recordings",
-        fitted.predictor.parameters(), accuracy.value, accuracy.low, accuracy.high, test.len()
+        fitted.predictor.parameters(),
+        accuracy.value,
+        accuracy.low,
+        accuracy.high,
+        test.len()
     );
     Ok(fitted.predictor)
 }
@@ -75,9 +76,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let steps = |full: usize| if quick { 5 } else { full };
     let parts = data()?;
 
-    let training = TrainingConfig::new(steps(300)).with_learning_rate(1e-2);
+    let training = TrainingConfig::new(steps(100)).with_learning_rate(0.02);
     let fast = run::<StatisticsLinearConfig>("fast", training, &parts)?;
-    let training = TrainingConfig::new(steps(200)).with_learning_rate(3e-3).with_warmup_steps(20);
+    let training = TrainingConfig::new(steps(60)).with_learning_rate(0.002);
     let strong = run::<MelCnnConfig>("strong", training, &parts)?;
 
     let clip = &parts.2[0];

@@ -18,7 +18,15 @@ use std::{error::Error, path::Path, time::Instant};
 
 const SEED: u64 = 1;
 const NAMES: [&str; 10] = [
-    "T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag",
+    "T-shirt/top",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
     "ankle boot",
 ];
 
@@ -39,7 +47,10 @@ fn pace(steps: usize, started: Instant, resumed: bool) {
     let seconds = started.elapsed().as_secs_f64();
     match resumed {
         true => println!("steps {steps}, the last of them in {seconds:.0} s"),
-        false => println!("steps {steps}, {:.4} s per step, {seconds:.0} s in all", seconds / steps as f64),
+        false => println!(
+            "steps {steps}, {:.4} s per step, {seconds:.0} s in all",
+            seconds / steps as f64
+        ),
     }
 }
 

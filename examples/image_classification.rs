@@ -9,7 +9,10 @@
 //! It printed:
 //!
 //! ```text
-//! OUTPUT
+//! fast: 13850 parameters, accuracy 0.981 (95 % interval 0.967 to 0.994) on 359 digits
+//! strong: 174850 parameters, accuracy 0.989 (95 % interval 0.978 to 0.997) on 359 digits
+//! fast: 4 → 4 (1.000), then 6 (0.000)
+//! strong: 4 → 4 (1.000), then 0 (0.000)
 //! ```
 
 use andiron::{
@@ -61,7 +64,11 @@ where
     let accuracy = report.score("accuracy")?;
     println!(
         "{name}: {} parameters, accuracy {:.3} (95 % interval {:.3} to {:.3}) on {} digits",
-        fitted.predictor.parameters(), accuracy.value, accuracy.low, accuracy.high, test.len()
+        fitted.predictor.parameters(),
+        accuracy.value,
+        accuracy.low,
+        accuracy.high,
+        test.len()
     );
     Ok(fitted.predictor)
 }
@@ -81,7 +88,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, predictor) in [("fast", fast), ("strong", strong)] {
         let answer = predictor.predict(&[Image::open(&file)?])?.remove(0);
         let best = answer.as_ref().top(2);
-        println!("{name}: {} → {} ({:.3}), then {} ({:.3})", digit.target, best[0].0, best[0].1, best[1].0, best[1].1);
+        println!(
+            "{name}: {} → {} ({:.3}), then {} ({:.3})",
+            digit.target, best[0].0, best[0].1, best[1].0, best[1].1
+        );
     }
     Ok(())
 }

@@ -29,7 +29,11 @@ const HELD_OUT: Fractions = Fractions { valid: 0.1, test: 0.2 };
 type Parts<E> = (Vec<E>, Vec<E>, Vec<E>);
 
 /// One model's whole life, whatever its domain.
-fn story<T, C>(domain: &str, parts: &Parts<ExampleOf<T>>, training: TrainingConfig) -> Result<Report, Box<dyn Error>>
+fn story<T, C>(
+    domain: &str,
+    parts: &Parts<ExampleOf<T>>,
+    training: TrainingConfig,
+) -> Result<Report, Box<dyn Error>>
 where
     C: Recipe<T>,
     T: Registered<Target = String> + Solve<C::Model>,
@@ -58,13 +62,21 @@ where
     let accuracy = report.score("accuracy")?;
     println!(
         "| {domain} | {} | {} | {training_time:.1} s | {:.3} [{:.3}, {:.3}] | {pace:.0} | {} |",
-        C::ARCHITECTURE, predictor.parameters(), accuracy.value, accuracy.low, accuracy.high,
-        test.iter().zip(&answers).step_by(test.len() / 3).take(3)
+        C::ARCHITECTURE,
+        predictor.parameters(),
+        accuracy.value,
+        accuracy.low,
+        accuracy.high,
+        test.iter()
+            .zip(&answers)
+            .step_by(test.len() / 3)
+            .take(3)
             .map(|(example, answer)| {
                 let answer = answer.as_ref();
                 format!("{} → {} ({:.2})", example.target, answer.label, answer.score)
             })
-            .collect::<Vec<_>>().join("; ")
+            .collect::<Vec<_>>()
+            .join("; ")
     );
     Ok(report)
 }
@@ -77,7 +89,9 @@ fn take<E: Clone>(all: &[E], indices: (Vec<usize>, Vec<usize>, Vec<usize>)) -> P
 
 fn main() -> Result<(), Box<dyn Error>> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/data");
-    println!("| domain | model | parameters | training | accuracy, 95 % interval | predictions/s | truth → prediction (score) |");
+    println!(
+        "| domain | model | parameters | training | accuracy, 95 % interval | predictions/s | truth → prediction (score) |"
+    );
     println!("|---|---|---|---|---|---|---|");
 
     // Tweets that differ only in capitals or punctuation stay in one part.
@@ -85,13 +99,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     let words = |text: &str| text.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "");
     let groups: Vec<String> = tweets.iter().map(|tweet| words(&tweet.input.text)).collect();
     let tweets = take(&tweets, split_by_group(&groups, HELD_OUT, SEED)?);
-    let fast = story::<_, HashedLinearConfig>("language", &tweets, TrainingConfig::new(600).with_learning_rate(1e-2))?;
+    let fast = story::<_, HashedLinearConfig>(
+        "language",
+        &tweets,
+        TrainingConfig::new(600).with_learning_rate(1e-2),
+    )?;
     let strong = story::<_, TextEncoderConfig>("language", &tweets, TrainingConfig::new(600))?;
     eprintln!("{}", fast.compare(&strong)?);
 
     let names = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
     let digits = data.join("digits");
-    let digits = idx_examples(digits.join("digits-images-idx3-ubyte.gz"), digits.join("digits-labels-idx1-ubyte.gz"), &names)?;
+    let digits = idx_examples(
+        digits.join("digits-images-idx3-ubyte.gz"),
+        digits.join("digits-labels-idx1-ubyte.gz"),
+        &names,
+    )?;
     let labels: Vec<&str> = digits.iter().map(|digit| digit.target.as_str()).collect();
     let digits = take(&digits, split_stratified(&labels, HELD_OUT, SEED)?);
     story::<_, SmallCnnConfig>("vision", &digits, TrainingConfig::new(300))?;
@@ -101,11 +123,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let files = class_files(data.join("prompts"), &["wav"])?;
     let stems: Vec<&str> = files.iter().map(|file| file.stem.as_str()).collect();
     let split = split_by_group(&stems, HELD_OUT, SEED)?;
-    let prompts = files.iter()
-        .map(|file| Ok(Example { input: Waveform::from_file(&file.path)?, target: file.label.clone() }))
+    let prompts = files
+        .iter()
+        .map(|file| {
+            Ok(Example { input: Waveform::from_file(&file.path)?, target: file.label.clone() })
+        })
         .collect::<Result<Vec<_>, andiron::DataError>>()?;
     let prompts = take(&prompts, split);
-    story::<_, StatisticsLinearConfig>("speech", &prompts, TrainingConfig::new(300).with_learning_rate(1e-2))?;
+    story::<_, StatisticsLinearConfig>(
+        "speech",
+        &prompts,
+        TrainingConfig::new(300).with_learning_rate(1e-2),
+    )?;
     story::<_, MelCnnConfig>("speech", &prompts, TrainingConfig::new(200))?;
     Ok(())
 }

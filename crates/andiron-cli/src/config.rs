@@ -210,19 +210,22 @@ impl RunConfig {
             });
         }
         given.entry("seed").or_insert_with(|| self.data.seed.into());
-        let mut config = overlay(&TrainingConfig::new(1), &Value::Object(given)).map_err(
-            |mut error| {
+        let mut config =
+            overlay(&TrainingConfig::new(1), &Value::Object(given)).map_err(|mut error| {
                 if let ConfigError::Unknown { known, .. } = &mut error {
                     known.push("epochs".to_owned());
                 }
                 error
-            },
-        )?;
+            })?;
         match epochs {
             Some(epochs) => {
                 let epochs = epochs.as_u64().filter(|epochs| *epochs > 0).ok_or_else(|| {
                     let reason = "a whole number above 0 was wanted".to_owned();
-                    ConfigError::Kind { field: "epochs".to_owned(), got: epochs.to_string(), reason }
+                    ConfigError::Kind {
+                        field: "epochs".to_owned(),
+                        got: epochs.to_string(),
+                        reason,
+                    }
                 })?;
                 // More than usize holds are as endless as usize::MAX.
                 let epochs = usize::try_from(epochs).unwrap_or(usize::MAX);
@@ -305,7 +308,10 @@ mod tests {
         }
         let config = read(&format!("{SMALL}[training]\nlearning_rat = 1\n"), &[]).unwrap();
         let refused = config.training(9).unwrap_err().to_string();
-        assert!(refused.starts_with("there is no setting \"learning_rat\"; known are"), "{refused}");
+        assert!(
+            refused.starts_with("there is no setting \"learning_rat\"; known are"),
+            "{refused}"
+        );
         assert!(refused.contains("\"epochs\""), "{refused}");
     }
 

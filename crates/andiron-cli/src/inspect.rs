@@ -52,8 +52,8 @@ fn print(text: &str) -> Result<u8, CliError> {
 /// Names and shapes, from the head of the weights file.
 fn tensors(folder: &Path) -> Result<Vec<TensorInfo>, CliError> {
     let path = folder.join(WEIGHTS);
-    let bytes = std::fs::read(&path)
-        .map_err(|source| BundleError::Io { path: path.clone(), source })?;
+    let bytes =
+        std::fs::read(&path).map_err(|source| BundleError::Io { path: path.clone(), source })?;
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|source| BundleError::from(WeightsError::Format { path, source }))?;
     let mut tensors: Vec<TensorInfo> = file
@@ -121,7 +121,9 @@ fn for_people(model: &str, description: &Description, tensors: &[TensorInfo]) ->
 fn brief(value: &Value) -> String {
     match value {
         Value::Array(items) if items.len() > 12 => format!("{} entries", items.len()),
-        Value::Object(fields) if value.to_string().len() > 200 => format!("{} fields", fields.len()),
+        Value::Object(fields) if value.to_string().len() > 200 => {
+            format!("{} fields", fields.len())
+        }
         Value::Array(_) | Value::Object(_) => printable(&value.to_string()),
         other => printable(&shortened(other)),
     }

@@ -109,11 +109,7 @@ impl Parts {
     }
 }
 
-fn without(
-    records: &Records,
-    by: &Grouping,
-    held: &BTreeSet<String>,
-) -> Result<Records, CliError> {
+fn without(records: &Records, by: &Grouping, held: &BTreeSet<String>) -> Result<Records, CliError> {
     let groups = by.groups(records)?;
     let kept: Vec<usize> =
         (0..records.len()).filter(|index| !held.contains(&groups[*index])).collect();

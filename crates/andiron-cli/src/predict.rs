@@ -111,8 +111,9 @@ impl Answerer {
     ) -> Result<(), CliError> {
         let mut bytes = Vec::new();
         for number in 1.. {
-            let refuse =
-                |reason| CliError::from(DataError::Line { path: path.into(), line: number, reason });
+            let refuse = |reason| {
+                CliError::from(DataError::Line { path: path.into(), line: number, reason })
+            };
             match read_line(&mut input, &mut bytes) {
                 Ok(Line::End) => break,
                 Ok(Line::Whole) => self.respond(|| {
@@ -199,7 +200,9 @@ impl Answerer {
 fn json_line(text: &str) -> Result<Value, String> {
     match serde_json::from_str(text) {
         Ok(line @ Value::Object(_)) => Ok(line),
-        Ok(other) => Err(format!("an object was wanted, but it is {}", andiron::data::shortened(&other))),
+        Ok(other) => {
+            Err(format!("an object was wanted, but it is {}", andiron::data::shortened(&other)))
+        }
         Err(_) if text.trim().is_empty() => Err("it is empty, but an object was wanted".to_owned()),
         Err(error) => Err(format!("it is not JSON: {error}")),
     }
@@ -239,7 +242,8 @@ mod tests {
     fn lines_end_where_they_end() {
         let mut long = vec![b'x'; LONGEST + 5];
         long.extend(b"\nlast");
-        let (mut bytes, mut input) = (Vec::new(), io::Cursor::new(b"a\n\nb".to_vec()).chain(io::Cursor::new(long)));
+        let (mut bytes, mut input) =
+            (Vec::new(), io::Cursor::new(b"a\n\nb".to_vec()).chain(io::Cursor::new(long)));
         let mut next = || (read_line(&mut input, &mut bytes).unwrap(), bytes.len().min(9));
         assert_eq!(next(), (Line::Whole, 2));
         assert_eq!(next(), (Line::Whole, 1));

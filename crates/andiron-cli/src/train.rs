@@ -95,7 +95,9 @@ fn say(text: &str) {
 /// A task that is not registered is a wrong setting here, not a wrong bundle.
 fn as_argument(error: BundleError, config: &RunConfig) -> CliError {
     match error {
-        BundleError::UnknownTask { known, .. } => CliError::UnknownTask { got: config.task.clone(), known },
+        BundleError::UnknownTask { known, .. } => {
+            CliError::UnknownTask { got: config.task.clone(), known }
+        }
         error => error.into(),
     }
 }
@@ -149,7 +151,8 @@ fn claim(folder: &Path, data: &str, fresh: bool) -> Result<(), CliError> {
         }
     }
     if checkpoint.is_dir() {
-        let found = fs::read(&note).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+        let found =
+            fs::read(&note).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
         if found.is_none_or(|found| found["data"] != data) {
             return Err(CliError::OtherData { path: folder.into() });
         }
@@ -177,7 +180,8 @@ fn card(
 ) -> Card {
     let set = args.set.iter().flat_map(|argument| ["--set".to_owned(), quoted(argument)]);
     let path = quoted(&args.config.display().to_string());
-    let words: Vec<String> = ["andiron".to_owned(), "train".to_owned(), path].into_iter().chain(set).collect();
+    let words: Vec<String> =
+        ["andiron".to_owned(), "train".to_owned(), path].into_iter().chain(set).collect();
     let source = &config.card.data;
     let name = match (&config.data.train, source.name.as_str()) {
         (Source::Path(path), "") => path.display().to_string(),

@@ -57,9 +57,9 @@ impl Labels {
     /// # Errors
     /// [`DataError::UnknownLabel`].
     pub fn index(&self, label: &str) -> Result<usize, DataError> {
-        self.0.binary_search_by(|known| known.as_str().cmp(label)).map_err(|_| {
-            DataError::UnknownLabel { label: label.to_owned(), known: self.0.clone() }
-        })
+        self.0
+            .binary_search_by(|known| known.as_str().cmp(label))
+            .map_err(|_| DataError::UnknownLabel { label: label.to_owned(), known: self.0.clone() })
     }
 
     /// The class numbers of `labels`, `[labels]`.
@@ -105,7 +105,8 @@ pub struct Choice {
 
 impl Choice {
     fn of(names: &[String], row: &[f32]) -> Self {
-        let best = row.iter().enumerate().fold(0, |best, (at, p)| if *p > row[best] { at } else { best });
+        let best =
+            row.iter().enumerate().fold(0, |best, (at, p)| if *p > row[best] { at } else { best });
         Self {
             label: names[best].clone(),
             score: row[best],

@@ -159,7 +159,8 @@ impl<T: Registered> Dataset<ExampleOf<T>> for Typed<'_, T> {
     }
     fn get(&self, index: usize) -> Result<ExampleOf<T>, DataError> {
         let record = self.records.get(index)?;
-        let read = || Ok(Example { input: T::read(record.raw())?, target: T::target(&record.line)? });
+        let read =
+            || Ok(Example { input: T::read(record.raw())?, target: T::target(&record.line)? });
         read().map_err(|error: DataError| error.at(index, record.name.as_deref()))
     }
 }

@@ -85,7 +85,11 @@ mod tests {
     #[test]
     fn an_unknown_name_lists_the_known() {
         let Err(refused) = device("abacus") else { panic!("there is no such device") };
-        assert!(refused.to_string().starts_with("there is no device \"abacus\"; compiled in are [\"flex\""));
+        assert!(
+            refused
+                .to_string()
+                .starts_with("there is no device \"abacus\"; compiled in are [\"flex\"")
+        );
         assert!(matches!(device("flex:1"), Err(DeviceError::Index { .. })));
         assert!(matches!(device("flex:x"), Err(DeviceError::Index { .. })));
     }

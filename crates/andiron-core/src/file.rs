@@ -40,10 +40,8 @@ pub fn replace_folder<E>(
     fill: impl FnOnce(&Path) -> Result<(), E>,
 ) -> Result<(), E> {
     fs::create_dir_all(parent(path)).map_err(&fail)?;
-    let new = tempfile::Builder::new()
-        .prefix(".andiron-")
-        .tempdir_in(parent(path))
-        .map_err(&fail)?;
+    let new =
+        tempfile::Builder::new().prefix(".andiron-").tempdir_in(parent(path)).map_err(&fail)?;
     fill(new.path())?;
     #[cfg(unix)]
     {

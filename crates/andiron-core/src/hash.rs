@@ -11,9 +11,9 @@ use std::{fmt::Write as _, io::Read, path::Path};
 /// assert_eq!(andiron_core::hash::fnv(b"a"), 0xaf63_dc4c_8601_ec8c);
 /// ```
 pub fn fnv(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// SHA-256 of `bytes`, in hexadecimal.
@@ -34,6 +34,21 @@ pub fn sha256_file(path: &Path) -> std::io::Result<String> {
             0 => return Ok(hexadecimal(&hasher.finalize())),
             read => hasher.update(&piece[..read]),
         }
+    }
+}
+
+/// SHA-256 of bytes that come in pieces.
+#[derive(Clone, Default)]
+pub(crate) struct Pieces(Sha256);
+
+impl Pieces {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash of all that came so far, in hexadecimal.
+    pub(crate) fn sha256(&self) -> String {
+        hexadecimal(&self.0.clone().finalize())
     }
 }
 

@@ -38,9 +38,10 @@ pub fn cross_entropy(logits: Tensor<2>, truth: Tensor<1, Int>, options: &CrossEn
     let index = truth.unsqueeze_dim::<2>(1);
     let own = log_p.clone().gather(1, index.clone()).neg();
     let smoothing = options.label_smoothing;
-    let weights = options.class_weights.as_ref().map(|weights| {
-        Tensor::<1>::from_floats(weights.as_slice(), &device).unsqueeze_dim::<2>(0)
-    });
+    let weights = options
+        .class_weights
+        .as_ref()
+        .map(|weights| Tensor::<1>::from_floats(weights.as_slice(), &device).unsqueeze_dim::<2>(0));
     let row_weights =
         weights.clone().map(|weights| weights.expand([count, classes]).gather(1, index));
     let own = match &row_weights {

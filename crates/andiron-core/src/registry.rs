@@ -1,9 +1,8 @@
 //! Which tasks and architectures a program knows. Filled from outside: core names none.
 
 use crate::{
-    AnyPredictor, BundleError, ConfigError, DataError, Dataset, EvalError, Fitted,
-    GradientTrainer, ModelConfig, Network, Predictor, Raw, Record, Report, Solve, Task,
-    TrainError, Trainer, bundle,
+    AnyPredictor, BundleError, ConfigError, DataError, Dataset, EvalError, Fitted, GradientTrainer,
+    ModelConfig, Network, Predictor, Raw, Record, Report, Solve, Task, TrainError, Trainer, bundle,
     data::{ExampleOf, Typed, shortened},
     trainer::Step,
 };
@@ -50,10 +49,7 @@ pub trait Recipe<T: Task>: ModelConfig {
     ///
     /// # Errors
     /// [`DataError`] names what is wrong with the data or the option.
-    fn prepare(
-        options: &Value,
-        train: &dyn Dataset<ExampleOf<T>>,
-    ) -> Result<(T, Self), DataError>;
+    fn prepare(options: &Value, train: &dyn Dataset<ExampleOf<T>>) -> Result<(T, Self), DataError>;
 }
 
 /// Puts the fields of the object `options` over those of `defaults`.

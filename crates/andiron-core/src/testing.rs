@@ -15,6 +15,7 @@
 
 mod capability;
 mod compare;
+pub mod fuzz;
 mod laws;
 
 pub use capability::{Capability, record, to_markdown};
@@ -205,7 +206,11 @@ impl<T: Solve<C::Model>, C: ModelConfig> Contract<T, C> {
         let (held, declared, broken) = report.counts();
         assert!(broken == 0, "\n{report}");
         let name = format!("{}: {}", T::NAME, C::ARCHITECTURE);
-        record("contract", &name, &format!("{held} laws hold, {declared} declared without meaning"));
+        record(
+            "contract",
+            &name,
+            &format!("{held} laws hold, {declared} declared without meaning"),
+        );
         report
     }
 

@@ -9,6 +9,7 @@ mod checkpoint;
 mod gradients;
 mod optimizer;
 mod progress;
+mod record;
 mod run;
 mod schedule;
 
@@ -18,8 +19,7 @@ pub use progress::Progress;
 pub use schedule::Schedule;
 
 use crate::{
-    ConfigError, Dataset, ModelConfig, Network, Predictor, Solve, Task, TrainError,
-    data::ExampleOf,
+    ConfigError, Dataset, ModelConfig, Network, Predictor, Solve, Task, TrainError, data::ExampleOf,
 };
 use burn::{config::Config, tensor::Device};
 use serde::{Deserialize, Serialize};

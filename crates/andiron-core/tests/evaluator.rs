@@ -27,13 +27,8 @@ fn golden(text: &str) -> Value {
 }
 
 fn close(got: f64, wanted: &Value, tolerance: f64, what: &str) {
-    let wanted = wanted
-        .as_f64()
-        .unwrap_or_else(|| panic!("{what}: no number"));
-    assert!(
-        (got - wanted).abs() <= tolerance * wanted.abs(),
-        "{what}: {got} is not {wanted}"
-    );
+    let wanted = wanted.as_f64().unwrap_or_else(|| panic!("{what}: no number"));
+    assert!((got - wanted).abs() <= tolerance * wanted.abs(), "{what}: {got} is not {wanted}");
 }
 
 fn numbers(value: &Value) -> Vec<usize> {
@@ -51,18 +46,10 @@ fn metrics_are_scikit_learns() {
         let n_classes = case["labels"].as_array().unwrap().len();
         let confusion = Confusion::from(&truth, &predicted, n_classes);
         let wanted = &case["expected"];
-        let rows: Vec<Vec<usize>> = wanted["confusion"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(numbers)
-            .collect();
+        let rows: Vec<Vec<usize>> =
+            wanted["confusion"].as_array().unwrap().iter().map(numbers).collect();
         assert_eq!(confusion.rows(), rows, "{name}");
-        assert_eq!(
-            confusion.tally().support,
-            numbers(&wanted["support"]),
-            "{name}"
-        );
+        assert_eq!(confusion.tally().support, numbers(&wanted["support"]), "{name}");
         close(confusion.accuracy(), &wanted["accuracy"], 1e-12, name);
         for average in Average::ALL {
             let (got, key) = (confusion.averages(average), average.name());
@@ -71,18 +58,8 @@ fn metrics_are_scikit_learns() {
             close(got.f1, &wanted["f1"][key], 1e-12, name);
         }
         for (class, got) in confusion.per_class().iter().enumerate() {
-            close(
-                got.precision,
-                &wanted["precision"]["per_class"][class],
-                1e-12,
-                name,
-            );
-            close(
-                got.recall,
-                &wanted["recall"]["per_class"][class],
-                1e-12,
-                name,
-            );
+            close(got.precision, &wanted["precision"]["per_class"][class], 1e-12, name);
+            close(got.recall, &wanted["recall"]["per_class"][class], 1e-12, name);
             close(got.f1, &wanted["f1"]["per_class"][class], 1e-12, name);
         }
     }
@@ -104,19 +81,9 @@ fn log_loss_is_scikit_learns() {
             .map(|(row, class)| row[*class].as_f64().unwrap() / whole)
             .collect();
         let wanted = &case["expected"];
-        close(
-            log_loss(&of_truth, CLIP_F64),
-            &wanted["log_loss"],
-            1e-9,
-            name,
-        );
+        close(log_loss(&of_truth, CLIP_F64), &wanted["log_loss"], 1e-9, name);
         // scikit-learn takes the logarithms in float32 there, so it keeps about six digits.
-        close(
-            log_loss(&of_truth, CLIP_F32),
-            &wanted["log_loss_float32"],
-            2e-6,
-            name,
-        );
+        close(log_loss(&of_truth, CLIP_F32), &wanted["log_loss_float32"], 2e-6, name);
         seen += 1;
     }
     assert!(seen >= 9, "only {seen} cases with probabilities");
@@ -134,34 +101,17 @@ fn mcnemars_test_is_statsmodels() {
         close(exact.p_value, &case["exact"]["p_value"], 1e-9, name);
         let approximate = mcnemar_chi2(b, c);
         if case["chi_square"].is_null() {
-            assert_eq!(
-                (approximate.statistic, approximate.p_value),
-                (0.0, 1.0),
-                "{name}"
-            );
+            assert_eq!((approximate.statistic, approximate.p_value), (0.0, 1.0), "{name}");
         } else {
-            close(
-                approximate.statistic,
-                &case["chi_square"]["statistic"],
-                1e-12,
-                name,
-            );
-            close(
-                approximate.p_value,
-                &case["chi_square"]["p_value"],
-                1e-9,
-                name,
-            );
+            close(approximate.statistic, &case["chi_square"]["statistic"], 1e-12, name);
+            close(approximate.p_value, &case["chi_square"]["p_value"], 1e-9, name);
         }
     }
 }
 
 /// A report with nothing but outcomes, all with one loss.
 fn of_outcomes(right: &str) -> Report {
-    let outcome = |c| Outcome {
-        right: c == '1',
-        loss: 0.25,
-    };
+    let outcome = |c| Outcome { right: c == '1', loss: 0.25 };
     Report {
         task: "toy".into(),
         architecture: "none".into(),
@@ -188,40 +138,14 @@ fn reports_are_compared_as_statsmodels_compares_their_vectors() {
         };
         let comparison = of_outcomes(first).compare(&of_outcomes(second)).unwrap();
         let (b, c) = (numbers(&case["table"][0])[1], numbers(&case["table"][1])[0]);
-        assert_eq!(
-            (comparison.only_first, comparison.only_second),
-            (b, c),
-            "{name}"
-        );
+        assert_eq!((comparison.only_first, comparison.only_second), (b, c), "{name}");
         assert_eq!(comparison.mcnemar, mcnemar(b, c), "{name}");
-        let key = if comparison.mcnemar.exact {
-            "exact"
-        } else {
-            "chi_square"
-        };
-        close(
-            comparison.mcnemar.p_value,
-            &case[key]["p_value"],
-            1e-9,
-            name,
-        );
+        let key = if comparison.mcnemar.exact { "exact" } else { "chi_square" };
+        close(comparison.mcnemar.p_value, &case[key]["p_value"], 1e-9, name);
         let Score { value, low, high } = comparison.accuracy_difference;
-        assert!(
-            (value - (c as f64 - b as f64) / first.len() as f64).abs() < 1e-15,
-            "{name}"
-        );
-        assert!(
-            low <= value && value <= high,
-            "{name}: {low} {value} {high}"
-        );
-        assert_eq!(
-            comparison.loss_difference,
-            Score {
-                value: 0.0,
-                low: 0.0,
-                high: 0.0
-            }
-        );
+        assert!((value - (c as f64 - b as f64) / first.len() as f64).abs() < 1e-15, "{name}");
+        assert!(low <= value && value <= high, "{name}: {low} {value} {high}");
+        assert_eq!(comparison.loss_difference, Score { value: 0.0, low: 0.0, high: 0.0 });
         seen += 1;
     }
     assert!(seen >= 15, "only {seen} cases with vectors");
@@ -251,19 +175,12 @@ fn intervals_hold_the_truth_as_often_as_they_say() {
     let f1_macro = (1.02 / 1.23 + 0.56 / 0.77) / 2.0;
     // E[−ln u] is 1 − ln 2 for u uniform over 0.5 to 1, and 1 + ln 2 over 0 to 0.5.
     let log_loss = 1.0 - 0.79 * 2f64.ln() + 0.21 * 2f64.ln();
-    let wanted = [
-        ("accuracy", 0.79),
-        ("f1_macro", f1_macro),
-        ("log_loss", log_loss),
-    ];
+    let wanted = [("accuracy", 0.79), ("f1_macro", f1_macro), ("log_loss", log_loss)];
     let (draws, mut held) = (2000_u32, [0_u32; 3]);
     let mut generator = ChaCha8Rng::seed_from_u64(20);
     for draw in 0..draws {
         let (truth, predicted, losses) = drawn(&mut generator, 200);
-        let bootstrap = Bootstrap {
-            seed: u64::from(draw),
-            ..Bootstrap::default()
-        };
+        let bootstrap = Bootstrap { seed: u64::from(draw), ..Bootstrap::default() };
         let scores = classification_scores(2, &truth, &predicted, &losses, &bootstrap).unwrap();
         for (held, (name, value)) in held.iter_mut().zip(wanted) {
             *held += u32::from(scores[name].low <= value && value <= scores[name].high);
@@ -311,13 +228,8 @@ impl Task for Rows {
         device: &Device,
     ) -> Result<Self::Batch, DataError> {
         let inputs: Vec<&Vec<f32>> = examples.iter().map(|example| &example.input).collect();
-        let truth = self
-            .labels
-            .indices(examples.iter().map(|e| &e.target), device)?;
-        Ok(Labelled {
-            features: self.collate(&inputs, device)?,
-            truth,
-        })
+        let truth = self.labels.indices(examples.iter().map(|e| &e.target), device)?;
+        Ok(Labelled { features: self.collate(&inputs, device)?, truth })
     }
 }
 
@@ -331,18 +243,10 @@ impl OnePass for Rows {
         for (index, input) in inputs.iter().enumerate() {
             if input.len() < width {
                 let (least, got) = (width as u64, input.len() as u64);
-                return Err(DataError::TooShort {
-                    what: "a row",
-                    least,
-                    got,
-                }
-                .at(index, None));
+                return Err(DataError::TooShort { what: "a row", least, got }.at(index, None));
             }
         }
-        let flat: Vec<f32> = inputs
-            .iter()
-            .flat_map(|input| input[..width].to_vec())
-            .collect();
+        let flat: Vec<f32> = inputs.iter().flat_map(|input| input[..width].to_vec()).collect();
         Ok(Tensor::<1>::from_floats(flat.as_slice(), device).reshape([inputs.len(), width]))
     }
 
@@ -369,9 +273,7 @@ impl ModelConfig for SharpenConfig {
     const ARCHITECTURE: &'static str = "sharpen";
     type Model = Sharpen;
     fn init(&self, _: &Device) -> Result<Sharpen, ConfigError> {
-        Ok(Sharpen {
-            factor: self.factor,
-        })
+        Ok(Sharpen { factor: self.factor })
     }
 }
 
@@ -386,9 +288,7 @@ impl Model for Sharpen {
 fn predictor(labels: &[&str], factor: f64) -> Predictor<Rows> {
     let device = Device::flex();
     let labels = Labels::try_from(labels.iter().map(|l| (*l).to_owned()).collect::<Vec<_>>());
-    let task = Rows {
-        labels: labels.unwrap(),
-    };
+    let task = Rows { labels: labels.unwrap() };
     let network = Network::init(SharpenConfig::new(factor), 0, &device).unwrap();
     Predictor::new(task, network, &device)
 }
@@ -400,15 +300,8 @@ fn examples(labels: &[&str], n: usize, seed: u64) -> Vec<ExampleOf<Rows>> {
         let class = index % labels.len();
         let mut input: Vec<f32> = labels.iter().map(|_| generator.random()).collect();
         let wrong = generator.random_range(0..4) == 0;
-        input[if wrong {
-            (class + 1) % labels.len()
-        } else {
-            class
-        }] += 1.0;
-        Example {
-            input,
-            target: labels[class].to_owned(),
-        }
+        input[if wrong { (class + 1) % labels.len() } else { class }] += 1.0;
+        Example { input, target: labels[class].to_owned() }
     };
     (0..n).map(&mut example).collect()
 }
@@ -416,15 +309,11 @@ fn examples(labels: &[&str], n: usize, seed: u64) -> Vec<ExampleOf<Rows>> {
 const LABELS: [&str; 3] = ["bird", "cat", "dog"];
 
 fn evaluate(predictor: &Predictor<Rows>, data: &dyn Dataset<ExampleOf<Rows>>) -> Report {
-    ClassifierEvaluator::default()
-        .evaluate(predictor, data)
-        .unwrap()
+    ClassifierEvaluator::default().evaluate(predictor, data).unwrap()
 }
 
 fn refusal(data: &dyn Dataset<ExampleOf<Rows>>) -> EvalError {
-    ClassifierEvaluator::default()
-        .evaluate(&predictor(&LABELS, 1.0), data)
-        .unwrap_err()
+    ClassifierEvaluator::default().evaluate(&predictor(&LABELS, 1.0), data).unwrap_err()
 }
 
 #[test]
@@ -433,34 +322,22 @@ fn a_report_counts_what_the_predictor_answered() {
     let data = examples(&LABELS, 131, 5);
     let predictor = predictor(&LABELS, 2.0);
     let report = evaluate(&predictor, &data);
-    assert_eq!(
-        (report.task.as_str(), report.architecture.as_str()),
-        ("rows", "sharpen")
-    );
+    assert_eq!((report.task.as_str(), report.architecture.as_str()), ("rows", "sharpen"));
     assert_eq!((report.examples, report.outcomes.len()), (131, 131));
     assert_eq!(report.labels, LABELS);
 
     let mut loss = 0.0;
     let mut confusion = vec![vec![0; 3]; 3];
     for (at, example) in data.iter().enumerate() {
-        let answer = &predictor
-            .predict(std::slice::from_ref(&example.input))
-            .unwrap()[0];
+        let answer = &predictor.predict(std::slice::from_ref(&example.input)).unwrap()[0];
         let place = |label: &str| LABELS.iter().position(|known| *known == label).unwrap();
         confusion[place(&example.target)][place(&answer.label)] += 1;
         loss += -f64::from(answer.scores[&example.target]).ln();
-        assert_eq!(
-            report.outcomes[at].right,
-            answer.label == example.target,
-            "{at}"
-        );
+        assert_eq!(report.outcomes[at].right, answer.label == example.target, "{at}");
     }
     assert_eq!(report.confusion, confusion);
     let right = confusion[0][0] + confusion[1][1] + confusion[2][2];
-    assert_eq!(
-        report.score("accuracy").unwrap().value,
-        right as f64 / 131.0
-    );
+    assert_eq!(report.score("accuracy").unwrap().value, right as f64 / 131.0);
     assert!((report.score("log_loss").unwrap().value - loss / 131.0).abs() < 1e-5);
     assert_eq!(report.classes[1].label, "cat");
     assert_eq!(report.classes[1].support, 44);
@@ -470,10 +347,7 @@ fn a_report_counts_what_the_predictor_answered() {
     for (name, Score { value, low, high }) in &report.scores {
         assert!(low < value && value < high, "{name}: {low} {value} {high}");
     }
-    assert_eq!(
-        report.score("f1_micro").unwrap(),
-        report.score("accuracy").unwrap()
-    );
+    assert_eq!(report.score("f1_micro").unwrap(), report.score("accuracy").unwrap());
     assert_eq!(
         report.score("bleu").unwrap_err().to_string(),
         "there is no metric \"bleu\"; known are [\"accuracy\", \"f1_macro\", \"f1_micro\", \
@@ -487,16 +361,11 @@ fn equal_seeds_give_equal_reports_and_others_other_intervals() {
     let (data, predictor) = (examples(&LABELS, 70, 6), predictor(&LABELS, 2.0));
     let report = evaluate(&predictor, &data);
     assert_eq!(report, evaluate(&predictor, &data));
-    let other = ClassifierEvaluator::default()
-        .with_seed(1)
-        .evaluate(&predictor, &data)
-        .unwrap();
+    let other = ClassifierEvaluator::default().with_seed(1).evaluate(&predictor, &data).unwrap();
     let (score, moved) = (report.scores["log_loss"], other.scores["log_loss"]);
     assert_eq!(score.value, moved.value);
     assert_ne!((score.low, score.high), (moved.low, moved.high));
-    let wide = ClassifierEvaluator::default()
-        .with_confidence(0.99)
-        .evaluate(&predictor, &data);
+    let wide = ClassifierEvaluator::default().with_confidence(0.99).evaluate(&predictor, &data);
     let wide = wide.unwrap().scores["log_loss"];
     assert!(wide.low < score.low && score.high < wide.high);
 }
@@ -510,10 +379,7 @@ fn data_of_one_class_is_measured_over_all_labels() {
     let support: Vec<usize> = report.classes.iter().map(|class| class.support).collect();
     assert_eq!(support, [0, 0, 15]);
     assert_eq!(report.classes[0].recall, 0.0);
-    let (accuracy, recall) = (
-        report.scores["accuracy"].value,
-        report.scores["recall_macro"].value,
-    );
+    let (accuracy, recall) = (report.scores["accuracy"].value, report.scores["recall_macro"].value);
     assert_eq!(report.scores["recall_weighted"].value, accuracy);
     assert!((recall - accuracy / 3.0).abs() < 1e-15);
 }
@@ -528,9 +394,7 @@ fn what_cannot_be_measured_is_refused_with_its_place() {
 
     data[70].target = "fish".into();
     match refusal(&data) {
-        EvalError::Data(DataError::Example {
-            index: 70, source, ..
-        }) => assert_eq!(
+        EvalError::Data(DataError::Example { index: 70, source, .. }) => assert_eq!(
             source.to_string(),
             "unknown label \"fish\"; known are [\"bird\", \"cat\", \"dog\"]"
         ),
@@ -540,18 +404,14 @@ fn what_cannot_be_measured_is_refused_with_its_place() {
 
     data[97].input.pop();
     match refusal(&data) {
-        EvalError::Data(DataError::Example {
-            index: 97, source, ..
-        }) => {
+        EvalError::Data(DataError::Example { index: 97, source, .. }) => {
             assert_eq!(source.to_string(), "a row is 2, but must be at least 3");
         }
         other => panic!("{other:?}"),
     }
     data[97].input = vec![f32::NAN; 3];
     match refusal(&data) {
-        EvalError::Data(DataError::Example {
-            index: 97, source, ..
-        }) => {
+        EvalError::Data(DataError::Example { index: 97, source, .. }) => {
             assert!(matches!(*source, DataError::NotFinite { .. }), "{source}");
         }
         other => panic!("{other:?}"),
@@ -582,10 +442,7 @@ fn a_planted_difference_is_found_with_its_direction() {
     // Turned round, it answers the least number.
     let bad = evaluate(&predictor(&LABELS, -3.0), &data);
     let comparison = good.compare(&bad).unwrap();
-    assert!(
-        comparison.only_first > 200 && comparison.only_second < 60,
-        "{comparison}"
-    );
+    assert!(comparison.only_first > 200 && comparison.only_second < 60, "{comparison}");
     assert!(!comparison.mcnemar.exact && comparison.mcnemar.p_value < 1e-6);
     assert!(comparison.accuracy_difference.high < 0.0 && comparison.loss_difference.low > 0.0);
     let least = 2.0 / 1001.0;
@@ -594,18 +451,10 @@ fn a_planted_difference_is_found_with_its_direction() {
     let turned = bad.compare(&good).unwrap();
     assert_eq!(turned.only_first, comparison.only_second);
     assert_eq!(turned.mcnemar, comparison.mcnemar);
-    assert_eq!(
-        turned.accuracy_difference.value,
-        -comparison.accuracy_difference.value
-    );
+    assert_eq!(turned.accuracy_difference.value, -comparison.accuracy_difference.value);
     // Same answers, other probabilities: only the loss differs.
-    let duller = good
-        .compare(&evaluate(&predictor(&LABELS, 1.0), &data))
-        .unwrap();
-    assert_eq!(
-        (duller.only_first, duller.only_second, duller.accuracy_p),
-        (0, 0, 1.0)
-    );
+    let duller = good.compare(&evaluate(&predictor(&LABELS, 1.0), &data)).unwrap();
+    assert_eq!((duller.only_first, duller.only_second, duller.accuracy_p), (0, 0, 1.0));
     assert_ne!(duller.loss_difference.value, 0.0);
 }
 
@@ -619,29 +468,18 @@ fn no_difference_is_found_as_often_as_it_says() {
             let mut report = of_outcomes(&"0".repeat(151));
             for outcome in &mut report.outcomes {
                 let u: f64 = generator.random();
-                *outcome = Outcome {
-                    right: u < 0.7,
-                    loss: surprise(u, CLIP_F64),
-                };
+                *outcome = Outcome { right: u < 0.7, loss: surprise(u, CLIP_F64) };
             }
             report
         };
-        let Comparison {
-            mcnemar,
-            accuracy_p,
-            loss_p,
-            ..
-        } = side().compare(&side()).unwrap();
+        let Comparison { mcnemar, accuracy_p, loss_p, .. } = side().compare(&side()).unwrap();
         for (found, p) in found.iter_mut().zip([mcnemar.p_value, accuracy_p, loss_p]) {
             *found += u32::from(p < 0.05);
         }
     }
     let shares = found.map(|found| f64::from(found) / f64::from(draws));
     println!("p < 0.05 without a difference: McNemar, accuracy, loss: {shares:?}");
-    assert!(
-        shares.iter().all(|share| (0.01..=0.09).contains(share)),
-        "{shares:?}"
-    );
+    assert!(shares.iter().all(|share| (0.01..=0.09).contains(share)), "{shares:?}");
 }
 
 #[test]
@@ -661,10 +499,7 @@ fn different_examples_are_not_compared() {
         refused(&data)
     };
     assert!(changed(&|data| data[17].input[1] += 0.001), "another input");
-    assert!(
-        changed(&|data| data[17].target = "bird".into()),
-        "another target"
-    );
+    assert!(changed(&|data| data[17].target = "bird".into()), "another target");
     assert!(changed(&|data| data.swap(3, 4)), "another order");
     assert!(changed(&|data| data.truncate(29)), "one fewer");
     let fewer = evaluate(&predictor, &data[..29].to_vec());
@@ -687,17 +522,8 @@ fn json_reads_back_as_an_equal_report_and_the_summary_is_short() {
 
     let summary = report.summary();
     assert!(!summary.to_json().contains("outcomes"));
-    assert_eq!(
-        serde_json::from_str::<Report>(&summary.to_json()).unwrap(),
-        summary
-    );
-    assert_eq!(
-        Report {
-            outcomes: report.outcomes.clone(),
-            ..summary.clone()
-        },
-        report
-    );
+    assert_eq!(serde_json::from_str::<Report>(&summary.to_json()).unwrap(), summary);
+    assert_eq!(Report { outcomes: report.outcomes.clone(), ..summary.clone() }, report);
     assert_eq!(summary.to_string(), report.to_string());
     match summary.compare(&report) {
         Err(EvalError::Data(DataError::Empty { what })) => {
@@ -710,16 +536,9 @@ fn json_reads_back_as_an_equal_report_and_the_summary_is_short() {
     edited.outcomes.truncate(76);
     assert!(matches!(
         edited.compare(&report),
-        Err(EvalError::Data(DataError::TooFew {
-            least: 77,
-            got: 76,
-            ..
-        }))
+        Err(EvalError::Data(DataError::TooFew { least: 77, got: 76, .. }))
     ));
-    edited = Report {
-        resamples: 0,
-        ..report.clone()
-    };
+    edited = Report { resamples: 0, ..report.clone() };
     assert!(matches!(edited.compare(&report), Err(EvalError::Config(_))));
 }
 
@@ -728,10 +547,7 @@ fn the_table_is_aligned() {
     let row = |class: usize, target: &str| {
         let mut input = vec![0.0; 2];
         input[class] = 1.0;
-        Example {
-            input,
-            target: target.to_owned(),
-        }
+        Example { input, target: target.to_owned() }
     };
     let mut data = vec![row(0, "ärgerlich"); 12];
     data.extend(vec![row(1, "ärgerlich"); 4]);
@@ -744,21 +560,11 @@ fn the_table_is_aligned() {
     assert_eq!(lines[0], "rows by sharpen on 40 examples");
     assert_eq!(lines[1], "intervals: 95 %, bootstrap of 1000 resamples");
     assert_eq!(lines[3], "score                value     low    high");
-    assert!(
-        lines[4].starts_with("accuracy            0.1000  0.0"),
-        "{}",
-        lines[4]
-    );
+    assert!(lines[4].starts_with("accuracy            0.1000  0.0"), "{}", lines[4]);
     assert_eq!(lines[16], "label      precision  recall      f1  support");
-    assert_eq!(
-        lines[17],
-        "\u{fffd}[31mgut      0.0000  0.0000  0.0000       24"
-    );
+    assert_eq!(lines[17], "\u{fffd}[31mgut      0.0000  0.0000  0.0000       24");
     assert_eq!(lines[18], "ärgerlich     0.1429  0.2500  0.1818       16");
-    assert_eq!(
-        lines[20],
-        "confusion: a row a true label, a column an answer"
-    );
+    assert_eq!(lines[20], "confusion: a row a true label, a column an answer");
     assert_eq!(lines[21], "           \u{fffd}[31mgut  ärgerlich");
     assert_eq!(lines[22], "\u{fffd}[31mgut          0         24");
     assert_eq!(lines[23], "ärgerlich        12          4");
@@ -767,23 +573,13 @@ fn the_table_is_aligned() {
     let many: Vec<String> = (10..23).map(|n| format!("label-{n}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let text = evaluate(&predictor(&many, 1.0), &examples(&many, 40, 13)).to_string();
-    assert!(
-        text.ends_with("confusion: 13 labels are too many to show; see the JSON\n"),
-        "{text}"
-    );
+    assert!(text.ends_with("confusion: 13 labels are too many to show; see the JSON\n"), "{text}");
 }
 
 #[test]
 fn a_report_without_classes_prints_its_scores() {
     let mut report = of_outcomes("10");
-    report.scores.insert(
-        "map_50".into(),
-        Score {
-            value: 0.5,
-            low: 0.25,
-            high: 0.75,
-        },
-    );
+    report.scores.insert("map_50".into(), Score { value: 0.5, low: 0.25, high: 0.75 });
     assert_eq!(
         report.to_string(),
         "toy by none on 2 examples\nintervals: 95 %, bootstrap of 1000 resamples\n\n\
@@ -796,17 +592,8 @@ fn a_comparison_prints_its_tests() {
     let comparison = of_outcomes("1110").compare(&of_outcomes("1001")).unwrap();
     let text = comparison.to_string();
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(
-        lines[0],
-        "4 examples; right only by the first 2, only by the second 1"
-    );
+    assert_eq!(lines[0], "4 examples; right only by the first 2, only by the second 1");
     assert_eq!(lines[1], "McNemar, exact: p = 1.0000");
-    assert!(
-        lines[2].starts_with("accuracy, second − first: -0.2500 [-"),
-        "{text}"
-    );
-    assert_eq!(
-        lines[3],
-        "loss, second − first: +0.0000 [+0.0000, +0.0000], p = 1.0000"
-    );
+    assert!(lines[2].starts_with("accuracy, second − first: -0.2500 [-"), "{text}");
+    assert_eq!(lines[3], "loss, second − first: +0.0000 [+0.0000, +0.0000], p = 1.0000");
 }

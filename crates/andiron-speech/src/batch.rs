@@ -44,6 +44,9 @@ impl AudioBatch {
         }
         let features = TensorData::new(features, [clips.len(), width, longest]);
         let mask = TensorData::new(mask, [clips.len(), longest]);
-        Self { features: Tensor::from_data(features, device), mask: Tensor::from_data(mask, device) }
+        Self {
+            features: Tensor::from_data(features, device),
+            mask: Tensor::from_data(mask, device),
+        }
     }
 }

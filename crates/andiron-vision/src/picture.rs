@@ -11,11 +11,11 @@
 //! - Grey stays grey (one channel); everything else becomes red, green, blue.
 //! - Rotation: the orientation that a camera noted in the file (EXIF) is applied.
 
-use andiron_core::DataError;
 use ::image::{
     ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError,
     ImageFormat, ImageReader, Limits, codecs::png::PngEncoder, metadata::Orientation,
 };
+use andiron_core::DataError;
 use serde::Serialize;
 use std::{io::Cursor, path::Path};
 
@@ -184,7 +184,8 @@ impl Image {
     /// The bytes of a PNG file of this image.
     pub fn to_png(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let color = if self.channels == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
+        let color =
+            if self.channels == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
         PngEncoder::new(&mut bytes)
             .write_image(&self.pixels, self.width, self.height, color)
             .expect("the buffer has the size of the image, and writing to memory does not fail");
@@ -221,7 +222,7 @@ pub fn luma([red, green, blue]: [u8; 3]) -> u8 {
 }
 
 /// Reads a file that is no larger than [`MAX_FILE`].
-pub(crate) fn read_limited(path: &Path) -> Result<Vec<u8>, DataError> {
+fn read_limited(path: &Path) -> Result<Vec<u8>, DataError> {
     let size = std::fs::metadata(path).map_err(|source| DataError::io(path, source))?.len();
     if size > MAX_FILE {
         return Err(DataError::TooLarge { what: "the file, in bytes", limit: MAX_FILE, got: size });

@@ -33,11 +33,12 @@ struct Fields {
 impl TryFrom<Fields> for ImageTransform {
     type Error = ConfigError;
     fn try_from(fields: Fields) -> Result<Self, ConfigError> {
-        Self::new(fields.width, fields.height, fields.mean, fields.std)
-            .and_then(|transform| match fields.channels == transform.channels() {
+        Self::new(fields.width, fields.height, fields.mean, fields.std).and_then(|transform| {
+            match fields.channels == transform.channels() {
                 true => Ok(transform),
                 false => Err(refused("channels", fields.channels, "mean has another length")),
-            })
+            }
+        })
     }
 }
 
@@ -110,8 +111,8 @@ impl ImageTransform {
         };
         let found = if *channels == 1 { 1 } else { usize::from(image.channels()) };
         let size = (image.width() as usize, image.height() as usize);
-        let resized = (size != (*width, *height))
-            .then(|| resize(pixels, found, size, (*width, *height)));
+        let resized =
+            (size != (*width, *height)).then(|| resize(pixels, found, size, (*width, *height)));
         for channel in 0..*channels {
             let (scale, shift) = (1.0 / (255.0 * std[channel]), mean[channel] / std[channel]);
             let from = channel % found;
@@ -248,7 +249,8 @@ mod tests {
 
     #[test]
     fn values_are_normalised_channel_by_channel() {
-        let transform = ImageTransform::new(2, 1, vec![0.0, 0.5, 1.0], vec![1.0, 0.5, 0.25]).unwrap();
+        let transform =
+            ImageTransform::new(2, 1, vec![0.0, 0.5, 1.0], vec![1.0, 0.5, 0.25]).unwrap();
         let image = Image::rgb(2, 1, vec![0, 0, 0, 255, 255, 255]).unwrap();
         assert_eq!(numbers(&transform, &image), [0.0, 1.0, -1.0, 1.0, -4.0, 0.0]);
     }
@@ -277,7 +279,9 @@ mod tests {
         };
         assert_eq!(refusal(0, 5, &[0.5], &[0.5]), "width must lie in 1..=1024, but is 0");
         assert_eq!(refusal(5, 1025, &[0.5], &[0.5]), "height must lie in 1..=1024, but is 1025");
-        assert!(refusal(5, 5, &[0.5; 2], &[0.5; 2]).starts_with("setting \"channels\" cannot be 2"));
+        assert!(
+            refusal(5, 5, &[0.5; 2], &[0.5; 2]).starts_with("setting \"channels\" cannot be 2")
+        );
         assert!(refusal(5, 5, &[0.5; 3], &[0.5]).starts_with("setting \"std\" cannot be 1"));
         assert_eq!(refusal(5, 5, &[1.5], &[0.5]), "mean must lie in 0..=1, but is 1.5");
         assert_eq!(refusal(5, 5, &[0.5], &[0.0]), "std must lie in 0.000001..=1, but is 0");
@@ -285,8 +289,13 @@ mod tests {
         let text = serde_json::to_string(&transform).unwrap();
         assert_eq!(text, r#"{"width":3,"height":2,"channels":1,"mean":[0.25],"std":[0.5]}"#);
         assert_eq!(serde_json::from_str::<ImageTransform>(&text).unwrap(), transform);
-        for (good, bad) in [("\"width\":3", "\"width\":0"), ("\"channels\":1", "\"channels\":3"), ("0.5", "0.0")] {
-            assert!(serde_json::from_str::<ImageTransform>(&text.replace(good, bad)).is_err(), "{bad}");
+        for (good, bad) in
+            [("\"width\":3", "\"width\":0"), ("\"channels\":1", "\"channels\":3"), ("0.5", "0.0")]
+        {
+            assert!(
+                serde_json::from_str::<ImageTransform>(&text.replace(good, bad)).is_err(),
+                "{bad}"
+            );
         }
     }
 

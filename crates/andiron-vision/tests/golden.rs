@@ -41,7 +41,8 @@ fn a_residual_network_gives_the_logits_of_pytorch() {
             .with_blocks(vec![1, 2, 1])
             .with_stem(stem);
         let network = Network::init(config, 1, &device).unwrap();
-        let network = weights::load(network, &golden(&format!("resnet_{name}.safetensors"))).unwrap();
+        let network =
+            weights::load(network, &golden(&format!("resnet_{name}.safetensors"))).unwrap();
         let model = network.model.valid();
         for batch in [1, 3] {
             let case = &golden_file["cases"][format!("{name}_{batch}")];
@@ -71,7 +72,10 @@ fn images_are_resized_as_by_pytorch() {
         let wanted = numbers(&case["resized"]);
         assert_eq!(resized.len(), wanted.len());
         for (at, (found, wanted)) in resized.iter().zip(wanted).enumerate() {
-            assert!((found - wanted).abs() < 1e-3, "{from:?} to {to:?}, {at}: {found} for {wanted}");
+            assert!(
+                (found - wanted).abs() < 1e-3,
+                "{from:?} to {to:?}, {at}: {found} for {wanted}"
+            );
         }
     }
 }

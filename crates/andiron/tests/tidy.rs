@@ -156,10 +156,14 @@ fn every_model_file_is_declared_documented_and_tested() {
         let declared = read(&source.join("models.rs"));
         for path in files(&source.join("models"), "rs") {
             models += 1;
-            let (text, stem) = (read(&path), path.file_stem().unwrap_or_default().to_string_lossy());
+            let (text, stem) =
+                (read(&path), path.file_stem().unwrap_or_default().to_string_lossy());
             for (is_there, what) in [
                 (declared.contains(&format!("pub mod {stem};")), "its `pub mod` line"),
-                (text.starts_with("//!") && text.contains("//! Paper:"), "its header with `Paper:`"),
+                (
+                    text.starts_with("//!") && text.contains("//! Paper:"),
+                    "its header with `Paper:`",
+                ),
                 (text.contains("# Shapes"), "the shapes of its forward pass"),
                 (text.contains("Contract::new("), "its contract test"),
             ] {

@@ -25,7 +25,10 @@ fn columns_get_the_names_that_the_task_wants() {
     assert!(second.name.unwrap().ends_with("a.csv, line 3"));
 
     let refused = read(&path, &[("text", "reviews")], None).unwrap_err();
-    assert!(refused.ends_with("a.csv: there is no column \"reviews\"; there are [\"review\", \"stars\"]"));
+    assert!(
+        refused
+            .ends_with("a.csv: there is no column \"reviews\"; there are [\"review\", \"stars\"]")
+    );
     let unlabelled = read(&path, &[("text", "review")], None).unwrap().labels().unwrap_err();
     assert!(unlabelled.to_string().contains("there is no column \"label\""));
 }
@@ -35,11 +38,8 @@ fn a_missing_field_of_a_table_is_a_missing_column() {
     let dir = tempfile::tempdir().unwrap();
     let path = write(dir.path(), "a.csv", "words,label\ngood,5\n");
     let records = read(&path, &[], None).unwrap();
-    let field = DataError::Field {
-        field: "text".to_owned(),
-        wanted: "a text",
-        got: "missing".to_owned(),
-    };
+    let field =
+        DataError::Field { field: "text".to_owned(), wanted: "a text", got: "missing".to_owned() };
     let explained = records.explain(field.clone().at(0, None).into()).to_string();
     assert!(explained.ends_with("there is no column \"text\"; there are [\"words\", \"label\"]"));
     // In a folder there are no columns.

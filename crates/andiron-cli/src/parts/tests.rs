@@ -28,7 +28,8 @@ fn the_default_split_is_stratified_and_seeded() {
     table(dir.path(), "a.csv", rows);
     let parts = read("train = \"a.csv\"", dir.path()).unwrap();
     assert_eq!((parts.train.len(), parts.valid.len(), parts.test.len()), (35, 5, 10));
-    let rare = |records: &Records| records.labels().unwrap().iter().filter(|l| *l == "rare").count();
+    let rare =
+        |records: &Records| records.labels().unwrap().iter().filter(|l| *l == "rare").count();
     assert_eq!((rare(&parts.train), rare(&parts.valid), rare(&parts.test)), (7, 1, 2));
     let again = read("train = \"a.csv\"", dir.path()).unwrap();
     assert_eq!(texts(&parts.test), texts(&again.test));
@@ -58,7 +59,12 @@ fn variants_of_a_text_stay_together() {
     assert!(words(&parts.valid).is_disjoint(&words(&parts.test)));
     // Stratified as far as groups allow: of ten groups a label three.
     let mut labels = BTreeMap::new();
-    parts.test.labels().unwrap().into_iter().for_each(|label| *labels.entry(label).or_insert(0) += 1);
+    parts
+        .test
+        .labels()
+        .unwrap()
+        .into_iter()
+        .for_each(|label| *labels.entry(label).or_insert(0) += 1);
     assert_eq!(labels, BTreeMap::from([("a".to_owned(), 9), ("b".to_owned(), 9)]));
 }
 
@@ -77,7 +83,8 @@ fn groups_of_a_test_set_are_not_learnt() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, label).unwrap();
     }
-    let text = "train = \"train\"\ntest = \"test\"\nvalid = 0.2\nsplit = \"group\"\ngroup = \"file-stem\"";
+    let text =
+        "train = \"train\"\ntest = \"test\"\nvalid = 0.2\nsplit = \"group\"\ngroup = \"file-stem\"";
     let parts = read(text, dir.path()).unwrap();
     assert_eq!((parts.train.len(), parts.valid.len(), parts.test.len()), (8, 2, 2));
     assert_eq!(parts.left_out, 4);

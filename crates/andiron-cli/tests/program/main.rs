@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod bundles;
-mod shipped;
 mod predict;
 mod serve;
+mod shipped;
 mod signals;
 mod support;
 mod train;

@@ -13,7 +13,8 @@ fn error(answer: &Value) -> &str {
 
 #[test]
 fn a_text_is_answered_without_a_network() {
-    let answer = andiron_with(&["predict", "sentiment", "-"], "{\"text\": \"what a lovely day\"}\n");
+    let answer =
+        andiron_with(&["predict", "sentiment", "-"], "{\"text\": \"what a lovely day\"}\n");
     let [line] = &answer.good().lines()[..] else { panic!("one line in, one line out") };
     assert_eq!(line["label"], "positive");
     let scores = line["scores"].as_object().unwrap();
@@ -24,7 +25,8 @@ fn a_text_is_answered_without_a_network() {
 
 #[test]
 fn a_bad_line_costs_only_its_own_place() {
-    let mut input = b"{\"text\": \"good\"}\nno json\n\n[1]\n{\"texts\": \"x\"}\n{\"text\": 5}\n".to_vec();
+    let mut input =
+        b"{\"text\": \"good\"}\nno json\n\n[1]\n{\"texts\": \"x\"}\n{\"text\": 5}\n".to_vec();
     input.extend(b"{\"text\": \"\xff\"}\n{\"text\": \"\"}\n\xef\xbb\xbf{\"text\": \"good\"}\r\n{\"text\": \"good\"}");
     let answer = andiron_with(&["predict", "sentiment", "-"], input);
     assert_eq!((answer.status, answer.err.as_str()), (Some(1), ""));
@@ -54,7 +56,10 @@ fn a_file_of_texts_gives_what_its_lines_give() {
         write(&path, bytes);
         andiron(&["predict", "sentiment", text(&path)])
     };
-    let wanted = andiron_with(&["predict", "sentiment", "-"], "{\"text\": \"I hate it, all\"}\n{\"text\": \"fun\"}\n");
+    let wanted = andiron_with(
+        &["predict", "sentiment", "-"],
+        "{\"text\": \"I hate it, all\"}\n{\"text\": \"fun\"}\n",
+    );
     let wanted = wanted.good().out;
     for (name, bytes) in [
         ("a.txt", "I hate it, all\nfun\n"),
@@ -85,7 +90,9 @@ fn huge_png() -> Vec<u8> {
     let mut head = b"IHDR".to_vec();
     head.extend([0, 0, 0xEA, 0x60, 0, 0, 0xEA, 0x60, 8, 0, 0, 0, 0]);
     let crc = head.iter().fold(!0_u32, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |c, _| if c & 1 == 1 { (c >> 1) ^ 0xEDB8_8320 } else { c >> 1 })
+        (0..8).fold(crc ^ u32::from(*byte), |c, _| {
+            if c & 1 == 1 { (c >> 1) ^ 0xEDB8_8320 } else { c >> 1 }
+        })
     });
     let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0d".to_vec();
     png.extend(head);
@@ -105,14 +112,24 @@ fn images_good_and_bad() {
     write(&at("text.png"), b"this is no image");
     write(&at("huge.png"), huge_png());
     image::GrayImage::new(1, 1).save(at("one.png")).unwrap();
-    let files = ["good.png", "cut.png", "empty.png", "text.png", "huge.png", "none.png", "one.png", "good.png"];
+    let files = [
+        "good.png",
+        "cut.png",
+        "empty.png",
+        "text.png",
+        "huge.png",
+        "none.png",
+        "one.png",
+        "good.png",
+    ];
     let paths: Vec<String> = files.iter().map(|name| text(&at(name)).to_owned()).collect();
 
     // As arguments, as lines, and as lines in a file: the same answers.
     let mut args = vec!["predict", "digits"];
     args.extend(paths.iter().map(String::as_str));
     let by_files = andiron(&args);
-    let lines: String = paths.iter().map(|path| format!("{}\n", json!({ "image": path }))).collect();
+    let lines: String =
+        paths.iter().map(|path| format!("{}\n", json!({ "image": path }))).collect();
     let by_lines = andiron_with(&["predict", "digits", "-"], &lines);
     write(&at("list.jsonl"), &lines);
     let by_list = andiron(&["predict", "digits", text(&at("list.jsonl"))]);
@@ -135,7 +152,8 @@ fn images_good_and_bad() {
     for at in [0, 6, 7] {
         assert_eq!(answers[at]["top"].as_array().unwrap().len(), 5, "{}", answers[at]);
     }
-    let no_path = andiron_with(&["predict", "digits", "-"], "{\"image\": 5}\n{\"picture\": \"x\"}\n");
+    let no_path =
+        andiron_with(&["predict", "digits", "-"], "{\"image\": 5}\n{\"picture\": \"x\"}\n");
     let lines = no_path.lines();
     assert_eq!(error(&lines[0]), "field \"image\" must be the path of a file, but is 5");
     assert_eq!(error(&lines[1]), "field \"image\" must be the path of a file, but is missing");
@@ -181,8 +199,17 @@ fn sounds_good_and_bad() {
     write(&at("zero.wav"), b"");
     write(&at("mp3.wav"), b"ID3\x04 this is no sound");
     let files = [
-        "16.wav", "24.wav", "float.wav", "stereo.wav", "96k.wav", "nan.wav", "none.wav", "cut.wav",
-        "zero.wav", "mp3.wav", "16.wav",
+        "16.wav",
+        "24.wav",
+        "float.wav",
+        "stereo.wav",
+        "96k.wav",
+        "nan.wav",
+        "none.wav",
+        "cut.wav",
+        "zero.wav",
+        "mp3.wav",
+        "16.wav",
     ];
     let paths: Vec<String> = files.iter().map(|name| text(&at(name)).to_owned()).collect();
     let mut args = vec!["predict", "languages"];
@@ -218,9 +245,12 @@ fn calling_it_wrongly_has_a_status_of_its_own() {
     refused(&["predict"], "<MODEL>");
     refused(&["predict", "sentiment", "--devise", "flex"], "--devise");
     refused(&["predict", "nothing", "-"], "there is no model \"nothing\"");
-    refused(&["predict", "nothing", "-"], "built in are [\"digits\", \"languages\", \"sentiment\"]");
+    refused(
+        &["predict", "nothing", "-"],
+        "built in are [\"digits\", \"languages\", \"sentiment\"]",
+    );
     refused(&["predict", "sentiment", "--device", "abacus"], "compiled in are [\"flex\"");
-    refused(&["evaluate", "sentiment"], "<DATA|");
+    refused(&["evaluate", "sentiment"], "<DATA>");
     refused(&["evaluate", "sentiment", "a.csv", "--columns", "text"], "FIELD=COLUMN was wanted");
     let Answer { status, out, .. } = andiron(&["--help"]);
     assert!(status == Some(0) && out.contains("predict") && out.contains("evaluate"));

@@ -113,7 +113,10 @@ fn a_folder_of_sounds() {
 fn two_models_are_compared_on_the_same_examples() {
     let (dir, config) = reviews_run("max_steps = 60");
     train(&config, &[]);
-    train(&config, &["--set", "output=other", "--set", "run=runs/other", "--set", "training.max_steps=1"]);
+    train(
+        &config,
+        &["--set", "output=other", "--set", "run=runs/other", "--set", "training.max_steps=1"],
+    );
     let (mine, other) = (dir.path().join("mine"), dir.path().join("other"));
     let args = ["evaluate", text(&mine), "--config", text(&config), "--compare", text(&other)];
     let both = andiron(&args).good().lines().remove(0);
@@ -139,11 +142,20 @@ fn wrong_settings_are_refused_by_name() {
     };
     refused(&["--set", "tusk=5"], "unknown field `tusk`");
     refused(&["--set", "data.trian=x.csv"], "unknown field `trian`");
-    refused(&["--set", "training.learning_rat=1"], "there is no setting \"learning_rat\"; known are");
+    refused(
+        &["--set", "training.learning_rat=1"],
+        "there is no setting \"learning_rat\"; known are",
+    );
     refused(&["--set", "training.learning_rate=-1"], "learning_rate must lie in");
     refused(&["--set", "training.epochs=nan"], "epochs");
-    refused(&["--set", "task=cooking"], "there is no task \"cooking\"; known are [\"text-classification\"");
-    refused(&["--set", "model=abacus"], "architecture \"abacus\" is not known; known are [\"hashed-linear\"");
+    refused(
+        &["--set", "task=cooking"],
+        "there is no task \"cooking\"; known are [\"text-classification\"",
+    );
+    refused(
+        &["--set", "model=abacus"],
+        "architecture \"abacus\" is not known; known are [\"hashed-linear\"",
+    );
     refused(&["--set", "data.test=2"], "test must lie in");
     write(&dir.path().join("mine.toml"), "task = \n");
     refused(&[], "mine.toml is no training configuration: TOML parse error at line 1");
@@ -170,8 +182,14 @@ fn data_that_cannot_be_learnt_from_is_named() {
     };
     refused(b"", "reviews.csv is empty");
     refused(head.as_bytes(), "reviews.csv is empty");
-    refused(b"id,text,stars\n1,a,5\n", "reviews.csv: there is no column \"review\"; there are [\"id\", \"stars\", \"text\"]");
-    refused(b"id,review,stars\n1,a\n", "reviews.csv, line 2: 3 fields were wanted, but there are 2");
+    refused(
+        b"id,text,stars\n1,a,5\n",
+        "reviews.csv: there is no column \"review\"; there are [\"id\", \"stars\", \"text\"]",
+    );
+    refused(
+        b"id,review,stars\n1,a\n",
+        "reviews.csv, line 2: 3 fields were wanted, but there are 2",
+    );
     refused(b"id,review,stars\n1,a,5\n2,\xff,1\n", "reviews.csv, line 3: invalid utf-8");
     let rows = |label: &str| (0..30).map(|n| format!("{n},t{n},{label}\n")).collect::<String>();
     refused((head.to_owned() + &rows("5")).as_bytes(), "all 21 examples have the label \"5\"");

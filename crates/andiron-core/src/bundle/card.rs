@@ -55,7 +55,11 @@ impl Card {
     pub fn to_markdown(&self, task: &str, architecture: &str, parameters: usize) -> String {
         let mut text = format!(
             "# {task}: {architecture}\n\n{}\n\n- task: `{task}`\n- architecture: `{architecture}`\n- parameters: {parameters}\n",
-            if self.description.is_empty() { "A model trained with Andiron." } else { &self.description }
+            if self.description.is_empty() {
+                "A model trained with Andiron."
+            } else {
+                &self.description
+            }
         );
         // Writing to a String cannot fail.
         if !self.licence.is_empty() {
@@ -68,16 +72,31 @@ impl Card {
             let _ = writeln!(text, "\nMade by:\n\n```\n{}\n```", self.command);
         }
         if !self.metrics.is_empty() {
-            let _ = writeln!(text, "\n## Measured on held-out examples\n\n| metric | value | 95 % interval |\n|---|---|---|");
+            let _ = writeln!(
+                text,
+                "\n## Measured on held-out examples\n\n| metric | value | 95 % interval |\n|---|---|---|"
+            );
             for (name, m) in &self.metrics {
-                let _ = writeln!(text, "| {name} | {:.4} | {:.4} to {:.4} |", m.value, m.low, m.high);
+                let _ =
+                    writeln!(text, "| {name} | {:.4} | {:.4} to {:.4} |", m.value, m.low, m.high);
             }
         }
         if !self.data.is_empty() {
-            let _ = writeln!(text, "\n## Data\n\n| data | licence | authors | examples |\n|---|---|---|---|");
+            let _ = writeln!(
+                text,
+                "\n## Data\n\n| data | licence | authors | examples |\n|---|---|---|---|"
+            );
             for d in &self.data {
-                let counts: Vec<String> = d.examples.iter().map(|(part, n)| format!("{part} {n}")).collect();
-                let _ = writeln!(text, "| {} | {} | {} | {} |", d.name, d.licence, d.authors, counts.join(", "));
+                let counts: Vec<String> =
+                    d.examples.iter().map(|(part, n)| format!("{part} {n}")).collect();
+                let _ = writeln!(
+                    text,
+                    "| {} | {} | {} | {} |",
+                    d.name,
+                    d.licence,
+                    d.authors,
+                    counts.join(", ")
+                );
             }
         }
         if !self.limits.is_empty() {

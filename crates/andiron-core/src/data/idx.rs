@@ -64,9 +64,8 @@ impl IdxArray {
 /// As [`parse`]; [`DataError::Io`] if the file cannot be read, [`DataError::Decode`] for damaged
 /// gzip data, [`DataError::TooLarge`] for a file that is, or unpacks to, more than a gibibyte.
 pub fn read(path: &Path) -> Result<IdxArray, DataError> {
-    let mut file = File::open(path)
-        .map(BufReader::new)
-        .map_err(|source| DataError::io(path, source))?;
+    let mut file =
+        File::open(path).map(BufReader::new).map_err(|source| DataError::io(path, source))?;
     let start = file.fill_buf().map_err(|source| DataError::io(path, source))?;
     let zipped = start.starts_with(&[0x1f, 0x8b]);
     let mut bytes = Vec::new();
@@ -101,11 +100,14 @@ pub fn read(path: &Path) -> Result<IdxArray, DataError> {
 /// is too short or too long for its shape; [`DataError::TooLarge`] over four thousand million
 /// elements.
 pub fn parse(bytes: &[u8]) -> Result<IdxArray, DataError> {
-    let decode =
-        |reason: String| DataError::Decode { what: "idx array".to_owned(), reason };
+    let decode = |reason: String| DataError::Decode { what: "idx array".to_owned(), reason };
     let (kind, axes) = match bytes {
         [0, 0, kind, axes, ..] => (*kind, usize::from(*axes)),
-        _ => return Err(decode("it must begin with two zero bytes, a type and a number of axes".to_owned())),
+        _ => {
+            return Err(decode(
+                "it must begin with two zero bytes, a type and a number of axes".to_owned(),
+            ));
+        }
     };
     if kind != 8 {
         return Err(decode(format!("element type {kind} is not 8 (unsigned byte)")));
@@ -118,16 +120,24 @@ pub fn parse(bytes: &[u8]) -> Result<IdxArray, DataError> {
         .chunks_exact(4)
         .map(|extent| u64::from(u32::from_be_bytes([extent[0], extent[1], extent[2], extent[3]])))
         .collect();
-    let elements = extents
+    // An extent of zero must not hide that the others are beyond all counting.
+    let largest = extents
         .iter()
-        .try_fold(1u64, |product, extent| product.checked_mul(*extent))
+        .try_fold(1u64, |product, extent| product.checked_mul((*extent).max(1)))
         .unwrap_or(u64::MAX);
-    if elements > MOST {
-        return Err(DataError::TooLarge { what: "the number of elements", limit: MOST, got: elements });
+    if largest > MOST {
+        return Err(DataError::TooLarge {
+            what: "the number of elements",
+            limit: MOST,
+            got: largest,
+        });
     }
+    let elements: u64 = extents.iter().product();
     let found = (bytes.len() - body) as u64;
     if found != elements {
-        return Err(decode(format!("{found} elements follow, but the shape {extents:?} has {elements}")));
+        return Err(decode(format!(
+            "{found} elements follow, but the shape {extents:?} has {elements}"
+        )));
     }
     let shape = extents.into_iter().map(|extent| extent as usize).collect();
     Ok(IdxArray { shape, values: bytes[body..].to_vec() })
@@ -186,6 +196,9 @@ mod tests {
     fn a_huge_shape_costs_no_memory() {
         let bytes = [0, 0, 8, 3, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255];
         assert!(matches!(parse(&bytes), Err(DataError::TooLarge { .. })));
+        let mut none = vec![0, 0, 8, 4, 0, 0, 0, 0];
+        none.extend([255; 12]);
+        assert!(matches!(parse(&none), Err(DataError::TooLarge { .. })));
     }
 
     #[test]

@@ -40,13 +40,9 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<Row>, DataError> {
         Table::Records { columns, records } => {
             let row = |(line, record): (u64, StringRecord)| {
                 let fields = columns.iter().zip(&record);
-                let value: Map<String, Value> = fields
-                    .map(|(name, field)| (name.to_owned(), field.into()))
-                    .collect();
-                Row {
-                    line,
-                    value: value.into(),
-                }
+                let value: Map<String, Value> =
+                    fields.map(|(name, field)| (name.to_owned(), field.into())).collect();
+                Row { line, value: value.into() }
             };
             Ok(records.into_iter().map(row).collect())
         }
@@ -92,18 +88,12 @@ pub fn read_as<R: DeserializeOwned>(path: impl AsRef<Path>) -> Result<Vec<R>, Da
 /// A table in memory.
 enum Table {
     Lines(Vec<Row>),
-    Records {
-        columns: StringRecord,
-        records: Vec<(u64, StringRecord)>,
-    },
+    Records { columns: StringRecord, records: Vec<(u64, StringRecord)> },
 }
 
 impl Table {
     fn open(path: &Path) -> Result<Self, DataError> {
-        let ending = path
-            .extension()
-            .and_then(|ending| ending.to_str())
-            .unwrap_or_default();
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
         let read = match ending.to_ascii_lowercase().as_str() {
             "csv" => |path: &Path, bytes| records(path, bytes, b','),
             "tsv" => |path: &Path, bytes| records(path, bytes, b'\t'),
@@ -124,17 +114,11 @@ impl Table {
 }
 
 fn refused(path: &Path, line: u64, reason: impl ToString) -> DataError {
-    DataError::Line {
-        path: path.to_owned(),
-        line,
-        reason: reason.to_string(),
-    }
+    DataError::Line { path: path.to_owned(), line, reason: reason.to_string() }
 }
 
 fn empty(path: &Path) -> DataError {
-    DataError::Empty {
-        what: path.display().to_string(),
-    }
+    DataError::Empty { what: path.display().to_string() }
 }
 
 fn lines(path: &Path, bytes: &[u8]) -> Result<Table, DataError> {
@@ -146,11 +130,7 @@ fn lines(path: &Path, bytes: &[u8]) -> Result<Table, DataError> {
         let text = std::str::from_utf8(bytes).map_err(|error| refused(path, line, error))?;
         let value: Value = serde_json::from_str(text).map_err(|error| {
             // The parser saw one line, and its number would contradict ours.
-            refused(
-                path,
-                line,
-                error.to_string().replace("at line 1 column", "at column"),
-            )
+            refused(path, line, error.to_string().replace("at line 1 column", "at column"))
         })?;
         if !value.is_object() {
             let reason = format!("an object was wanted, but this is {}", shortened(&value));
@@ -178,14 +158,9 @@ fn records(path: &Path, mut bytes: Vec<u8>, delimiter: u8) -> Result<Table, Data
     let mut record = ByteRecord::new();
     let mut line = 1;
     let mut closed = false;
-    while reader
-        .read_byte_record(&mut record)
-        .map_err(|error| refused(path, line, error))?
-    {
+    while reader.read_byte_record(&mut record).map_err(|error| refused(path, line, error))? {
         let start = record.position().map_or(0, csv::Position::byte) as usize;
-        let skipped = bytes[start..]
-            .iter()
-            .take_while(|byte| matches!(byte, b'\r' | b'\n'));
+        let skipped = bytes[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
         // The position is where the parser stood, in front of empty lines and half a line end.
         line = record.position().map_or(line, csv::Position::line)
             + skipped.clone().filter(|byte| **byte == b'\n').count() as u64;
@@ -197,27 +172,17 @@ fn records(path: &Path, mut bytes: Vec<u8>, delimiter: u8) -> Result<Table, Data
             .map_err(|error| refused(path, line, error.utf8_error()))?;
         if let Some((_, columns)) = found.first()
             && columns.len() != text.len()
-            && !text
-                .iter()
-                .last()
-                .is_some_and(|last| last.as_bytes().ends_with(END))
+            && !text.iter().last().is_some_and(|last| last.as_bytes().ends_with(END))
         {
-            let reason = format!(
-                "{} fields were wanted, but there are {}",
-                columns.len(),
-                text.len()
-            );
+            let reason =
+                format!("{} fields were wanted, but there are {}", columns.len(), text.len());
             return Err(refused(path, line, reason));
         }
         found.push((line, text));
     }
     if !closed {
         let line = found.last().map_or(1, |(line, _)| *line);
-        return Err(refused(
-            path,
-            line,
-            "a quotation mark is opened and never closed",
-        ));
+        return Err(refused(path, line, "a quotation mark is opened and never closed"));
     }
     if found.len() < 2 {
         return Err(empty(path));
@@ -225,17 +190,10 @@ fn records(path: &Path, mut bytes: Vec<u8>, delimiter: u8) -> Result<Table, Data
     let (line, columns) = found.remove(0);
     for (at, name) in columns.iter().enumerate() {
         if columns.iter().take(at).any(|other| other == name) {
-            return Err(refused(
-                path,
-                line,
-                format!("there are two columns {name:?}"),
-            ));
+            return Err(refused(path, line, format!("there are two columns {name:?}")));
         }
     }
-    Ok(Table::Records {
-        columns,
-        records: found,
-    })
+    Ok(Table::Records { columns, records: found })
 }
 
 /// What went wrong with a record, in our words where the cause is a column that is not there.
@@ -244,10 +202,7 @@ fn typed(path: &Path, line: u64, columns: &StringRecord, error: &csv::Error) -> 
         return refused(path, line, error);
     };
     let reason = err.kind().to_string();
-    match reason
-        .strip_prefix("missing field `")
-        .and_then(|rest| rest.strip_suffix('`'))
-    {
+    match reason.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
         Some(column) => DataError::MissingColumn {
             path: path.to_owned(),
             column: column.to_owned(),
@@ -255,9 +210,7 @@ fn typed(path: &Path, line: u64, columns: &StringRecord, error: &csv::Error) -> 
         },
         None => {
             let column = err.field().and_then(|at| columns.get(at as usize));
-            let place = column
-                .map(|name| format!("column {name:?}: "))
-                .unwrap_or_default();
+            let place = column.map(|name| format!("column {name:?}: ")).unwrap_or_default();
             refused(path, line, place + &reason)
         }
     }
@@ -303,27 +256,14 @@ mod tests {
     #[test]
     fn csv_rows_have_their_lines() {
         for end in ["\n", "\r\n"] {
-            let table = [
-                "\u{feff}text,label",
-                "a,b",
-                "",
-                "",
-                "\"c, \"\"d\"\"",
-                "e\",",
-                "f,g",
-                "",
-            ];
+            let table = ["\u{feff}text,label", "a,b", "", "", "\"c, \"\"d\"\"", "e\",", "f,g", ""];
             let wanted = vec![
                 (2, json!({"text": "a", "label": "b"})),
                 (5, json!({"text": format!("c, \"d\"{end}e"), "label": ""})),
                 (7, json!({"text": "f", "label": "g"})),
             ];
             assert_eq!(rows("t.CSV", table.join(end)), wanted);
-            assert_eq!(
-                rows("t.csv", table[..7].join(end)),
-                wanted,
-                "no end on the last line"
-            );
+            assert_eq!(rows("t.csv", table[..7].join(end)), wanted, "no end on the last line");
         }
     }
 
@@ -335,31 +275,17 @@ mod tests {
 
     #[test]
     fn json_lines_have_their_lines() {
-        let wanted = vec![
-            (2, json!({"text": "é"})),
-            (4, json!({"text": [1, {"a": null}]})),
-        ];
+        let wanted = vec![(2, json!({"text": "é"})), (4, json!({"text": [1, {"a": null}]}))];
         let text = "\n{\"text\":\"é\"}\r\n  \r\n{\"text\":[1,{\"a\":null}]}";
         assert_eq!(rows("t.jsonl", text), wanted);
-        assert_eq!(
-            rows("t.ndjson", "\u{feff}{\"text\":\"é\"}\n"),
-            vec![(1, json!({"text": "é"}))]
-        );
+        assert_eq!(rows("t.ndjson", "\u{feff}{\"text\":\"é\"}\n"), vec![(1, json!({"text": "é"}))]);
     }
 
     #[test]
     fn typed_rows() {
         let wanted = vec![
-            Rated {
-                text: "a".to_owned(),
-                rating: 2.5,
-                seen: None,
-            },
-            Rated {
-                text: "7".to_owned(),
-                rating: -1.0,
-                seen: Some(true),
-            },
+            Rated { text: "a".to_owned(), rating: 2.5, seen: None },
+            Rated { text: "7".to_owned(), rating: -1.0, seen: Some(true) },
         ];
         for (name, text) in [
             ("t.csv", "seen,rating,text,more\n,2.5,a,x\ntrue,-1,7,x\n"),
@@ -369,11 +295,7 @@ mod tests {
                 "{\"text\":\"a\",\"rating\":2.5}\n{\"text\":\"7\",\"rating\":-1,\"seen\":true}",
             ),
         ] {
-            assert_eq!(
-                with(name, text, |path| read_as::<Rated>(path)).unwrap(),
-                wanted,
-                "{name}"
-            );
+            assert_eq!(with(name, text, |path| read_as::<Rated>(path)).unwrap(), wanted, "{name}");
         }
     }
 
@@ -385,16 +307,8 @@ mod tests {
                 &b"a,b\n1,2\n\n3\n"[..],
                 "t.csv, line 4: 2 fields were wanted, but there are 1",
             ),
-            (
-                "t.csv",
-                b"a,b\n1,2,3\n",
-                "t.csv, line 2: 2 fields were wanted, but there are 3",
-            ),
-            (
-                "t.csv",
-                b"a,a\n1,2\n",
-                "t.csv, line 1: there are two columns \"a\"",
-            ),
+            ("t.csv", b"a,b\n1,2,3\n", "t.csv, line 2: 2 fields were wanted, but there are 3"),
+            ("t.csv", b"a,a\n1,2\n", "t.csv, line 1: there are two columns \"a\""),
             (
                 "t.csv",
                 b"a,b\n1,\"2\n3,4\n5,6\n",
@@ -412,22 +326,10 @@ mod tests {
             ),
             ("t.csv", b"", "t.csv is empty"),
             ("t.csv", b"a,b\n\n", "t.csv is empty"),
-            (
-                "t.tsv",
-                b"a\tb\n1 2\n",
-                "t.tsv, line 2: 2 fields were wanted, but there are 1",
-            ),
+            ("t.tsv", b"a\tb\n1 2\n", "t.tsv, line 2: 2 fields were wanted, but there are 1"),
             ("t.jsonl", b"\n \n", "t.jsonl is empty"),
-            (
-                "t.jsonl",
-                b"{}\n[1]\n",
-                "t.jsonl, line 2: an object was wanted, but this is [1]",
-            ),
-            (
-                "t.jsonl",
-                b"{}\n\n{\"a\":}\n",
-                "t.jsonl, line 3: expected value at column 6",
-            ),
+            ("t.jsonl", b"{}\n[1]\n", "t.jsonl, line 2: an object was wanted, but this is [1]"),
+            ("t.jsonl", b"{}\n\n{\"a\":}\n", "t.jsonl, line 3: expected value at column 6"),
             (
                 "t.jsonl",
                 b"{\"a\":\"\xff\"}",
@@ -441,10 +343,7 @@ mod tests {
         ] {
             assert_eq!(refusal(name, bytes), wanted);
         }
-        assert!(matches!(
-            read("no such folder/t.csv"),
-            Err(DataError::Io { .. })
-        ));
+        assert!(matches!(read("no such folder/t.csv"), Err(DataError::Io { .. })));
     }
 
     #[test]
@@ -479,16 +378,11 @@ mod tests {
     }
 
     fn values(rows: &[(String, String)]) -> Vec<Value> {
-        rows.iter()
-            .map(|(text, label)| json!({"text": text, "label": label}))
-            .collect()
+        rows.iter().map(|(text, label)| json!({"text": text, "label": label})).collect()
     }
 
     fn read_values(name: &str, bytes: &[u8]) -> Vec<Value> {
-        rows(name, bytes)
-            .into_iter()
-            .map(|(_, value)| value)
-            .collect()
+        rows(name, bytes).into_iter().map(|(_, value)| value).collect()
     }
 
     proptest! {

@@ -85,7 +85,9 @@ pub enum BundleError {
         source: serde_json::Error,
     },
     /// The bundle was written by another version of the format.
-    #[error("{path} has bundle format {got}, but this program reads format {known}: use a newer andiron")]
+    #[error(
+        "{path} has bundle format {got}, but this program reads format {known}: use a newer andiron"
+    )]
     Version {
         /// The file.
         path: PathBuf,

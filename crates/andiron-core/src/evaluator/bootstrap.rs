@@ -37,11 +37,7 @@ pub struct Bootstrap {
 
 impl Default for Bootstrap {
     fn default() -> Self {
-        Self {
-            resamples: 1000,
-            confidence: 0.95,
-            seed: 0,
-        }
+        Self { resamples: 1000, confidence: 0.95, seed: 0 }
     }
 }
 
@@ -141,14 +137,8 @@ mod tests {
     fn quantiles_are_numpys() {
         // numpy.quantile([1, 2, 4, 8, 16, 32, 64], [0, .025, .31, .5, .975, 1]), NumPy 2.4.6.
         let values = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
-        let wanted = [
-            (0.0, 1.0),
-            (0.025, 1.15),
-            (0.31, 3.72),
-            (0.5, 8.0),
-            (0.975, 59.2),
-            (1.0, 64.0),
-        ];
+        let wanted =
+            [(0.0, 1.0), (0.025, 1.15), (0.31, 3.72), (0.5, 8.0), (0.975, 59.2), (1.0, 64.0)];
         for (q, value) in wanted {
             assert!((quantile(&values, q) - value).abs() < 1e-12, "{q}");
         }
@@ -159,20 +149,12 @@ mod tests {
     #[test]
     fn every_index_is_drawn_and_none_beyond() {
         let mut seen = [0_usize; 7];
-        let bootstrap = Bootstrap {
-            resamples: 400,
-            ..Bootstrap::default()
-        };
+        let bootstrap = Bootstrap { resamples: 400, ..Bootstrap::default() };
         bootstrap
-            .scores(7, |indices, _| {
-                indices.iter().for_each(|index| seen[*index] += 1)
-            })
+            .scores(7, |indices, _| indices.iter().for_each(|index| seen[*index] += 1))
             .unwrap();
         // 401 · 7 draws, 401 expected of each; the standard deviation is 18.5.
-        assert!(
-            seen.iter().all(|count| (310..492).contains(count)),
-            "{seen:?}"
-        );
+        assert!(seen.iter().all(|count| (310..492).contains(count)), "{seen:?}");
     }
 
     #[test]
@@ -194,26 +176,13 @@ mod tests {
     fn settings_out_of_range_are_refused() {
         let refused = |bootstrap: Bootstrap| bootstrap.check().unwrap_err().to_string();
         assert_eq!(
-            refused(Bootstrap {
-                resamples: 99,
-                ..Bootstrap::default()
-            }),
+            refused(Bootstrap { resamples: 99, ..Bootstrap::default() }),
             "resamples must be at least 100, but is 99"
         );
         assert_eq!(
-            refused(Bootstrap {
-                confidence: 95.0,
-                ..Bootstrap::default()
-            }),
+            refused(Bootstrap { confidence: 95.0, ..Bootstrap::default() }),
             "confidence must lie in 0..=1, but is 95"
         );
-        assert!(
-            Bootstrap {
-                confidence: f64::NAN,
-                ..Bootstrap::default()
-            }
-            .check()
-            .is_err()
-        );
+        assert!(Bootstrap { confidence: f64::NAN, ..Bootstrap::default() }.check().is_err());
     }
 }

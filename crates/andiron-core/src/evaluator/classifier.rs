@@ -33,16 +33,8 @@ pub struct ClassifierEvaluator {
 
 impl Default for ClassifierEvaluator {
     fn default() -> Self {
-        let Bootstrap {
-            resamples,
-            confidence,
-            seed,
-        } = Bootstrap::default();
-        Self {
-            resamples,
-            confidence,
-            seed,
-        }
+        let Bootstrap { resamples, confidence, seed } = Bootstrap::default();
+        Self { resamples, confidence, seed }
     }
 }
 
@@ -66,16 +58,8 @@ impl ClassifierEvaluator {
     }
 
     fn bootstrap(&self) -> Bootstrap {
-        let Self {
-            resamples,
-            confidence,
-            seed,
-        } = *self;
-        Bootstrap {
-            resamples,
-            confidence,
-            seed,
-        }
+        let Self { resamples, confidence, seed } = *self;
+        Bootstrap { resamples, confidence, seed }
     }
 }
 
@@ -97,9 +81,8 @@ where
                 .collect::<Result<Vec<_>, _>>()?;
             let (mut inputs, mut targets) = (Vec::new(), Vec::new());
             for (at, example) in chunk.into_iter().enumerate() {
-                let added = fingerprint
-                    .add(&example.input)
-                    .and_then(|()| fingerprint.add(&example.target));
+                let added =
+                    fingerprint.add(&example.input).and_then(|()| fingerprint.add(&example.target));
                 added.map_err(|error| error.at(start + at, None))?;
                 inputs.push(example.input);
                 targets.push(example.target);
@@ -111,10 +94,7 @@ where
             }
         }
         if answers.truth.is_empty() {
-            return Err(DataError::Empty {
-                what: "the data set".to_owned(),
-            }
-            .into());
+            return Err(DataError::Empty { what: "the data set".to_owned() }.into());
         }
         let names = (T::NAME.to_owned(), predictor.architecture().to_owned());
         Ok(answers.report(names, &self.bootstrap(), fingerprint.finish())?)
@@ -130,9 +110,7 @@ fn predict<T: Task>(
     match predictor.predict(inputs) {
         Ok(predictions) if predictions.len() == inputs.len() => Ok(predictions),
         Ok(predictions) => {
-            let error = DataError::Empty {
-                what: "the answer".to_owned(),
-            };
+            let error = DataError::Empty { what: "the answer".to_owned() };
             Err(error.at(start + predictions.len().min(inputs.len()), None))
         }
         // One of them cannot be used: ask for each alone, to tell which.
@@ -141,11 +119,9 @@ fn predict<T: Task>(
                 if let Err(error) = predictor.predict(std::slice::from_ref(input)) {
                     return Err(match error {
                         // Its place among the one input asked for.
-                        DataError::Example { source, name, .. } => DataError::Example {
-                            index: start + at,
-                            name,
-                            source,
-                        },
+                        DataError::Example { source, name, .. } => {
+                            DataError::Example { index: start + at, name, source }
+                        }
                         error => error.at(start + at, None),
                     });
                 }
@@ -179,17 +155,10 @@ impl Answers {
             self.labels = choice.scores.keys().cloned().collect();
         }
         let (truth, predicted) = (self.class(target)?, self.class(&choice.label)?);
-        let probability = *choice
-            .scores
-            .get(target)
-            .ok_or_else(|| self.unknown(target))?;
+        let probability = *choice.scores.get(target).ok_or_else(|| self.unknown(target))?;
         if !probability.is_finite() {
             let what = "the answer's list of probabilities";
-            return Err(DataError::NotFinite {
-                what,
-                got: probability,
-                at: truth,
-            });
+            return Err(DataError::NotFinite { what, got: probability, at: truth });
         }
         self.truth.push(truth);
         self.predicted.push(predicted);
@@ -204,10 +173,7 @@ impl Answers {
     }
 
     fn unknown(&self, label: &str) -> DataError {
-        DataError::UnknownLabel {
-            label: label.to_owned(),
-            known: self.labels.clone(),
-        }
+        DataError::UnknownLabel { label: label.to_owned(), known: self.labels.clone() }
     }
 
     fn report(
@@ -216,12 +182,7 @@ impl Answers {
         bootstrap: &Bootstrap,
         fingerprint: String,
     ) -> Result<Report, ConfigError> {
-        let Self {
-            labels,
-            truth,
-            predicted,
-            losses,
-        } = self;
+        let Self { labels, truth, predicted, losses } = self;
         let scores = classification_scores(labels.len(), &truth, &predicted, &losses, bootstrap)?;
         let confusion = Confusion::from(&truth, &predicted, labels.len());
         let support = confusion.tally().support;
@@ -276,11 +237,7 @@ pub fn classification_scores(
     losses: &[f64],
     bootstrap: &Bootstrap,
 ) -> Result<BTreeMap<String, Score>, ConfigError> {
-    assert_eq!(
-        truth.len(),
-        predicted.len(),
-        "one prediction for each truth"
-    );
+    assert_eq!(truth.len(), predicted.len(), "one prediction for each truth");
     assert_eq!(truth.len(), losses.len(), "one loss for each truth");
     let mut names = vec!["accuracy".to_owned()];
     for average in Average::ALL {

@@ -57,11 +57,7 @@ impl PrecisionRecall {
 
     /// `Σ weight · metric / Σ weight`; 0 if the weights sum to 0.
     fn mean(of: impl Iterator<Item = (f64, Self)>) -> Self {
-        let mut sum = Self {
-            precision: 0.0,
-            recall: 0.0,
-            f1: 0.0,
-        };
+        let mut sum = Self { precision: 0.0, recall: 0.0, f1: 0.0 };
         let mut weights = 0.0;
         for (weight, one) in of {
             weights += weight;
@@ -70,20 +66,12 @@ impl PrecisionRecall {
             sum.f1 += weight * one.f1;
         }
         let divide = |sum: f64| if weights > 0.0 { sum / weights } else { 0.0 };
-        Self {
-            precision: divide(sum.precision),
-            recall: divide(sum.recall),
-            f1: divide(sum.f1),
-        }
+        Self { precision: divide(sum.precision), recall: divide(sum.recall), f1: divide(sum.f1) }
     }
 }
 
 fn ratio(part: usize, whole: usize) -> f64 {
-    if whole == 0 {
-        0.0
-    } else {
-        part as f64 / whole as f64
-    }
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 /// What precision, recall and F1 need to know, per class: much smaller than a confusion matrix
@@ -102,11 +90,7 @@ impl Tally {
     /// No example yet, of `n_classes` classes.
     pub fn new(n_classes: usize) -> Self {
         let none = || vec![0; n_classes];
-        Self {
-            right: none(),
-            predicted: none(),
-            support: none(),
-        }
+        Self { right: none(), predicted: none(), support: none() }
     }
 
     /// Counts one example: its class and the answer.
@@ -153,13 +137,11 @@ impl Tally {
     }
 
     fn classes(&self) -> impl Iterator<Item = (PrecisionRecall, usize)> + '_ {
-        self.right
-            .iter()
-            .zip(&self.predicted)
-            .zip(&self.support)
-            .map(|((&right, &predicted), &support)| {
+        self.right.iter().zip(&self.predicted).zip(&self.support).map(
+            |((&right, &predicted), &support)| {
                 (PrecisionRecall::of(right, predicted, support), support)
-            })
+            },
+        )
     }
 }
 
@@ -185,11 +167,7 @@ impl Confusion {
     /// # Panics
     /// If the two differ in length, or a number is not below `n_classes`.
     pub fn from(truth: &[usize], predicted: &[usize], n_classes: usize) -> Self {
-        assert_eq!(
-            truth.len(),
-            predicted.len(),
-            "one prediction for each truth"
-        );
+        assert_eq!(truth.len(), predicted.len(), "one prediction for each truth");
         let mut rows = vec![vec![0; n_classes]; n_classes];
         for (truth, predicted) in truth.iter().zip(predicted) {
             rows[*truth][*predicted] += 1;
@@ -257,11 +235,7 @@ mod tests {
         let confusion = Confusion::from(&[], &[], 3);
         assert_eq!(confusion.accuracy(), 0.0);
         for average in Average::ALL {
-            let zero = PrecisionRecall {
-                precision: 0.0,
-                recall: 0.0,
-                f1: 0.0,
-            };
+            let zero = PrecisionRecall { precision: 0.0, recall: 0.0, f1: 0.0 };
             assert_eq!(confusion.averages(average), zero);
         }
         assert_eq!(log_loss(&[], CLIP_F64), 0.0);
@@ -273,10 +247,7 @@ mod tests {
         let mut tally = Tally::new(4);
         tally.add(2, 2);
         tally.clear();
-        truth
-            .iter()
-            .zip(predicted)
-            .for_each(|(truth, predicted)| tally.add(*truth, predicted));
+        truth.iter().zip(predicted).for_each(|(truth, predicted)| tally.add(*truth, predicted));
         assert_eq!(tally, Confusion::from(&truth, &predicted, 4).tally());
     }
 

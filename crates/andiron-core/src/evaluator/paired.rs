@@ -60,11 +60,7 @@ pub fn mcnemar_exact(b: usize, c: usize) -> McNemar {
     // 2 · sum / 2^n; a result below the range of f64 is 0.
     let power = f64::from(exponent) + 1.0 - n;
     let p_value = libm::ldexp(sum, power as i32).min(1.0);
-    McNemar {
-        statistic: least as f64,
-        p_value,
-        exact: true,
-    }
+    McNemar { statistic: least as f64, p_value, exact: true }
 }
 
 const SCALE_EXPONENT: i32 = 512;
@@ -82,16 +78,8 @@ const SCALE: f64 = f64::from_bits((1023 + SCALE_EXPONENT as u64) << 52);
 /// ```
 pub fn mcnemar_chi2(b: usize, c: usize) -> McNemar {
     let (difference, n) = (b.abs_diff(c) as f64, b as f64 + c as f64);
-    let statistic = if n > 0.0 {
-        (difference - 1.0).powi(2) / n
-    } else {
-        0.0
-    };
-    McNemar {
-        statistic,
-        p_value: libm::erfc((statistic / 2.0).sqrt()),
-        exact: false,
-    }
+    let statistic = if n > 0.0 { (difference - 1.0).powi(2) / n } else { 0.0 };
+    McNemar { statistic, p_value: libm::erfc((statistic / 2.0).sqrt()), exact: false }
 }
 
 /// Two reports on the same examples, tested against each other; a table with `{}`.
@@ -127,26 +115,15 @@ impl Report {
     /// [`EvalError::Config`] if this report's settings cannot be used (a file that was edited).
     pub fn compare(&self, other: &Self) -> Result<Comparison, EvalError> {
         if self.fingerprint != other.fingerprint || self.examples != other.examples {
-            return Err(EvalError::DifferentExamples {
-                left: self.about(),
-                right: other.about(),
-            });
+            return Err(EvalError::DifferentExamples { left: self.about(), right: other.about() });
         }
         let (first, second) = (self.paired_outcomes()?, other.paired_outcomes()?);
         let count = |wanted: (bool, bool)| {
-            first
-                .iter()
-                .zip(second)
-                .filter(|(a, b)| (a.right, b.right) == wanted)
-                .count()
+            first.iter().zip(second).filter(|(a, b)| (a.right, b.right) == wanted).count()
         };
         let (only_first, only_second) = (count((true, false)), count((false, true)));
         let (resamples, confidence, seed) = (self.resamples, self.confidence, self.seed);
-        let bootstrap = Bootstrap {
-            resamples,
-            confidence,
-            seed,
-        };
+        let bootstrap = Bootstrap { resamples, confidence, seed };
         let [(accuracy_difference, accuracy_p), (loss_difference, loss_p)] =
             differences(first, second, &bootstrap)?;
         Ok(Comparison {
@@ -169,18 +146,10 @@ impl Report {
     fn paired_outcomes(&self) -> Result<&[Outcome], EvalError> {
         let got = self.outcomes.len();
         match got {
-            0 => Err(DataError::Empty {
-                what: "the report's list of outcomes".to_owned(),
-            }
-            .into()),
+            0 => Err(DataError::Empty { what: "the report's list of outcomes".to_owned() }.into()),
             _ if got < self.examples => {
                 let what = "comparing the report";
-                Err(DataError::TooFew {
-                    what,
-                    least: self.examples,
-                    got,
-                }
-                .into())
+                Err(DataError::TooFew { what, least: self.examples, got }.into())
             }
             _ => Ok(&self.outcomes[..self.examples]),
         }
@@ -213,14 +182,7 @@ fn differences(
     let mut of = |at: usize| {
         let p = bootstrap_p(&draws[at]);
         let (low, high) = bootstrap.interval(&mut draws[at]);
-        (
-            Score {
-                value: values[at],
-                low,
-                high,
-            },
-            p,
-        )
+        (Score { value: values[at], low, high }, p)
     };
     Ok([of(0), of(1)])
 }
@@ -255,10 +217,7 @@ impl fmt::Display for Comparison {
         ];
         for (name, Score { value, low, high }, p) in rows {
             let p = probability(p);
-            writeln!(
-                f,
-                "{name}, second − first: {value:+.4} [{low:+.4}, {high:+.4}], {p}"
-            )?;
+            writeln!(f, "{name}, second − first: {value:+.4} [{low:+.4}, {high:+.4}], {p}")?;
         }
         Ok(())
     }
@@ -266,11 +225,7 @@ impl fmt::Display for Comparison {
 
 /// A p-value that would round to 0 is not 0.
 fn probability(p: f64) -> String {
-    if p < 5e-5 {
-        "p < 0.0001".to_owned()
-    } else {
-        format!("p = {p:.4}")
-    }
+    if p < 5e-5 { "p < 0.0001".to_owned() } else { format!("p = {p:.4}") }
 }
 
 #[cfg(test)]
@@ -293,14 +248,7 @@ mod tests {
         assert!(mcnemar(20, 4).exact);
         assert!(!mcnemar(20, 5).exact);
         assert_eq!(mcnemar(3, 9), mcnemar_exact(3, 9));
-        assert_eq!(
-            mcnemar_chi2(0, 0),
-            McNemar {
-                statistic: 0.0,
-                p_value: 1.0,
-                exact: false
-            }
-        );
+        assert_eq!(mcnemar_chi2(0, 0), McNemar { statistic: 0.0, p_value: 1.0, exact: false });
     }
 
     #[test]

@@ -83,13 +83,10 @@ impl Report {
     /// # Errors
     /// [`EvalError::UnknownMetric`] lists the known.
     pub fn score(&self, name: &str) -> Result<Score, EvalError> {
-        self.scores
-            .get(name)
-            .copied()
-            .ok_or_else(|| EvalError::UnknownMetric {
-                got: name.to_owned(),
-                known: self.scores.keys().cloned().collect(),
-            })
+        self.scores.get(name).copied().ok_or_else(|| EvalError::UnknownMetric {
+            got: name.to_owned(),
+            known: self.scores.keys().cloned().collect(),
+        })
     }
 
     /// All of it as one line of JSON, which reads back as an equal report.
@@ -158,10 +155,7 @@ impl Fingerprint {
     /// lists.
     pub fn add<S: serde::Serialize + ?Sized>(&mut self, part: &S) -> Result<(), DataError> {
         serde_json::to_writer(Hashing(&mut self.hasher), part).map_err(|error| {
-            DataError::Decode {
-                what: "an example as JSON".to_owned(),
-                reason: error.to_string(),
-            }
+            DataError::Decode { what: "an example as JSON".to_owned(), reason: error.to_string() }
         })?;
         // JSON without indentation holds no line break, so the parts cannot run together.
         self.hasher.update(b"\n");
@@ -170,11 +164,7 @@ impl Fingerprint {
 
     /// The hash in hexadecimal, 64 digits.
     pub fn finish(self) -> String {
-        self.hasher
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        self.hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -199,18 +189,13 @@ mod tests {
         let mut fingerprint = Fingerprint::new();
         fingerprint.add(&[1.5_f32, -2.0]).expect("numbers are JSON");
         fingerprint.add("a\nb").expect("a text is JSON");
-        assert_eq!(
-            fingerprint.finish(),
-            crate::hash::sha256(b"[1.5,-2.0]\n\"a\\nb\"\n")
-        );
+        assert_eq!(fingerprint.finish(), crate::hash::sha256(b"[1.5,-2.0]\n\"a\\nb\"\n"));
     }
 
     #[test]
     fn what_json_cannot_hold_is_an_error() {
         let map = BTreeMap::from([(vec![1], 2)]);
-        let refused = Fingerprint::new()
-            .add(&map)
-            .map_err(|error| error.to_string());
+        let refused = Fingerprint::new().add(&map).map_err(|error| error.to_string());
         assert_eq!(
             refused,
             Err("an example as JSON cannot be decoded: key must be a string".to_owned())

@@ -7,20 +7,10 @@ use std::fmt;
 const WIDEST_CONFUSION: usize = 12;
 
 pub(super) fn write_report(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
-    let Report {
-        task,
-        architecture,
-        examples,
-        confidence,
-        resamples,
-        ..
-    } = report;
+    let Report { task, architecture, examples, confidence, resamples, .. } = report;
     let percent = 100.0 * confidence;
     writeln!(f, "{task} by {architecture} on {examples} examples")?;
-    writeln!(
-        f,
-        "intervals: {percent} %, bootstrap of {resamples} resamples\n"
-    )?;
+    writeln!(f, "intervals: {percent} %, bootstrap of {resamples} resamples\n")?;
     write_scores(f, report)?;
     if !report.classes.is_empty() {
         writeln!(f)?;
@@ -32,21 +22,15 @@ pub(super) fn write_report(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::
             writeln!(f, "\nconfusion: a row a true label, a column an answer")?;
             write_confusion(f, report)
         }
-        classes => writeln!(
-            f,
-            "\nconfusion: {classes} labels are too many to show; see the JSON"
-        ),
+        classes => writeln!(f, "\nconfusion: {classes} labels are too many to show; see the JSON"),
     }
 }
 
 fn write_scores(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     let head = ["score", "value", "low", "high"].map(str::to_owned);
-    let rows = report
-        .scores
-        .iter()
-        .map(|(name, Score { value, low, high })| {
-            vec![printable(name), number(*value), number(*low), number(*high)]
-        });
+    let rows = report.scores.iter().map(|(name, Score { value, low, high })| {
+        vec![printable(name), number(*value), number(*low), number(*high)]
+    });
     write_aligned(f, std::iter::once(head.to_vec()).chain(rows).collect())
 }
 
@@ -66,13 +50,9 @@ fn write_classes(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
 
 fn write_confusion(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     let labels = report.labels.iter().map(|label| printable(label));
-    let head = std::iter::once(String::new())
-        .chain(labels.clone())
-        .collect();
+    let head = std::iter::once(String::new()).chain(labels.clone()).collect();
     let rows = labels.zip(&report.confusion).map(|(label, row)| {
-        std::iter::once(label)
-            .chain(row.iter().map(usize::to_string))
-            .collect()
+        std::iter::once(label).chain(row.iter().map(usize::to_string)).collect()
     });
     write_aligned(f, std::iter::once(head).chain(rows).collect())
 }
@@ -83,15 +63,7 @@ pub(super) fn number(value: f64) -> String {
 
 /// A label comes from a bundle of anyone's: it must not steer the terminal.
 fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                c
-            }
-        })
-        .collect()
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// The first column to the left, the others to the right, two spaces between.

@@ -60,7 +60,8 @@ pub fn to_markdown(folder: &Path) -> std::io::Result<String> {
     );
     for row in &all {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "| {} | {} | {} | `{}` |", row.kind, row.name, row.evidence, row.test);
+        let _ =
+            writeln!(text, "| {} | {} | {} | `{}` |", row.kind, row.name, row.evidence, row.test);
     }
     Ok(text)
 }

@@ -14,13 +14,17 @@ fn at(path: &str, a: &Value, b: &Value, tolerance: f64) -> Option<String> {
             let near = (x - y).abs() <= tolerance * 1.0_f64.max(x.abs());
             (!near).then(|| format!("{path} is {x} and {y}"))
         }
-        (Value::Array(x), Value::Array(y)) if x.len() == y.len() => {
-            x.iter().zip(y).enumerate().find_map(|(i, (x, y))| at(&format!("{path}[{i}]"), x, y, tolerance))
+        (Value::Array(x), Value::Array(y)) if x.len() == y.len() => x
+            .iter()
+            .zip(y)
+            .enumerate()
+            .find_map(|(i, (x, y))| at(&format!("{path}[{i}]"), x, y, tolerance)),
+        (Value::Object(x), Value::Object(y)) if x.len() == y.len() => {
+            x.iter().find_map(|(key, x)| {
+                let y = y.get(key).unwrap_or(&Value::Null);
+                at(&format!("{path}.{key}"), x, y, tolerance)
+            })
         }
-        (Value::Object(x), Value::Object(y)) if x.len() == y.len() => x.iter().find_map(|(key, x)| {
-            let y = y.get(key).unwrap_or(&Value::Null);
-            at(&format!("{path}.{key}"), x, y, tolerance)
-        }),
         _ if a == b => None,
         _ => Some(format!("{path} is {a} and {b}")),
     }

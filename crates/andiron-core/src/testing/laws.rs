@@ -5,8 +5,8 @@ use super::{
     compare::{difference, form},
 };
 use crate::{
-    Fitted, GradientTrainer, ModelConfig, Network, Predictor, Solve, Trainer, TrainingConfig,
-    init, trainer::Progress, weights,
+    Fitted, GradientTrainer, ModelConfig, Network, Predictor, Solve, Trainer, TrainingConfig, init,
+    trainer::Progress, weights,
 };
 use andiron_kernels::training;
 use burn::{
@@ -91,7 +91,11 @@ where
         let other = Predictor::new(self.task.clone(), other, &self.device);
         let inputs = self.inputs();
         let answers = predict(&self.predictor()?, &inputs)?;
-        equal(&answers, &predict(&other, &inputs)?, "the configuration read back gives other answers")
+        equal(
+            &answers,
+            &predict(&other, &inputs)?,
+            "the configuration read back gives other answers",
+        )
     }
 
     fn output_shape(&self) -> Result<(), String> {
@@ -240,7 +244,11 @@ where
     fn predict_twice(&self) -> Result<(), String> {
         let predictor = self.predictor()?;
         let inputs = self.inputs();
-        equal(&predict(&predictor, &inputs)?, &predict(&predictor, &inputs)?, "the first and second time")
+        equal(
+            &predict(&predictor, &inputs)?,
+            &predict(&predictor, &inputs)?,
+            "the first and second time",
+        )
     }
 
     fn threads(&self) -> Result<(), String> {
@@ -307,7 +315,11 @@ fn equal(a: &[Value], b: &[Value], when: &str) -> Result<(), String> {
     }
 }
 
-fn same_bytes<C: ModelConfig>(a: &Network<C>, b: &Network<C>, otherwise: &str) -> Result<(), String> {
+fn same_bytes<C: ModelConfig>(
+    a: &Network<C>,
+    b: &Network<C>,
+    otherwise: &str,
+) -> Result<(), String> {
     match weights::to_bytes(a) == weights::to_bytes(b) {
         true => Ok(()),
         false => {
@@ -336,13 +348,12 @@ impl ModuleVisitor for Unreached<'_> {
         if !param.is_require_grad() {
             return;
         }
-        let largest = self
-            .grads
-            .get::<D>(param.id)
-            .map(|grad| grad.into_data().iter::<f32>().fold(0.0, |most: f32, g| {
+        let largest = self.grads.get::<D>(param.id).map(|grad| {
+            grad.into_data().iter::<f32>().fold(0.0, |most: f32, g| {
                 // `max` would pass over NaN.
                 if g.is_nan() { g } else { most.max(g.abs()) }
-            }));
+            })
+        });
         let why = match largest {
             None => "no gradient",
             Some(0.0) => "gradient is all zero",

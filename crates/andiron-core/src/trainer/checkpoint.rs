@@ -1,10 +1,17 @@
 //! A run's folder: its log, and the checkpoint that it resumes from.
+//!
+//! A checkpoint is the file `state.json` and the files that it names, which carry the number of
+//! steps in their own names. Those are written first, then `state.json` is replaced, then the files
+//! of the checkpoint before are removed: whenever the process ends, one of the two is whole.
 
-use super::{Step, TrainingConfig};
+use super::{
+    Step, TrainingConfig,
+    record::{Held, Shapes},
+};
 use crate::{
-    BundleError, ModelConfig, Network, Task, TrainError, file, hash,
-    init::{self, Parameter},
-    weights,
+    BundleError, ModelConfig, Network, Task, TrainError, file,
+    hash::{self, Pieces},
+    init, weights,
 };
 use burn::{
     optim::ModuleOptimizer,
@@ -19,10 +26,27 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const WEIGHTS: &str = "model.safetensors";
-const BEST: &str = "best.safetensors";
-const OPTIMIZER: &str = "optimizer.bpk";
+/// Version of the checkpoint's format.
+const FORMAT: u32 = 1;
 const STATE: &str = "state.json";
+const LOG: &str = "log.jsonl";
+
+/// The file names of a checkpoint after `steps` steps.
+struct Names {
+    weights: String,
+    best: String,
+    optimizer: String,
+}
+
+impl Names {
+    fn of(steps: usize) -> Self {
+        Self {
+            weights: format!("model-{steps}.safetensors"),
+            best: format!("best-{steps}.safetensors"),
+            optimizer: format!("optimizer-{steps}.bpk"),
+        }
+    }
+}
 
 /// What a run has reached, beside its tensors.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,10 +63,14 @@ pub(super) struct State {
     pub(super) stale: usize,
     /// What the run is a function of; a resume must have the same.
     run: Identity,
-    /// Parameters that have optimiser state.
-    optimized: BTreeSet<String>,
+    /// The optimiser's state: parameters, and name and shape of the tensors that each has.
+    optimized: BTreeMap<String, Shapes>,
+    /// SHA-256 of the log of the steps that are done.
+    log: String,
     /// SHA-256 of the other files.
     files: BTreeMap<String, String>,
+    /// SHA-256 of this file, with 64 zeros in this place. Last, so that it is found there.
+    sha256: String,
 }
 
 /// The step with the lowest validation loss.
@@ -71,13 +99,14 @@ impl Identity {
         config: &C,
         examples: (usize, usize),
     ) -> Self {
-        let preprocessing = serde_json::to_vec(task).expect("a task is plain data");
+        // By way of a value, whose fields are in order even where the task keeps a hash map.
+        let preprocessing = serde_json::to_value(task).expect("a task is plain data");
         Self {
             training: training.clone(),
             architecture: C::ARCHITECTURE.to_owned(),
             model: serde_json::to_value(config).expect("a configuration is plain data"),
             task: T::NAME.to_owned(),
-            preprocessing: hash::sha256(&preprocessing),
+            preprocessing: hash::sha256(preprocessing.to_string().as_bytes()),
             train_examples: examples.0,
             valid_examples: examples.1,
         }
@@ -97,7 +126,8 @@ fn first_difference(path: &str, then: &Value, now: &Value) -> Option<String> {
         (Value::Object(a), Value::Object(b)) => {
             let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
             keys.into_iter().find_map(|key| {
-                let (a, b) = (a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null));
+                let (a, b) =
+                    (a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null));
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                 first_difference(&path, a, b)
             })
@@ -120,6 +150,7 @@ pub(super) struct Resumed<C: ModelConfig> {
 pub(super) struct RunFolder {
     root: PathBuf,
     log: File,
+    logged: Pieces,
 }
 
 fn io(path: &Path, source: std::io::Error) -> TrainError {
@@ -141,27 +172,29 @@ impl RunFolder {
     ) -> Result<(Self, Option<Resumed<C>>), TrainError> {
         fs::create_dir_all(root).map_err(|source| io(root, source))?;
         let dir = root.join("checkpoint");
+        let path = root.join(LOG);
         let resumed = if dir.join(STATE).is_file() {
-            Some(read(&dir, &root.join("log.jsonl"), run, config, optimizer, device)?)
+            Some(read(&dir, &path, run, config, optimizer, device)?)
         } else {
             None
         };
         // The log may have gone on behind the checkpoint: what follows will be done again.
-        let path = root.join("log.jsonl");
         let steps = resumed.as_ref().map_or(&[][..], |resumed| resumed.log.as_slice());
         let lines: Vec<u8> = steps.iter().flat_map(line).collect();
         file::write(&path, &lines).map_err(|source| io(&path, source))?;
-        let log = OpenOptions::new()
-            .append(true)
-            .open(&path)
-            .map_err(|source| io(&path, source))?;
-        Ok((Self { root: root.into(), log }, resumed))
+        let log =
+            OpenOptions::new().append(true).open(&path).map_err(|source| io(&path, source))?;
+        let mut logged = Pieces::default();
+        logged.add(&lines);
+        Ok((Self { root: root.into(), log, logged }, resumed))
     }
 
     /// Appends a step to the log.
     pub(super) fn log(&mut self, step: &Step) -> Result<(), TrainError> {
-        let path = self.root.join("log.jsonl");
-        self.log.write_all(&line(step)).map_err(|source| io(&path, source))
+        let line = line(step);
+        self.log.write_all(&line).map_err(|source| io(&self.root.join(LOG), source))?;
+        self.logged.add(&line);
+        Ok(())
     }
 
     /// Where the checkpoint lies.
@@ -179,42 +212,56 @@ impl RunFolder {
         optimizer: &ModuleOptimizer,
     ) -> Result<(), TrainError> {
         let dir = self.checkpoint();
-        let optimizer_bytes = optimizer
-            .into_bytes()
-            .map_err(|source| TrainError::Optimizer { path: dir.join(OPTIMIZER), source })?
-            .to_vec();
-        let parameters = init::parameters(&network.model);
-        let with_state = state_ids(&optimizer_bytes, &dir)?;
-        let mut parts: Vec<(&str, Vec<u8>)> =
-            vec![(WEIGHTS, weights::to_bytes(network)), (OPTIMIZER, optimizer_bytes)];
+        fs::create_dir_all(&dir).map_err(|source| io(&dir, source))?;
+        let names = Names::of(progress.steps);
+        let record = to_bytes(optimizer, &dir)?;
+        let held = Held::of(&record, &dir)?;
+        let mut parts =
+            vec![(names.weights, weights::to_bytes(network)), (names.optimizer, record)];
         if let Some(best) = best {
             let best = Network { config: network.config.clone(), model: best.clone() };
-            parts.push((BEST, weights::to_bytes(&best)));
+            parts.push((names.best, weights::to_bytes(&best)));
         }
         let state = State {
-            format: 1,
+            format: FORMAT,
             steps: progress.steps,
             finished: progress.finished,
             best: progress.best,
             stale: progress.stale,
             run: run.clone(),
-            optimized: parameters
-                .iter()
-                .filter(|p| with_state.contains(&p.id.val()))
-                .map(|p| p.path.clone())
-                .collect(),
-            files: parts
-                .iter()
-                .map(|(name, bytes)| ((*name).to_owned(), hash::sha256(bytes)))
-                .collect(),
+            optimized: held.by_path(&init::parameters(&network.model)),
+            log: self.logged.sha256(),
+            files: parts.iter().map(|(name, bytes)| (name.clone(), hash::sha256(bytes))).collect(),
+            sha256: String::new(),
         };
-        let state = serde_json::to_vec_pretty(&state).expect("the state is plain data");
-        parts.push((STATE, state));
-        file::replace_folder(&dir, |source| io(&dir, source), |folder| {
-            parts.iter().try_for_each(|(name, bytes)| {
-                file::write(&folder.join(name), bytes).map_err(|source| io(&dir.join(name), source))
-            })
-        })
+        let text = serde_json::to_string_pretty(&state).expect("the state is plain data");
+        let put = |name: &str, bytes: &[u8]| {
+            let path = dir.join(name);
+            file::write(&path, bytes).map_err(|source| io(&path, source))
+        };
+        // The log belongs to the checkpoint: it has to be on the disk before it.
+        self.log.sync_data().map_err(|source| io(&self.root.join(LOG), source))?;
+        let written = parts
+            .iter()
+            .try_for_each(|(name, bytes)| put(name, bytes))
+            .and_then(|()| put(STATE, hash::seal(&text).as_bytes()));
+        let is_old = |name: &str| name != STATE && !state.files.contains_key(name);
+        let is_new = |name: &str| state.files.contains_key(name);
+        match &written {
+            Ok(()) => remove(&dir, is_old),
+            Err(_) => remove(&dir, is_new),
+        }
+        written
+    }
+}
+
+/// Removes files of a checkpoint that is no longer, or not yet, one; those that cannot be removed
+/// are tried again after the next checkpoint.
+fn remove(dir: &Path, which: impl Fn(&str) -> bool) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(&which) {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 
@@ -233,20 +280,11 @@ fn line(step: &Step) -> Vec<u8> {
     line
 }
 
-/// The ids of the parameters that an optimiser record holds state of.
-fn state_ids(record: &[u8], dir: &Path) -> Result<BTreeSet<u64>, TrainError> {
-    let unreadable = |reason: burn_pack::Error| TrainError::Resume {
-        path: dir.join(OPTIMIZER),
-        reason: format!("the optimiser state cannot be read: {reason}"),
-    };
-    let bytes = Bytes::from_bytes_vec(record.to_vec());
-    let reader = burn_pack::Reader::from_bytes(bytes).map_err(unreadable)?;
-    // Every parameter with state has its rank among the scalars, even where it has no tensor.
-    Ok(reader
-        .scalars()
-        .keys()
-        .filter_map(|key| key.split('.').next().and_then(|id| id.parse().ok()))
-        .collect())
+fn to_bytes(optimizer: &ModuleOptimizer, dir: &Path) -> Result<Vec<u8>, TrainError> {
+    match optimizer.into_bytes() {
+        Ok(bytes) => Ok(bytes.to_vec()),
+        Err(source) => Err(TrainError::Optimizer { path: dir.into(), source }),
+    }
 }
 
 fn read<C: ModelConfig>(
@@ -261,6 +299,13 @@ fn read<C: ModelConfig>(
     let text = fs::read(dir.join(STATE)).map_err(|source| io(&dir.join(STATE), source))?;
     let state: State = serde_json::from_slice(&text)
         .map_err(|source| bundle(dir, BundleError::Format { path: dir.join(STATE), source }))?;
+    hash::check_seal(&text, &state.sha256).map_err(|got| {
+        let (path, wanted) = (dir.join(STATE), state.sha256.clone());
+        bundle(dir, BundleError::Hash { path, wanted, got })
+    })?;
+    if state.format != FORMAT {
+        return Err(refuse(format!("it has format {}, but {FORMAT} is read here", state.format)));
+    }
     if let Some(difference) = state.run.difference(run) {
         return Err(refuse(format!("{difference}; use another folder for another run")));
     }
@@ -279,58 +324,49 @@ fn read<C: ModelConfig>(
         weights::from_bytes(blank, &part(name)?, &dir.join(name))
             .map_err(|source| bundle(dir, source.into()))
     };
-    let network = load(WEIGHTS)?;
-    let best = state.best.map(|_| load(BEST)).transpose()?.map(|best| best.model);
-    let record = part(OPTIMIZER)?;
-    check_state(&init::parameters(&network.model), &state.optimized, &state_ids(&record, dir)?)
-        .map_err(refuse)?;
+    let names = Names::of(state.steps);
+    let network = load(&names.weights)?;
+    let best = state.best.map(|_| load(&names.best)).transpose()?.map(|best| best.model);
+    let record = part(&names.optimizer)?;
+    let path = dir.join(&names.optimizer);
+    let held = Held::of(&record, &path)?;
+    held.check(&init::parameters(&network.model), &state.optimized).map_err(refuse)?;
     let optimizer = optimizer
         .from_bytes(Bytes::from_bytes_vec(record))
-        .map_err(|source| TrainError::Optimizer { path: dir.join(OPTIMIZER), source })?;
-    let log = read_log(log, state.steps).map_err(refuse)?;
+        .map_err(|source| TrainError::Optimizer { path: path.clone(), source })?;
+    if Held::of(&to_bytes(&optimizer, dir)?, &path)? != held {
+        return Err(refuse("the optimiser takes other state than was saved".to_owned()));
+    }
+    let log = read_log(log, state.steps, &state.log).map_err(refuse)?;
     Ok(Resumed { state, network, best, optimizer, log })
 }
 
-/// Every parameter that had optimiser state has it again, and no other: burn itself drops state
-/// that matches no parameter without a word.
-fn check_state(
-    parameters: &[Parameter],
-    saved: &BTreeSet<String>,
-    found: &BTreeSet<u64>,
-) -> Result<(), String> {
-    let mut wanted = BTreeSet::new();
-    for path in saved {
-        let parameter = parameters
-            .iter()
-            .find(|p| &p.path == path)
-            .ok_or_else(|| format!("there is optimiser state for {path:?}, which the model has not"))?;
-        if !found.contains(&parameter.id.val()) {
-            return Err(format!("the optimiser state of parameter {path:?} is missing"));
-        }
-        wanted.insert(parameter.id.val());
-    }
-    match found.difference(&wanted).count() {
-        0 => Ok(()),
-        more => Err(format!("there is optimiser state for {more} parameters that the model has not")),
-    }
-}
-
-/// The first `steps` entries of the log.
-fn read_log(path: &Path, steps: usize) -> Result<Vec<Step>, String> {
+/// The first `steps` entries of the log, which have the hash `wanted`.
+fn read_log(path: &Path, steps: usize, wanted: &str) -> Result<Vec<Step>, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let log = text
         .lines()
         .take(steps)
         .enumerate()
         .map(|(at, line)| {
-            serde_json::from_str::<Step>(line)
-                .ok()
-                .filter(|step| step.step == at)
-                .ok_or_else(|| format!("line {} of {} is no entry of step {at}", at + 1, path.display()))
+            serde_json::from_str::<Step>(line).ok().filter(|step| step.step == at).ok_or_else(
+                || format!("line {} of {} is no entry of step {at}", at + 1, path.display()),
+            )
         })
         .collect::<Result<Vec<_>, _>>()?;
     if log.len() < steps {
-        return Err(format!("{} has {} entries, but {steps} steps are done", path.display(), log.len()));
+        return Err(format!(
+            "{} has {} entries, but {steps} steps are done",
+            path.display(),
+            log.len()
+        ));
     }
-    Ok(log)
+    let mut lines = Pieces::default();
+    for line in text.split_inclusive('\n').take(steps) {
+        lines.add(line.as_bytes());
+    }
+    match lines.sha256() == wanted {
+        true => Ok(log),
+        false => Err(format!("{} is not the log that belongs to it", path.display())),
+    }
 }

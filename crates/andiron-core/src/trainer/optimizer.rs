@@ -77,7 +77,12 @@ impl OptimizerConfig {
             Self::AdamW { beta_1, beta_2, epsilon, weight_decay } => {
                 ConfigError::within("optimizer.beta_1", 0.0, below_one, beta_1.into())?;
                 ConfigError::within("optimizer.beta_2", 0.0, below_one, beta_2.into())?;
-                ConfigError::within("optimizer.epsilon", f64::from(f32::MIN_POSITIVE), 1.0, epsilon.into())?;
+                ConfigError::within(
+                    "optimizer.epsilon",
+                    f64::from(f32::MIN_POSITIVE),
+                    1.0,
+                    epsilon.into(),
+                )?;
                 ConfigError::within("optimizer.weight_decay", 0.0, 1e3, weight_decay.into())
             }
             Self::Sgd { momentum, weight_decay } => {
@@ -105,7 +110,8 @@ impl OptimizerConfig {
                 let with = |decay: f32| {
                     let mut config = SgdConfig::new();
                     if momentum > 0.0 {
-                        let rule = MomentumConfig::new().with_momentum(momentum).with_dampening(0.0);
+                        let rule =
+                            MomentumConfig::new().with_momentum(momentum).with_dampening(0.0);
                         config = config.with_momentum(Some(rule));
                     }
                     if decay > 0.0 {

@@ -64,8 +64,7 @@ where
     let identity =
         Identity::of(&trainer.config, &task, &network.config, (train.len(), valid.len()));
     let mut optimizer = trainer.config.optimizer.build(&init::parameters(&network.model));
-    let (mut best, mut reached, mut log, mut folder) =
-        (None, Reached::default(), Vec::new(), None);
+    let (mut best, mut reached, mut log, mut folder) = (None, Reached::default(), Vec::new(), None);
     if let Some(root) = &trainer.folder {
         let (opened, resumed) =
             RunFolder::open(root, &identity, &network.config, optimizer.clone(), &plain)?;
@@ -84,7 +83,17 @@ where
     }
     let Network { config, model } = network;
     let mut run = Run {
-        trainer, task: &task, config, valid, plain, identity, folder, optimizer, best, reached, log,
+        trainer,
+        task: &task,
+        config,
+        valid,
+        plain,
+        identity,
+        folder,
+        optimizer,
+        best,
+        reached,
+        log,
     };
     let model = if run.reached.finished { model } else { run.steps(model.train(), train)? };
     let kept = match run.best.take() {
@@ -149,7 +158,8 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
             if !self.valid.is_empty() && (last || (step + 1).is_multiple_of(settings.eval_every)) {
                 let loss = self.measure(&model, step, entry.grad_norm)?;
                 entry.valid_loss = Some(loss);
-                finished |= settings.patience.is_some_and(|patience| self.reached.stale >= patience);
+                finished |=
+                    settings.patience.is_some_and(|patience| self.reached.stale >= patience);
             }
             self.reached.steps = step + 1;
             self.reached.finished = finished;
@@ -205,7 +215,9 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
             sum.accumulate(&model, GradientsParams::from_grads(grads, &model));
         }
         if terms == 0 {
-            return Err(on("training")(DataError::Empty { what: format!("the batch of step {step}") }));
+            return Err(on("training")(DataError::Empty {
+                what: format!("the batch of step {step}"),
+            }));
         }
         let (loss, mut grads) = (total / terms as f64, sum.grads());
         let norm = global_norm(&model, &grads) / terms as f64;
@@ -222,12 +234,7 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
     }
 
     /// The loss on the validation data; keeps the weights if it is the lowest so far.
-    fn measure(
-        &mut self,
-        model: &C::Model,
-        step: usize,
-        norm: f64,
-    ) -> Result<f64, TrainError> {
+    fn measure(&mut self, model: &C::Model, step: usize, norm: f64) -> Result<f64, TrainError> {
         let model = model.valid();
         let size = self.trainer.config.batch_size;
         let loss = mean_loss(self.task, &model, self.valid, size, &self.plain)

@@ -130,7 +130,8 @@ fn elementwise(kind: &str, inputs: &str, loss: fn(Tensor<2>, Tensor<2>) -> Loss)
     assert!(cases.len() >= 6, "only {} cases", cases.len());
     for (name, case) in cases {
         let (given, truth) = (singles(&case[inputs]), singles(&case["targets"]));
-        let truth = Tensor::<2>::from_data(TensorData::new(truth.clone(), [1, truth.len()]), &device);
+        let truth =
+            Tensor::<2>::from_data(TensorData::new(truth.clone(), [1, truth.len()]), &device);
         let (rows, width) = match case["mask"].is_null() {
             true => (shape(case)[0], given.len() / shape(case)[0]),
             false => (1, given.len()),

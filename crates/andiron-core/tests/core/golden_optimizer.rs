@@ -234,13 +234,10 @@ fn same(name: &str, found: &BTreeMap<String, Vec<f64>>, log: &[Step], wanted: &V
     assert_eq!(log.len(), 20, "{name}");
     for (at, step) in log.iter().enumerate() {
         assert_eq!(step.terms, 11, "{name}, step {at}");
-        for (slot, (field, got)) in [
-            ("loss", step.loss),
-            ("grad_norm", step.grad_norm),
-            ("rate", step.learning_rate),
-        ]
-        .into_iter()
-        .enumerate()
+        for (slot, (field, got)) in
+            [("loss", step.loss), ("grad_norm", step.grad_norm), ("rate", step.learning_rate)]
+                .into_iter()
+                .enumerate()
         {
             let wanted = steps[field][at].as_f64().unwrap();
             worst[slot] = worst[slot].max((got - wanted).abs());
@@ -272,7 +269,11 @@ fn twenty_steps_equal_pytorchs() {
 }
 
 /// Three examples of 5, 4 and 2 rows, one a forward pass, three forward passes an update.
-fn accumulated(golden: &Value, variant: &Value, miscounts: bool) -> (BTreeMap<String, Vec<f64>>, Vec<Step>) {
+fn accumulated(
+    golden: &Value,
+    variant: &Value,
+    miscounts: bool,
+) -> (BTreeMap<String, Vec<f64>>, Vec<Step>) {
     let config = settings(variant).with_batch_size(1).with_accumulate(3);
     run(golden, config, &examples(golden, &[5, 4, 2]), miscounts)
 }

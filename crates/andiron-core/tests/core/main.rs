@@ -2,9 +2,17 @@
 //! its planted faults, bundles, and the two traits that other kinds of task need.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod bundle;
+mod checkpoint;
 mod contract;
+mod full_disk;
+mod fuzz;
 mod generation;
 mod golden_losses;
 mod golden_optimizer;
+mod hosting;
+mod mixed;
+mod resume;
+mod seeds;
 mod streaming;
 mod toy;

@@ -83,9 +83,7 @@ impl Padded {
     pub(crate) fn of(sequences: &[&Vec<u16>], device: &Device) -> Result<Self, DataError> {
         let length = sequences.iter().map(|s| s.len()).max().unwrap_or(0);
         if sequences.iter().any(|s| s.is_empty()) {
-            return Err(DataError::Empty {
-                what: "a sequence of tokens".to_owned(),
-            });
+            return Err(DataError::Empty { what: "a sequence of tokens".to_owned() });
         }
         let (mut tokens, mut mask) = (Vec::new(), Vec::new());
         for sequence in sequences {
@@ -117,9 +115,7 @@ impl Task for Tokens {
         let inputs: Vec<&Vec<u16>> = examples.iter().map(|e| &e.input).collect();
         Ok(Labelled {
             features: self.collate(&inputs, device)?,
-            truth: self
-                .labels
-                .indices(examples.iter().map(|e| &e.target), device)?,
+            truth: self.labels.indices(examples.iter().map(|e| &e.target), device)?,
         })
     }
 }
@@ -153,19 +149,13 @@ impl OnePass for Tokens {
     }
 
     fn decode(&self, inputs: &[&Vec<u16>], output: Tensor<2>) -> Vec<Answer> {
-        let mut answers: Vec<Answer> = self
-            .labels
-            .choose(output)
-            .into_iter()
-            .map(Answer::Whole)
-            .collect();
+        let mut answers: Vec<Answer> =
+            self.labels.choose(output).into_iter().map(Answer::Whole).collect();
         let short = inputs.iter().all(|input| input.len() < LONGEST);
         match self.fault {
             Fault::LosesAnswers if inputs.len() == 2 && short => answers.truncate(1),
             Fault::ChangesForm if inputs.len() == 2 && short => {
-                answers[1] = Answer::Half {
-                    label: "quiet".to_owned(),
-                }
+                answers[1] = Answer::Half { label: "quiet".to_owned() }
             }
             _ => {}
         }
@@ -190,10 +180,7 @@ pub(crate) fn examples() -> Vec<ExampleOf<Tokens>> {
         (&[8, 8, 9, 6, 10, 2, 4], "loud"),
     ];
     all.into_iter()
-        .map(|(input, target)| Example {
-            input: input.to_vec(),
-            target: target.to_owned(),
-        })
+        .map(|(input, target)| Example { input: input.to_vec(), target: target.to_owned() })
         .collect()
 }
 
@@ -230,10 +217,7 @@ impl<const DEFAULT: usize> Serialize for Shown<DEFAULT> {
 impl<'de, const DEFAULT: usize> Deserialize<'de> for Shown<DEFAULT> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Option::<usize>::deserialize(deserializer)?;
-        Ok(Self {
-            value: value.unwrap_or(DEFAULT),
-            shown: value.is_some(),
-        })
+        Ok(Self { value: value.unwrap_or(DEFAULT), shown: value.is_some() })
     }
 }
 
@@ -242,14 +226,8 @@ impl Config for PooledConfig {}
 impl PooledConfig {
     pub(crate) fn new(fault: Fault) -> Self {
         Self {
-            d_hidden: Shown {
-                value: 10,
-                shown: fault != Fault::SkipsWidth,
-            },
-            scale: Shown {
-                value: 2,
-                shown: fault != Fault::SkipsScale,
-            },
+            d_hidden: Shown { value: 10, shown: fault != Fault::SkipsWidth },
+            scale: Shown { value: 2, shown: fault != Fault::SkipsScale },
             dropout: 0.1,
             fault,
         }

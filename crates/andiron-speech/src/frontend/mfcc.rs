@@ -13,7 +13,10 @@
 //! <https://doi.org/10.1109/TASSP.1986.1164788> (slopes). As in librosa's `feature.mfcc` and
 //! `feature.delta(mode="nearest")`: beyond the ends the first and the last frame are repeated.
 
-use super::{Frames, mel::{LogMel, LogMelConfig}};
+use super::{
+    Frames,
+    mel::{LogMel, LogMelConfig},
+};
 use andiron_core::ConfigError;
 use burn::config::Config;
 use std::f64::consts::PI;

@@ -1,6 +1,10 @@
 //! A clip of any length as one row of numbers: how its cepstral coefficients are distributed.
 
-use super::{Frames, mel::LogMelConfig, mfcc::{Mfcc, MfccConfig, slopes}};
+use super::{
+    Frames,
+    mel::LogMelConfig,
+    mfcc::{Mfcc, MfccConfig, slopes},
+};
 use andiron_core::ConfigError;
 use burn::config::Config;
 

@@ -52,7 +52,8 @@ impl Stft {
     pub fn new(n_fft: usize, hop: usize) -> Result<Self, ConfigError> {
         ConfigError::within("n_fft", 2.0, MAX_FFT as f64, n_fft as f64)?;
         ConfigError::at_least("hop", 1, hop)?;
-        let window = (0..n_fft).map(|n| 0.5 - 0.5 * (TAU * n as f64 / n_fft as f64).cos()).collect();
+        let window =
+            (0..n_fft).map(|n| 0.5 - 0.5 * (TAU * n as f64 / n_fft as f64).cos()).collect();
         Ok(Self { plan: RealFftPlanner::new().plan_fft_forward(n_fft), window, hop })
     }
 
@@ -136,9 +137,16 @@ mod tests {
                 for n in 0..n_fft {
                     let window = 0.5 - 0.5 * (TAU * n as f64 / n_fft as f64).cos();
                     // Mirrored one end at a time, until it lies inside.
-                    let (mut at, last) = ((start + n) as i64 - pad as i64, samples.len() as i64 - 1);
+                    let (mut at, last) =
+                        ((start + n) as i64 - pad as i64, samples.len() as i64 - 1);
                     while at < 0 || at > last {
-                        at = if last == 0 { 0 } else if at < 0 { -at } else { 2 * last - at };
+                        at = if last == 0 {
+                            0
+                        } else if at < 0 {
+                            -at
+                        } else {
+                            2 * last - at
+                        };
                     }
                     let value = window * f64::from(samples[at as usize]);
                     let angle = -TAU * (k * n) as f64 / n_fft as f64;

@@ -162,7 +162,6 @@ struct Options {
     max_seconds: f64,
     silence: f64,
     n_mels: usize,
-    hop: f64,
     clip_mean: bool,
     channels: Vec<usize>,
     dropout: f64,
@@ -181,18 +180,15 @@ impl Recipe<AudioClassification> for MelCnnConfig {
             max_seconds: 4.0,
             silence: 40.0,
             n_mels: 40,
-            hop: 10.0,
-            clip_mean: true,
+            clip_mean: false,
             channels: vec![16, 32, 64, 96],
             dropout: 0.3,
         };
         let chosen = overlay(&defaults, options)?;
         let rate = chosen.rate.map_or_else(|| ClipConfig::rate_of(train), Ok)?;
-        let clip = ClipConfig::new(rate)
-            .with_max_seconds(chosen.max_seconds)
-            .with_silence(chosen.silence);
-        let mut mel = LogMelConfig::speech(rate).with_n_mels(chosen.n_mels);
-        mel.hop = (f64::from(rate) * chosen.hop / 1000.0) as usize;
+        let clip =
+            ClipConfig::new(rate).with_max_seconds(chosen.max_seconds).with_silence(chosen.silence);
+        let mel = LogMelConfig::speech(rate).with_n_mels(chosen.n_mels);
         let frontend = FrontEnd::LogMel { mel, clip_mean: chosen.clip_mean };
         let task = AudioClassification::of(clip, frontend, train)?;
         let config = Self::new(task.width(), task.labels.count())
@@ -212,7 +208,7 @@ mod tests {
 
     #[test]
     fn keeps_the_contract() {
-        let options = json!({"n_mels": 11, "channels": [3, 5], "dropout": 0.1});
+        let options = json!({"n_mels": 11, "clip_mean": true, "channels": [3, 5], "dropout": 0.1});
         let examples = tones();
         let (task, config) = MelCnnConfig::prepare(&options, &examples).unwrap();
         Contract::new(task, config, examples).overfits_in(60, 0.02).check();

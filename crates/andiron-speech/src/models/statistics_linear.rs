@@ -119,9 +119,8 @@ impl Recipe<AudioClassification> for StatisticsLinearConfig {
         };
         let chosen = overlay(&defaults, options)?;
         let rate = chosen.rate.map_or_else(|| ClipConfig::rate_of(train), Ok)?;
-        let clip = ClipConfig::new(rate)
-            .with_max_seconds(chosen.max_seconds)
-            .with_silence(chosen.silence);
+        let clip =
+            ClipConfig::new(rate).with_max_seconds(chosen.max_seconds).with_silence(chosen.silence);
         let mel = LogMelConfig::speech(rate).with_n_mels(chosen.n_mels);
         let statistics = MfccStatisticsConfig::new(MfccConfig::new(mel).with_n_mfcc(chosen.n_mfcc))
             .with_delta_width(chosen.delta_width)

@@ -47,6 +47,7 @@ impl AudioClassification {
         frontend: FrontEnd,
         train: &dyn Dataset<ExampleOf<Self>>,
     ) -> Result<Self, DataError> {
+        clip.check()?;
         let targets = (0..train.len())
             .map(|index| Ok(train.get(index)?.target))
             .collect::<Result<Vec<_>, DataError>>()?;
@@ -144,8 +145,14 @@ impl Registered for AudioClassification {
 /// Six tones of three pitches and different lengths, for the models' tests.
 #[cfg(test)]
 pub(crate) fn tones() -> Vec<ExampleOf<AudioClassification>> {
-    [("low", 220.0, 900), ("low", 260.0, 3_001), ("middle", 700.0, 411), ("middle", 810.0, 2_000),
-        ("high", 2_900.0, 1_203), ("high", 2_500.0, 777)]
+    [
+        ("low", 220.0, 900),
+        ("low", 260.0, 3_001),
+        ("middle", 700.0, 411),
+        ("middle", 810.0, 2_000),
+        ("high", 2_900.0, 1_203),
+        ("high", 2_500.0, 777),
+    ]
     .map(|(label, hertz, samples)| {
         let wave = (0..samples).map(|n| {
             let seconds = f64::from(n) / 8_000.0;

@@ -1,10 +1,7 @@
 //! From one sample rate to another, by `rubato`'s FFT method: the spectrum of each block is cut or
 //! widened, so that what the lower of the two rates cannot carry is filtered out.
 
-use rubato::{
-    Fft, FixedSync, Resampler,
-    audioadapter_buffers::direct::InterleavedSlice,
-};
+use rubato::{Fft, FixedSync, Resampler, audioadapter_buffers::direct::InterleavedSlice};
 
 /// The samples of a block on the side of the lower rate, at least: the longer the block, the
 /// steeper the filter.

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
+use andiron_core::Dataset;
 use flate2::{Compression, write::GzEncoder};
 use std::io::Write;
 use tempfile::TempDir;
@@ -45,8 +46,20 @@ fn refusal(images: &[u8], labels: &[u8]) -> String {
 fn idx_files_are_read_plain_and_compressed() {
     let labels = idx(&[2], &[2, 0]);
     let plain = read(&images(), &labels).1.unwrap();
-    assert_eq!(plain[0], Example { input: Image::gray(5, 3, (0..15).collect()).unwrap(), target: "shirt".to_owned() });
-    assert_eq!(plain[1], Example { input: Image::gray(5, 3, (15..30).collect()).unwrap(), target: "boot".to_owned() });
+    assert_eq!(
+        plain[0],
+        Example {
+            input: Image::gray(5, 3, (0..15).collect()).unwrap(),
+            target: "shirt".to_owned()
+        }
+    );
+    assert_eq!(
+        plain[1],
+        Example {
+            input: Image::gray(5, 3, (15..30).collect()).unwrap(),
+            target: "boot".to_owned()
+        }
+    );
     assert_eq!(read(&gzip(&images()), &gzip(&labels)).1.unwrap(), plain);
     let colored = idx(&[1, 2, 1, 3], &[1, 2, 3, 4, 5, 6]);
     let colored = read(&colored, &idx(&[1], &[1])).1.unwrap();
@@ -58,8 +71,14 @@ fn what_is_wrong_with_idx_files_is_said() {
     let labels = idx(&[2], &[2, 0]);
     let unknown = "example 1: unknown label \"3\"; known are [\"boot\", \"coat\", \"shirt\"]";
     assert_eq!(refusal(&images(), &idx(&[2], &[0, 3])), unknown);
-    assert!(refusal(&images(), &idx(&[3], &[0, 0, 0])).ends_with("2 images need [2] labels, but there are [3]"));
-    assert!(refusal(&labels, &labels).contains("[images, height, width] or [.., 3] was wanted, but it is [2]"));
+    assert!(
+        refusal(&images(), &idx(&[3], &[0, 0, 0]))
+            .ends_with("2 images need [2] labels, but there are [3]")
+    );
+    assert!(
+        refusal(&labels, &labels)
+            .contains("[images, height, width] or [.., 3] was wanted, but it is [2]")
+    );
     assert!(refusal(&idx(&[0, 3, 5], &[]), &idx(&[0], &[])).ends_with("images is empty"));
     assert!(refusal(&idx(&[1, 0, 5], &[]), &idx(&[1], &[0])).contains("the image's height is 0"));
     let bytes = images();
@@ -71,16 +90,8 @@ fn truncated_gzip_is_refused() {
     let (images, labels) = (gzip(&images()), gzip(&idx(&[2], &[2, 0])));
     for part in 3..images.len() {
         let refused = refusal(&images[..part], &labels);
-        assert!(refused.contains("(gzip stream) cannot be decoded"), "{part}: {refused}");
+        assert!(refused.contains("images (gzip) cannot be decoded"), "{part}: {refused}");
     }
-}
-
-#[test]
-fn a_gzip_bomb_is_refused() {
-    let bomb = gzip(&vec![0; 1 << 20]);
-    assert!(bomb.len() < 10_000);
-    let refused = unpack(&bomb, 1000).unwrap_err().to_string();
-    assert_eq!(refused, "the unpacked file, in bytes is 1001, which is over the limit of 1000");
 }
 
 #[test]
@@ -112,10 +123,10 @@ fn a_folder_a_class_is_read_in_order() {
         ("readme.png", b"not in a class"),
     ];
     let dir = folder(&files);
-    let data = ImageFolder::open(dir.path()).unwrap();
-    assert_eq!(data.labels(), ["cat", "dog", "dog"]);
-    let names: Vec<_> = data.paths().iter().map(|path| path.file_name().unwrap()).collect();
-    assert_eq!(names, ["z.png", "a.png", "b.PNG"]);
+    let data = folder_examples(dir.path()).unwrap();
+    let found: Vec<(&str, &str)> =
+        data.files().iter().map(|file| (file.label.as_str(), file.stem.as_str())).collect();
+    assert_eq!(found, [("cat", "z"), ("dog", "a"), ("dog", "b")]);
     assert_eq!(data.get(2).unwrap().input, Image::gray(3, 2, vec![9; 6]).unwrap());
     let refused = data.get(0).unwrap_err().to_string();
     assert!(refused.starts_with("example 0 (") && refused.ends_with("z.png)"), "{refused}");
@@ -123,10 +134,10 @@ fn a_folder_a_class_is_read_in_order() {
 
 #[test]
 fn empty_folders_are_refused() {
-    let refused = |files: &[(&str, &[u8])]| ImageFolder::open(folder(files).path()).unwrap_err();
+    let refused = |files: &[(&str, &[u8])]| folder_examples(folder(files).path()).unwrap_err();
     assert!(matches!(refused(&[]), DataError::Empty { .. }));
     assert!(matches!(refused(&[("loose.png", b"")]), DataError::Empty { .. }));
     let error = refused(&[("cat/a.png", b""), ("dog/notes.txt", b"")]).to_string();
     assert!(error.ends_with("dog is empty"), "{error}");
-    assert!(matches!(ImageFolder::open("/nowhere"), Err(DataError::Io { .. })));
+    assert!(matches!(folder_examples("/nowhere"), Err(DataError::Io { .. })));
 }

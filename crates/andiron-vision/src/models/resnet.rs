@@ -292,8 +292,14 @@ mod tests {
         assert_eq!(refusal(ResNetConfig::small(1, 1)), "n_classes must be at least 2, but is 1");
         let none = usual().with_widths(vec![]).with_blocks(vec![]);
         assert_eq!(refusal(none), "the length of widths must be at least 1, but is 0");
-        assert_eq!(refusal(usual().with_widths(vec![4, 0, 4])), "widths must be at least 1, but is 0");
-        assert_eq!(refusal(usual().with_blocks(vec![1, 0, 1])), "blocks must be at least 1, but is 0");
+        assert_eq!(
+            refusal(usual().with_widths(vec![4, 0, 4])),
+            "widths must be at least 1, but is 0"
+        );
+        assert_eq!(
+            refusal(usual().with_blocks(vec![1, 0, 1])),
+            "blocks must be at least 1, but is 0"
+        );
         assert_eq!(
             refusal(usual().with_blocks(vec![1])),
             "setting \"blocks\" cannot be [1]: widths has 3 stages, so 3 numbers are wanted"
@@ -303,9 +309,12 @@ mod tests {
     #[test]
     fn every_stem_takes_any_size() {
         let device = Device::flex();
-        for (stem, [height, width]) in
-            [(Stem::Small, [1, 1]), (Stem::Small, [5, 2]), (Stem::Medium, [2, 3]), (Stem::Large, [1, 1])]
-        {
+        for (stem, [height, width]) in [
+            (Stem::Small, [1, 1]),
+            (Stem::Small, [5, 2]),
+            (Stem::Medium, [2, 3]),
+            (Stem::Large, [1, 1]),
+        ] {
             let model = tiny().with_stem(stem).init(&device).unwrap();
             assert_eq!(model.forward(Tensor::zeros([2, 1, height, width], &device)).dims(), [2, 3]);
         }

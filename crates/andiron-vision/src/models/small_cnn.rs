@@ -152,10 +152,16 @@ mod tests {
             let refused = config.init(&Device::flex()).map(|_| ());
             refused.unwrap_err().to_string()
         };
-        assert_eq!(refusal(SmallCnnConfig::new(0, 7, 9, 3)), "channels must be at least 1, but is 0");
+        assert_eq!(
+            refusal(SmallCnnConfig::new(0, 7, 9, 3)),
+            "channels must be at least 1, but is 0"
+        );
         assert_eq!(refusal(SmallCnnConfig::new(1, 3, 9, 3)), "height must be at least 4, but is 3");
         assert_eq!(refusal(SmallCnnConfig::new(1, 7, 3, 3)), "width must be at least 4, but is 3");
-        assert_eq!(refusal(SmallCnnConfig::new(1, 7, 9, 1)), "n_classes must be at least 2, but is 1");
+        assert_eq!(
+            refusal(SmallCnnConfig::new(1, 7, 9, 1)),
+            "n_classes must be at least 2, but is 1"
+        );
         assert_eq!(refusal(tiny().with_widths([4, 0])), "widths must be at least 1, but is 0");
         assert_eq!(refusal(tiny().with_d_hidden(0)), "d_hidden must be at least 1, but is 0");
         let refused = refusal(tiny().with_dropout(f64::NAN));

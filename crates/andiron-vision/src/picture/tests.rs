@@ -173,7 +173,8 @@ fn transparency_lies_on_white() {
 
 #[test]
 fn sixteen_bits_become_eight_and_gray_stays_gray() {
-    let deep = ImageBuffer::<Luma<u16>, _>::from_raw(4, 1, vec![0, 257 * 100, 257 * 100 + 200, 65_535]);
+    let deep =
+        ImageBuffer::<Luma<u16>, _>::from_raw(4, 1, vec![0, 257 * 100, 257 * 100 + 200, 65_535]);
     let png = bytes_of(&DynamicImage::ImageLuma16(deep.unwrap()), ImageFormat::Png);
     let wanted = Image::gray(4, 1, vec![0, 100, 101, 255]).unwrap();
     assert_eq!(Image::decode(&png).unwrap(), wanted);
@@ -205,7 +206,8 @@ fn arrays_become_images() {
     assert_eq!(Image::from_array(&[2, 3, 1], &[0.0, 1.0, 2.4, 2.6, 254.0, 255.0]).unwrap(), gray);
     let rgb = Image::from_array(&[1, 2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
     assert_eq!(rgb, Image::rgb(2, 1, vec![1, 2, 3, 4, 5, 6]).unwrap());
-    let refusal = |shape: &[usize], data: &[f32]| Image::from_array(shape, data).unwrap_err().to_string();
+    let refusal =
+        |shape: &[usize], data: &[f32]| Image::from_array(shape, data).unwrap_err().to_string();
     assert!(refusal(&[4], &[0.0; 4]).starts_with("field \"shape\" must be [height, width]"));
     assert!(refusal(&[1, 2, 2], &[0.0; 4]).ends_with("but is [1, 2, 2]"));
     assert!(refusal(&[2, 3], &[0.0; 5]).ends_with("are 6 bytes, but there are 5"));
@@ -231,7 +233,13 @@ fn files_are_named_in_errors() {
 #[test]
 fn lightness_is_that_of_pillow() {
     // `Image.new("RGB", (1, 1), color).convert("L")` of Pillow.
-    for (color, wanted) in [([255, 255, 255], 255), ([255, 0, 0], 76), ([0, 255, 0], 150), ([0, 0, 255], 29), ([1, 2, 3], 2)] {
+    for (color, wanted) in [
+        ([255, 255, 255], 255),
+        ([255, 0, 0], 76),
+        ([0, 255, 0], 150),
+        ([0, 0, 255], 29),
+        ([1, 2, 3], 2),
+    ] {
         assert_eq!(luma(color), wanted);
     }
 }

@@ -181,8 +181,12 @@ mod tests {
         let fields: Vec<&String> = value.as_object().unwrap().keys().collect();
         assert_eq!(fields, ["label", "score", "top"]);
         assert_eq!((&value["label"], &value["score"]), (&json!("b"), &value["top"][0]["score"]));
-        let top: Vec<&str> =
-            value["top"].as_array().unwrap().iter().map(|one| one["label"].as_str().unwrap()).collect();
+        let top: Vec<&str> = value["top"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["label"].as_str().unwrap())
+            .collect();
         assert_eq!(top, ["b", "e", "c", "f", "a"]);
     }
 
@@ -232,7 +236,8 @@ mod tests {
         let device = Device::flex();
         let logits = || Tensor::<2>::from_data([[9.0, 0.0, 0.0]], &device);
         let truth = || Tensor::<1, Int>::from_data([0], &device);
-        let loss = |task: &ImageClassification| task.loss(logits(), truth()).mean.into_scalar::<f64>();
+        let loss =
+            |task: &ImageClassification| task.loss(logits(), truth()).mean.into_scalar::<f64>();
         let plain = samples::task(9, 7, 1);
         let smooth = plain.clone().with_label_smoothing(0.3).unwrap();
         // The gap to the other two logits is 9; each carries a third of the smoothing.

@@ -151,18 +151,27 @@ mod tests {
         let options = json!({"width": 30, "height": 21, "channels": 3, "blocks": [2, 1, 1], "label_smoothing": 0.1});
         let (task, config) = ResNetConfig::prepare(&options, &data).unwrap();
         assert_eq!((task.transform.width(), task.transform.height(), config.channels), (30, 21, 3));
-        assert_eq!((config.blocks, config.stem, task.label_smoothing), (vec![2, 1, 1], Stem::Medium, 0.1));
+        assert_eq!(
+            (config.blocks, config.stem, task.label_smoothing),
+            (vec![2, 1, 1], Stem::Medium, 0.1)
+        );
         let refusal = |options: Value| {
-            let DataError::Config(error) = SmallCnnConfig::prepare(&options, &data).unwrap_err() else {
+            let DataError::Config(error) = SmallCnnConfig::prepare(&options, &data).unwrap_err()
+            else {
                 panic!("an option is a setting")
             };
             error.to_string()
         };
-        assert!(refusal(json!({"widht": 30})).starts_with("there is no setting \"widht\"; known are"));
+        assert!(
+            refusal(json!({"widht": 30})).starts_with("there is no setting \"widht\"; known are")
+        );
         assert!(refusal(json!({"width": "30"})).starts_with("setting \"width\" cannot be \"30\""));
         assert_eq!(refusal(json!({"width": 0})), "width must lie in 1..=1024, but is 0");
         assert!(refusal(json!({"channels": 2})).starts_with("setting \"channels\" cannot be 2"));
-        assert_eq!(refusal(json!({"label_smoothing": 2})), "label_smoothing must lie in 0..=1, but is 2");
+        assert_eq!(
+            refusal(json!({"label_smoothing": 2})),
+            "label_smoothing must lie in 0..=1, but is 2"
+        );
     }
 
     #[test]
