@@ -7,10 +7,13 @@
 //! ```
 
 use andiron::{
-    Choice, ClassifierEvaluator, Evaluator, Example, GradientTrainer, Network, Predictor, Recipe,
-    Registered, Report, Solve, Trainer, TrainingConfig,
-    data::{ExampleOf, Fractions, folder::class_files, split_by_group, split_stratified},
-    nlp::models::{hashed_linear::HashedLinearConfig, text_encoder::TextEncoderConfig},
+    Choice, ClassifierEvaluator, Evaluator, GradientTrainer, Network, Predictor, Recipe,
+    Registered, Report, Score, Solve, Trainer, TrainingConfig,
+    data::{ExampleOf, Fractions, all, folder::ClassFolder, split_by_group, split_stratified},
+    nlp::{
+        data::{text_examples, variant_key},
+        models::{hashed_linear::HashedLinearConfig, text_encoder::TextEncoderConfig},
+    },
     speech::{
         models::{mel_cnn::MelCnnConfig, statistics_linear::StatisticsLinearConfig},
         waveform::Waveform,
@@ -48,7 +51,7 @@ where
     let network = Network::init(config, SEED, &device)?;
     let trainer = GradientTrainer::new(training.with_seed(SEED)).with_progress(Progress::Auto);
     let fitted = trainer.fit(task, network, train, valid, &device)?;
-    let training_time = started.elapsed().as_secs_f64();
+    let spent = started.elapsed().as_secs_f64();
 
     let folder = std::env::temp_dir().join(format!("andiron-quickstart-{}", C::ARCHITECTURE));
     fitted.predictor.save(&folder)?;
@@ -59,25 +62,16 @@ where
     let started = Instant::now();
     let answers = predictor.predict(&inputs)?;
     let pace = inputs.len() as f64 / started.elapsed().as_secs_f64();
-    let accuracy = report.score("accuracy")?;
-    println!(
-        "| {domain} | {} | {} | {training_time:.1} s | {:.3} [{:.3}, {:.3}] | {pace:.0} | {} |",
-        C::ARCHITECTURE,
-        predictor.parameters(),
-        accuracy.value,
-        accuracy.low,
-        accuracy.high,
-        test.iter()
-            .zip(&answers)
-            .step_by(test.len() / 3)
-            .take(3)
-            .map(|(example, answer)| {
-                let answer = answer.as_ref();
-                format!("{} → {} ({:.2})", example.target, answer.label, answer.score)
-            })
-            .collect::<Vec<_>>()
-            .join("; ")
-    );
+    let three =
+        test.iter().zip(&answers).step_by(test.len() / 3).take(3).map(|(example, answer)| {
+            let answer = answer.as_ref();
+            format!("{} → {} ({:.2})", example.target, answer.label, answer.score)
+        });
+    let three = three.collect::<Vec<_>>().join("; ");
+    let (name, size) = (C::ARCHITECTURE, predictor.parameters());
+    let Score { value, low, high } = report.score("accuracy")?;
+    let accuracy = format!("{value:.3} [{low:.3}, {high:.3}]");
+    println!("| {domain} | {name} | {size} | {spent:.1} s | {accuracy} | {pace:.0} | {three} |");
     Ok(report)
 }
 
@@ -89,52 +83,36 @@ fn take<E: Clone>(all: &[E], indices: (Vec<usize>, Vec<usize>, Vec<usize>)) -> P
 
 fn main() -> Result<(), Box<dyn Error>> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/data");
+    let training = |steps, rate| TrainingConfig::new(steps).with_learning_rate(rate);
     println!(
-        "| domain | model | parameters | training | accuracy, 95 % interval | predictions/s | truth → prediction (score) |"
+        "| domain | model | parameters | training | accuracy, 95 % | per s | truth → answer |"
     );
     println!("|---|---|---|---|---|---|---|");
 
     // Tweets that differ only in capitals or punctuation stay in one part.
-    let tweets = andiron::nlp::data::text_examples(data.join("tweets/tweets.csv"))?;
-    let words = |text: &str| text.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "");
-    let groups: Vec<String> = tweets.iter().map(|tweet| words(&tweet.input.text)).collect();
+    let tweets = text_examples(data.join("tweets/tweets.csv"))?;
+    let groups: Vec<String> = tweets.iter().map(|tweet| variant_key(&tweet.input.text)).collect();
     let tweets = take(&tweets, split_by_group(&groups, HELD_OUT, SEED)?);
-    let fast = story::<_, HashedLinearConfig>(
-        "language",
-        &tweets,
-        TrainingConfig::new(600).with_learning_rate(1e-2),
-    )?;
-    let strong = story::<_, TextEncoderConfig>("language", &tweets, TrainingConfig::new(600))?;
+    let fast = story::<_, HashedLinearConfig>("language", &tweets, training(450, 1e-2))?;
+    let strong = story::<_, TextEncoderConfig>("language", &tweets, training(300, 1e-3))?;
     eprintln!("{}", fast.compare(&strong)?);
 
     let names = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
-    let digits = data.join("digits");
-    let digits = idx_examples(
-        digits.join("digits-images-idx3-ubyte.gz"),
-        digits.join("digits-labels-idx1-ubyte.gz"),
-        &names,
-    )?;
+    let [images, labels] = ["images-idx3", "labels-idx1"]
+        .map(|part| data.join(format!("digits/digits-{part}-ubyte.gz")));
+    let digits = idx_examples(images, labels, &names)?;
     let labels: Vec<&str> = digits.iter().map(|digit| digit.target.as_str()).collect();
     let digits = take(&digits, split_stratified(&labels, HELD_OUT, SEED)?);
-    story::<_, SmallCnnConfig>("vision", &digits, TrainingConfig::new(300))?;
-    story::<_, ResNetConfig>("vision", &digits, TrainingConfig::new(300))?;
+    story::<_, SmallCnnConfig>("vision", &digits, training(300, 3e-3))?;
+    story::<_, ResNetConfig>("vision", &digits, training(200, 3e-3))?;
 
     // No prompt is in two parts, in whatever language.
-    let files = class_files(data.join("prompts"), &["wav"])?;
-    let stems: Vec<&str> = files.iter().map(|file| file.stem.as_str()).collect();
+    let open = |path: &Path| Waveform::from_file(path);
+    let prompts = ClassFolder::open(data.join("prompts"), &["wav"], open)?;
+    let stems: Vec<&str> = prompts.files().iter().map(|file| file.stem.as_str()).collect();
     let split = split_by_group(&stems, HELD_OUT, SEED)?;
-    let prompts = files
-        .iter()
-        .map(|file| {
-            Ok(Example { input: Waveform::from_file(&file.path)?, target: file.label.clone() })
-        })
-        .collect::<Result<Vec<_>, andiron::DataError>>()?;
-    let prompts = take(&prompts, split);
-    story::<_, StatisticsLinearConfig>(
-        "speech",
-        &prompts,
-        TrainingConfig::new(300).with_learning_rate(1e-2),
-    )?;
-    story::<_, MelCnnConfig>("speech", &prompts, TrainingConfig::new(200))?;
+    let prompts = take(&all(&prompts)?, split);
+    story::<_, StatisticsLinearConfig>("speech", &prompts, training(300, 1e-2))?;
+    story::<_, MelCnnConfig>("speech", &prompts, training(60, 2e-3))?;
     Ok(())
 }

@@ -129,3 +129,44 @@ impl AsRef<Choice> for Choice {
         self
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn labels() -> Labels {
+        Labels::of(&["b", "a", "c", "a"].map(str::to_owned)).unwrap()
+    }
+
+    #[test]
+    fn labels_are_in_order_and_found_again() {
+        let labels = labels();
+        assert_eq!((labels.names().join(""), labels.count()), ("abc".to_owned(), 3));
+        assert_eq!(labels.index("c").unwrap(), 2);
+        let unknown = labels.index("d").unwrap_err().to_string();
+        assert_eq!(unknown, "unknown label \"d\"; known are [\"a\", \"b\", \"c\"]");
+        let text = serde_json::to_string(&labels).unwrap();
+        assert_eq!(text, r#"["a","b","c"]"#);
+        assert_eq!(serde_json::from_str::<Labels>(&text).unwrap(), labels);
+        assert!(serde_json::from_str::<Labels>(r#"["a"]"#).is_err());
+        assert!(serde_json::from_str::<Labels>("[]").is_err());
+    }
+
+    #[test]
+    fn the_most_probable_label_is_chosen() {
+        let device = Device::flex();
+        let logits = [[0.0, 3.0, 1.0], [2.0, 2.0, -9.0]];
+        let choices = labels().choose(Tensor::from_floats(logits, &device));
+        assert_eq!((choices[0].label.as_str(), choices[1].label.as_str()), ("b", "a"));
+        let top: Vec<&str> = choices[0].top(2).into_iter().map(|(label, _)| label).collect();
+        assert_eq!(top, ["b", "c"]);
+        for choice in &choices {
+            assert!((choice.scores.values().sum::<f32>() - 1.0).abs() < 1e-6);
+            assert_eq!(choice.scores[&choice.label], choice.score);
+        }
+        // softmax(0, 3, 1) of the second: e³ / (1 + e³ + e).
+        let wanted = 3f32.exp() / (1.0 + 3f32.exp() + 1f32.exp());
+        assert!((choices[0].score - wanted).abs() < 1e-6);
+    }
+}

@@ -67,3 +67,66 @@ pub fn replace_folder<E>(
     let _ = new.keep();
     Ok(())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_is_left() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("log");
+        write(&path, b"first").unwrap();
+        write(&path, b"second").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert_eq!(names(root.path()), ["log"]);
+        // No folder, and a folder in the place: the old is as it was, and no temporary file stays.
+        assert!(write(&root.path().join("no/log"), b"x").is_err());
+        fs::create_dir(root.path().join("dir")).unwrap();
+        assert!(write(&root.path().join("dir"), b"x").is_err());
+        assert_eq!(names(root.path()), ["dir", "log"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn others_may_read_what_is_written() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("bundle");
+        replace_folder(&dir, |error| error, |folder| write(&folder.join("file"), b"x")).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&dir), mode(&dir.join("file"))), (0o755, 0o644));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_filled_leaves_the_old_one() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("bundle");
+        let fill =
+            |text: &'static str| move |folder: &Path| write(&folder.join("file"), text.as_bytes());
+        replace_folder(&dir, |error| error, fill("first")).unwrap();
+        let failed = replace_folder(
+            &dir,
+            |error| error,
+            |folder| {
+                write(&folder.join("file"), b"half")?;
+                Err(io::Error::other("no more"))
+            },
+        );
+        assert_eq!(failed.unwrap_err().to_string(), "no more");
+        assert_eq!(fs::read(dir.join("file")).unwrap(), b"first");
+        assert_eq!(names(root.path()), ["bundle"]);
+        replace_folder(&dir, |error| error, fill("second")).unwrap();
+        assert_eq!(fs::read(dir.join("file")).unwrap(), b"second");
+        assert_eq!(names(root.path()), ["bundle"]);
+    }
+}

@@ -210,9 +210,8 @@ fn is_undisturbed(seed: u64, value: &TensorData, probe: &TensorData) -> bool {
     let n = value.num_elements();
     let replay = |before: Option<Distribution>| {
         let mut generator = StdRng::seed_from_u64(seed);
-        let mut draw = |n, distribution| {
-            TensorData::random::<f32, _, _>([n], distribution, &mut generator)
-        };
+        let mut draw =
+            |n, distribution| TensorData::random::<f32, _, _>([n], distribution, &mut generator);
         let drawn = before.map(|distribution| draw(n, distribution));
         let is_next = draw(8, Distribution::Default) == *probe;
         (drawn.is_some_and(|drawn| follows(value, &drawn)), is_next)
@@ -445,7 +444,8 @@ mod tests {
             Drawn { value, probe: draw(8, Distribution::Default) }
         };
         for shape in [[1, 3], [2, 3], [1, 9], [13, 11]] {
-            for distribution in [Distribution::Uniform(-0.4, 0.1), Distribution::Normal(1.0, 0.02)] {
+            for distribution in [Distribution::Uniform(-0.4, 0.1), Distribution::Normal(1.0, 0.02)]
+            {
                 for between in [1, 2, 18, 51, 801] {
                     let drawn = disturbed(shape, distribution, between);
                     assert!(is_shifted(9, &drawn), "{shape:?} {distribution:?} {between}");
@@ -563,8 +563,8 @@ mod tests {
             second: Param<Tensor<2>>,
         }
         let device = Device::flex();
-        let first: Param<Tensor<2>> = Initializer::XavierUniform { gain: 1.0 }
-            .init_with([2, 3], Some(2), Some(3), &device);
+        let first: Param<Tensor<2>> =
+            Initializer::XavierUniform { gain: 1.0 }.init_with([2, 3], Some(2), Some(3), &device);
         let tied = with_stable_ids(Tied { second: first.clone(), first });
         assert_eq!(tied.first.id, tied.second.id);
         assert_eq!(tied.first.id.val(), fnv(b"first"));

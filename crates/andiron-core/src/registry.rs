@@ -144,6 +144,8 @@ type AnyFit = fn(
     &Device,
 ) -> Result<AnyFitted, TrainError>;
 
+type AnyLoad = fn(&Path, &Device) -> Result<Box<dyn AnyPredictor>, BundleError>;
+
 /// One task, its type forgotten.
 pub struct TaskEntry {
     /// The task's name.
@@ -151,7 +153,7 @@ pub struct TaskEntry {
     /// The field of an input line that names a file.
     pub media: Option<&'static str>,
     architectures: fn() -> Vec<&'static str>,
-    load: fn(&Path, &Device) -> Result<Box<dyn AnyPredictor>, BundleError>,
+    load: AnyLoad,
     fit: AnyFit,
 }
 

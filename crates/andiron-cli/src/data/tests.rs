@@ -41,7 +41,8 @@ fn a_missing_field_of_a_table_is_a_missing_column() {
     let field =
         DataError::Field { field: "text".to_owned(), wanted: "a text", got: "missing".to_owned() };
     let explained = records.explain(field.clone().at(0, None).into()).to_string();
-    assert!(explained.ends_with("there is no column \"text\"; there are [\"words\", \"label\"]"));
+    let wanted = "a.csv: there is no column \"text\"; there are [\"label\", \"words\"]";
+    assert!(explained.ends_with(wanted), "{explained}");
     // In a folder there are no columns.
     write(dir.path(), "f/x/1.txt", "good");
     let records = read(&dir.path().join("f"), &[], None).unwrap();

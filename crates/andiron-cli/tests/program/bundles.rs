@@ -30,10 +30,12 @@ fn edit(dir: &Path, change: impl FnOnce(&mut Value)) {
 
 #[test]
 fn one_flipped_bit_is_seen_in_every_file() {
-    for (file, at) in [("model.safetensors", 5000), ("README.md", 7), ("andiron.json", 1000)] {
+    for file in ["model.safetensors", "README.md", "andiron.json"] {
         let dir = copy("sentiment");
         let path = dir.path().join(file);
         let mut bytes = fs::read(&path).unwrap();
+        // In a word of the description the flip leaves valid JSON, which only its hash tells.
+        let at = bytes.windows(7).position(|part| part == b"English").unwrap_or(5000);
         bytes[at] ^= 4;
         write(&path, bytes);
         let part = format!("{file} was changed or damaged: its SHA-256 is");

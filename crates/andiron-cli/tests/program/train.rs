@@ -288,7 +288,8 @@ fn a_full_disk_leaves_nothing_half_written() {
     assert!(status == Some(1) && error.contains("cannot be used"), "{error}");
     assert!(error.contains("too large"), "{error}");
     assert_eq!(names(dir.path()), ["mine.toml", "reviews.csv", "runs"]);
-    assert_eq!(names(&dir.path().join("runs/mine")), ["log.jsonl", "run.json"]);
+    assert_eq!(names(&dir.path().join("runs/mine")), ["checkpoint", "log.jsonl", "run.json"]);
+    assert!(names(&dir.path().join("runs/mine/checkpoint")).is_empty());
     let report = train(&config, &[]);
     let bundle = dir.path().join("mine");
     let before = fs::read(bundle.join("andiron.json")).unwrap();

@@ -51,3 +51,34 @@ impl Order {
         &self.permutation[start..self.len.min(start + self.window)]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Every example once an epoch, whatever the sizes; and a window is the same however one
+        /// comes to it.
+        #[test]
+        fn every_example_is_seen_once_an_epoch(len in 1usize..60, window in 1usize..70, seed: u64) {
+            let mut order = Order::new(seed, len, window);
+            let steps = order.steps_per_epoch();
+            let mut epochs = Vec::new();
+            for epoch in 0..3 {
+                let seen: Vec<usize> = (epoch * steps..(epoch + 1) * steps)
+                    .flat_map(|step| order.window(step).to_vec())
+                    .collect();
+                let mut sorted = seen.clone();
+                sorted.sort_unstable();
+                prop_assert_eq!(sorted, (0..len).collect::<Vec<_>>());
+                epochs.push(seen);
+            }
+            if len > 20 {
+                prop_assert_ne!(&epochs[0], &epochs[1]);
+            }
+            let resumed = Order::new(seed, len, window).window(steps + steps / 2).to_vec();
+            prop_assert_eq!(resumed, order.window(steps + steps / 2));
+        }
+    }
+}

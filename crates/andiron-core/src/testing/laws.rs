@@ -174,19 +174,24 @@ where
         }
     }
 
-    fn fit(&self, steps: usize, learning_rate: f64) -> Result<Fitted<T>, String> {
+    fn fit(
+        &self,
+        network: Network<C>,
+        steps: usize,
+        learning_rate: f64,
+    ) -> Result<Fitted<T>, String> {
         let config = TrainingConfig::new(steps)
             .with_batch_size(self.examples.len())
             .with_learning_rate(learning_rate)
             .with_seed(SEED);
         GradientTrainer::new(config)
             .with_progress(Progress::Silent)
-            .fit(self.task.clone(), self.network()?, self.data(), &Vec::new(), &self.device)
+            .fit(self.task.clone(), network, self.data(), &Vec::new(), &self.device)
             .map_err(|error| said(&error))
     }
 
     fn overfit(&self) -> Result<(), String> {
-        let log = self.fit(self.overfit_steps, self.learning_rate)?.log;
+        let log = self.fit(self.network()?, self.overfit_steps, self.learning_rate)?.log;
         let (first, last) = (log[0].loss, log[log.len() - 1].loss);
         match last <= 0.1 * first {
             true => Ok(()),
@@ -212,28 +217,36 @@ where
     }
 
     fn seeded_runs(&self) -> Result<(), String> {
-        let run = || -> Result<Vec<u8>, String> {
-            let fitted = self.fit(6, self.learning_rate)?;
+        let run = |unrelated: u64| -> Result<Vec<u8>, String> {
+            let network = self.network()?;
+            // What draws from burn's generator in training, where only the seed of the run should
+            // count, must not find it where the parameters left it.
+            self.device.seed(unrelated);
+            let fitted = self.fit(network, 6, self.learning_rate)?;
             let network =
                 fitted.predictor.network::<C>().ok_or("the fitted network is of another type")?;
             Ok(weights::to_bytes(network))
         };
-        let first = run()?;
-        if first != run()? {
+        let first = run(1)?;
+        if first != run(2)? {
             return Err("two runs with one seed gave different weights".to_owned());
         }
-        let stop = AtomicBool::new(false);
+        let (stop, drawn) = (AtomicBool::new(false), AtomicBool::new(false));
         let beside = std::thread::scope(|scope| {
+            // Even if the run panics: the scope waits for its threads.
+            let _stop = SetWhenDropped(&stop);
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
                     let _ = Tensor::<2>::random([3, 17], Distribution::Default, &self.device)
                         .into_data();
+                    drawn.store(true, Ordering::Relaxed);
                 }
             });
-            scope.spawn(run);
-            let result = run();
-            stop.store(true, Ordering::Relaxed);
-            result
+            scope.spawn(|| run(3));
+            while !drawn.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+            run(4)
         })?;
         match first == beside {
             true => Ok(()),
@@ -291,6 +304,15 @@ where
     #[cfg(not(feature = "ndarray"))]
     fn backends(&self) -> Result<(), String> {
         Err("the feature `ndarray` is off: turn it on for tests, or declare this law".to_owned())
+    }
+}
+
+/// Sets a flag, whatever ends the scope that it is in.
+struct SetWhenDropped<'a>(&'a AtomicBool);
+
+impl Drop for SetWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

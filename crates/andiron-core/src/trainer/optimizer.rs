@@ -124,3 +124,27 @@ impl OptimizerConfig {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_are_written_as_users_write_them() {
+        let adamw: OptimizerConfig = serde_json::from_str(r#"{"kind":"adamw"}"#).unwrap();
+        assert_eq!(adamw, OptimizerConfig::adamw());
+        let text =
+            r#"{"kind":"adamw","beta_1":0.9,"beta_2":0.98,"epsilon":1e-8,"weight_decay":0.05}"#;
+        let adamw: OptimizerConfig = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&adamw).unwrap(), text);
+        let sgd: OptimizerConfig =
+            serde_json::from_str(r#"{"kind":"sgd","momentum":0.9}"#).unwrap();
+        assert_eq!(sgd, OptimizerConfig::sgd(0.9));
+        for wrong in [r#"{"kind":"adam"}"#, r#"{"kind":"sgd","nesterov":true}"#] {
+            assert!(serde_json::from_str::<OptimizerConfig>(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(OptimizerConfig::adamw().check(), Ok(()));
+        assert_eq!(OptimizerConfig::sgd(0.0).check(), Ok(()));
+    }
+}

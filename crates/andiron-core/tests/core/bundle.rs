@@ -323,7 +323,8 @@ fn a_description_that_cannot_be_used_is_refused() {
         saved.describe(change);
         said(&saved.refused())
     };
-    let cases: [(&dyn Fn(&mut Value), &str); 9] = [
+    type Change<'a> = &'a dyn Fn(&mut Value);
+    let cases: [(Change<'_>, &str); 9] = [
         (
             &|v| v["task"] = json!("tagging"),
             "task \"tagging\" is not known here; known are [\"toy-tokens\"]",

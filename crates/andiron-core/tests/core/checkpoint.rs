@@ -130,7 +130,8 @@ fn a_run_that_is_another_is_refused() {
         plan
     };
     let names = ["faint", "loud", "middle", "quiet"].map(str::to_owned);
-    let changes: [(&dyn Fn(&mut Plan<MixedConfig>), &str); 9] = [
+    type Change<'a> = &'a dyn Fn(&mut Plan<MixedConfig>);
+    let changes: [(Change<'_>, &str); 9] = [
         (&|plan| plan.config.seed = 6, "training.seed was 5 and is now 6"),
         (
             &|plan| plan.config.learning_rate = 0.06,

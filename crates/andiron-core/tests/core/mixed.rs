@@ -108,7 +108,7 @@ pub(crate) fn examples(
                 let any = mix(stream, &[index, 2, at]) % 21;
                 // Most tokens leave the rest 0, 1 or 2 that is the class.
                 let bent = any - any % 3 + class;
-                (if mix(stream, &[index, 3, at]) % 4 == 0 { any } else { bent }) as u16
+                (if mix(stream, &[index, 3, at]).is_multiple_of(4) { any } else { bent }) as u16
             };
             Example {
                 input: (0..length).map(token).collect(),

@@ -438,7 +438,8 @@ fn settings_that_cannot_be_used_are_refused() {
         epsilon,
         weight_decay,
     };
-    let changes: [(&str, Box<dyn Fn(&mut TrainingConfig)>); 9] = [
+    type Change = Box<dyn Fn(&mut TrainingConfig)>;
+    let changes: [(&str, Change); 9] = [
         ("learning_rate", Box::new(|c| c.learning_rate = 0.0)),
         ("learning_rate", Box::new(|c| c.learning_rate = f64::NAN)),
         ("clip_norm", Box::new(|c| c.clip_norm = Some(-1.0))),

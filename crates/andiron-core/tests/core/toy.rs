@@ -325,7 +325,7 @@ impl Pooled {
         let [rows, _] = logits.dims();
         match self.fault {
             Fault::MixesRows if rows > 2 => {
-                let before = logits.clone().slice([0..rows - 2]) * 0.1;
+                let before = logits.clone().narrow(0, 0, rows - 2) * 0.1;
                 let first = Tensor::zeros([2, 3], &logits.device());
                 logits + Tensor::cat(vec![first, before], 0)
             }
