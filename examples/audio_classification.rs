@@ -24,10 +24,11 @@ use std::{error::Error, path::Path};
 const SEED: u64 = 7;
 
 type Clip = Example<Waveform, String>;
+type Parts = (Vec<Clip>, Vec<Clip>, Vec<Clip>);
 
 /// Recordings for training, validation and the test. Every prompt is there in five languages, and
 /// all five are in the same part: what is tested is a language in words never heard before.
-fn data() -> Result<(Vec<Clip>, Vec<Clip>, Vec<Clip>), DataError> {
+fn data() -> Result<Parts, DataError> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/data/prompts");
     let files = class_files(folder, &["wav"])?;
     let prompts: Vec<&str> = files.iter().map(|file| file.stem.as_str()).collect();
@@ -48,7 +49,7 @@ fn data() -> Result<(Vec<Clip>, Vec<Clip>, Vec<Clip>), DataError> {
 fn run<C: Recipe<AudioClassification>>(
     name: &str,
     training: TrainingConfig,
-    (train, valid, test): &(Vec<Clip>, Vec<Clip>, Vec<Clip>),
+    (train, valid, test): &Parts,
 ) -> Result<Predictor<AudioClassification>, Box<dyn Error>>
 where
     AudioClassification: Solve<C::Model>,

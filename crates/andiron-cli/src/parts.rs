@@ -116,6 +116,12 @@ fn without(records: &Records, by: &Grouping, held: &BTreeSet<String>) -> Result<
     Ok(records.select(&kept))
 }
 
+/// Indices of the training, validation and test examples.
+type Indices = (Vec<usize>, Vec<usize>, Vec<usize>);
+
+/// The examples of a group and the labels that they have.
+type Group = (Vec<usize>, BTreeSet<String>);
+
 /// Splits so that all examples of a group are in one part. Groups with the same labels are shared
 /// out evenly, so that the split is stratified as far as groups allow; where no example has a label,
 /// all groups count alike.
@@ -124,8 +130,8 @@ fn split_groups(
     groups: &[String],
     fractions: Fractions,
     seed: u64,
-) -> Result<(Vec<usize>, Vec<usize>, Vec<usize>), CliError> {
-    let mut members: BTreeMap<&str, (Vec<usize>, BTreeSet<String>)> = BTreeMap::new();
+) -> Result<Indices, CliError> {
+    let mut members: BTreeMap<&str, Group> = BTreeMap::new();
     for (index, group) in groups.iter().enumerate() {
         let (indices, labels) = members.entry(group).or_default();
         indices.push(index);

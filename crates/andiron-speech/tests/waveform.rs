@@ -148,7 +148,8 @@ fn a_resampled_sine_is_that_sine() {
         let inner = found.samples.len() / 5..found.samples.len() * 4 / 5;
         for at in inner {
             let off = (found.samples[at] - wanted[at]).abs();
-            assert!(off < 1e-4, "{from} to {to}, sample {at}: {off}");
+            // The sine itself is of single precision: its phase is off by as much.
+            assert!(off < 2e-4, "{from} to {to}, sample {at}: {off}");
         }
     }
 }

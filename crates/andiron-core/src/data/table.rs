@@ -172,7 +172,7 @@ fn records(path: &Path, mut bytes: Vec<u8>, delimiter: u8) -> Result<Table, Data
             .map_err(|error| refused(path, line, error.utf8_error()))?;
         if let Some((_, columns)) = found.first()
             && columns.len() != text.len()
-            && !text.iter().last().is_some_and(|last| last.as_bytes().ends_with(END))
+            && !text.iter().next_back().is_some_and(|last| last.as_bytes().ends_with(END))
         {
             let reason =
                 format!("{} fields were wanted, but there are {}", columns.len(), text.len());

@@ -71,7 +71,7 @@ impl NGrams {
         let characters = starts.len() - 1;
         for length in self.least_characters..=self.most_characters.min(characters) {
             for first in 0..=characters - length {
-                ids.push(number(marked[starts[first]..starts[first + length]].as_bytes()));
+                ids.push(number(&marked.as_bytes()[starts[first]..starts[first + length]]));
             }
         }
     }

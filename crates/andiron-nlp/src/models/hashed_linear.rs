@@ -134,7 +134,7 @@ mod tests {
         let mean: Vec<f32> =
             (0..2).map(|axis| (2.0 * table[14 + axis] + table[6 + axis]) / 3.0).collect();
         let wanted = model.output.forward(Tensor::<2>::from_data([[mean[0], mean[1]]], &device));
-        let got = model.forward(batch).slice([0..1]);
+        let got = model.forward(batch).narrow(0, 0, 1);
         got.into_data().assert_approx_eq::<f32>(&wanted.into_data(), Default::default());
     }
 }
