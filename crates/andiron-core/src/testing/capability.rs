@@ -8,7 +8,7 @@ use std::{fmt::Write as _, fs, path::Path};
 pub struct Capability {
     /// `contract`, `golden`, `accuracy`, …
     pub kind: String,
-    /// What was shown, in a few words; one row a kind and name.
+    /// What was shown, in a few words; one row a kind, name and test.
     pub name: String,
     /// How it was shown.
     pub evidence: String,
@@ -24,6 +24,7 @@ pub struct Capability {
 pub fn record(kind: &str, name: &str, evidence: &str) {
     let Some(folder) = std::env::var_os("ANDIRON_CAPABILITIES") else { return };
     let test = std::thread::current().name().unwrap_or("main").to_owned();
+    let id = crate::hash::fnv(format!("{kind}/{name}/{test}").as_bytes());
     let capability = Capability {
         kind: kind.to_owned(),
         name: name.to_owned(),
@@ -31,7 +32,7 @@ pub fn record(kind: &str, name: &str, evidence: &str) {
         test,
     };
     let text = serde_json::to_vec_pretty(&capability).expect("texts are plain data");
-    let file = format!("{:016x}.json", crate::hash::fnv(format!("{kind}/{name}").as_bytes()));
+    let file = format!("{id:016x}.json");
     let folder = Path::new(&folder);
     fs::create_dir_all(folder)
         .and_then(|()| crate::file::write(&folder.join(file), &text))
