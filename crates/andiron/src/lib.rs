@@ -34,7 +34,7 @@
 //! | `speech` | yes | speech |
 //! | `testing` | no | the contract suite, for models of your own |
 //! | `ndarray` | no | burn's older CPU backend, to check the default one against |
-//! | `wgpu`, `vulkan`, `metal`, `cuda`, `rocm` | no | handed to burn; compiled in CI, not run |
+//! | `wgpu`, `vulkan`, `metal`, `cuda`, `rocm` | no | handed to burn; not tried yet |
 
 pub use andiron_core::*;
 pub use andiron_kernels as kernels;
