@@ -63,8 +63,14 @@ impl<C: ModelConfig> Network<C> {
         Ok(Self { config, model: init::with_stable_ids(model) })
     }
 
-    /// A model whose parameters are about to be replaced: none is drawn.
-    pub(crate) fn blank(config: C, device: &Device) -> Result<Self, ConfigError> {
+    /// A model whose parameters are about to be replaced, as by [`weights::load_from`]: none is
+    /// drawn.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the setting that cannot be used.
+    ///
+    /// [`weights::load_from`]: crate::weights::load_from
+    pub fn blank(config: C, device: &Device) -> Result<Self, ConfigError> {
         let model = config.init(&device.clone().without_autodiff())?;
         Ok(Self { config, model: init::with_stable_ids(model) })
     }

@@ -1,4 +1,5 @@
-//! Parameters to and from safetensors, under the names and the layout of the model's home.
+//! Parameters to safetensors, and from whatever file holds them, under the names and in the layout
+//! of the model's home.
 
 use crate::{Misshapen, ModelConfig, Network, WeightsError};
 use burn::{
@@ -6,10 +7,7 @@ use burn::{
     tensor::{DType, Tensor, TensorData},
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, path::Path};
 
 /// Where a walk over a module stands: names and containers from the root.
 #[derive(Default)]
@@ -104,12 +102,77 @@ pub fn tensors<C: ModelConfig>(network: &Network<C>) -> Vec<(String, Vec<usize>)
     collect(network).into_iter().map(|(name, shape, _)| (name, shape)).collect()
 }
 
-/// Replaces all parameters of `network` by those in the file.
+/// Tensors by name, whatever file or folder holds them. Linear maps stand as PyTorch stores them,
+/// `[out, in]`.
+pub trait Source {
+    /// The file or folder, for messages.
+    fn path(&self) -> &Path;
+
+    /// The names of all tensors.
+    fn names(&self) -> Vec<String>;
+
+    /// What is known of the tensor `name` before its values are read; `None` if there is none.
+    fn entry(&self, name: &str) -> Option<Entry>;
+
+    /// The values of the tensor `name`, of a floating-point type, in row-major order.
+    ///
+    /// # Errors
+    /// [`WeightsError`] names what is wrong with the file.
+    fn read(&self, name: &str) -> Result<TensorData, WeightsError>;
+}
+
+/// What a [`Source`] says of a tensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The tensor's shape.
+    pub shape: Vec<usize>,
+    /// The element type in the file's words, as `F32` or `Q4_K`.
+    pub dtype: String,
+    /// Whether [`Source::read`] can give the values as floating-point numbers.
+    pub readable: bool,
+}
+
+/// A safetensors file in memory, as a bundle has it: every tensor is `F32`.
+struct Saved<'a> {
+    file: SafeTensors<'a>,
+    path: &'a Path,
+}
+
+impl Source for Saved<'_> {
+    fn path(&self) -> &Path {
+        self.path
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.file.names().into_iter().map(str::to_owned).collect()
+    }
+
+    fn entry(&self, name: &str) -> Option<Entry> {
+        let view = self.file.tensor(name).ok()?;
+        Some(Entry {
+            shape: view.shape().to_vec(),
+            dtype: format!("{:?}", view.dtype()),
+            readable: view.dtype() == Dtype::F32,
+        })
+    }
+
+    fn read(&self, name: &str) -> Result<TensorData, WeightsError> {
+        let format = |source| WeightsError::Format { path: self.path.into(), source };
+        let view = self.file.tensor(name).map_err(format)?;
+        let values: Vec<f32> = view
+            .data()
+            .chunks_exact(4)
+            .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+            .collect();
+        Ok(TensorData::new(values, view.shape()))
+    }
+}
+
+/// Replaces all parameters of `network` by those in the safetensors file `path`.
 ///
 /// # Errors
-/// [`WeightsError::Mismatch`] lists every missing, surplus and misshapen tensor at once;
-/// [`WeightsError::NotFinite`] for a tensor with NaN; [`WeightsError::Format`] and
-/// [`WeightsError::Io`] for a file that cannot be read.
+/// As [`load_from`]; [`WeightsError::Format`] and [`WeightsError::Io`] for a file that cannot be
+/// read.
 pub fn load<C: ModelConfig>(network: Network<C>, path: &Path) -> Result<Network<C>, WeightsError> {
     let bytes =
         std::fs::read(path).map_err(|source| WeightsError::Io { path: path.into(), source })?;
@@ -124,43 +187,78 @@ pub(crate) fn from_bytes<C: ModelConfig>(
 ) -> Result<Network<C>, WeightsError> {
     let file = SafeTensors::deserialize(bytes)
         .map_err(|source| WeightsError::Format { path: path.into(), source })?;
-    let names: BTreeSet<String> = file.names().into_iter().map(str::to_owned).collect();
+    load_from(network, &Saved { file, path })
+}
+
+/// Replaces all parameters of `network` by those of `source`, tensor by tensor, so that no second
+/// copy of them all is in memory.
+///
+/// # Errors
+/// [`WeightsError::Mismatch`] lists every missing, surplus and misshapen tensor at once;
+/// [`WeightsError::NotFinite`] for a tensor with NaN; what [`Source::read`] gives.
+pub fn load_from<C: ModelConfig>(
+    network: Network<C>,
+    source: &dyn Source,
+) -> Result<Network<C>, WeightsError> {
     let Network { config, model } = network;
     let name = |path: &str| config.weight_name(path);
     let mut apply = Apply {
         walk: Walk::default(),
         name: &name,
-        file,
+        source,
         used: BTreeSet::new(),
         missing: Vec::new(),
         misshapen: Vec::new(),
-        not_finite: None,
+        failed: None,
     };
     let model = model.map(&mut apply);
-    let Apply { used, missing, misshapen, not_finite, .. } = apply;
-    let path: PathBuf = path.into();
-    if let Some(name) = not_finite {
-        return Err(WeightsError::NotFinite { path, name });
+    let Apply { used, missing, misshapen, failed, .. } = apply;
+    if let Some(error) = failed {
+        return Err(error);
     }
     // PyTorch counts the batches that a normalisation has seen; burn has no such tensor.
-    let surplus: Vec<String> = names
+    let mut surplus: Vec<String> = source
+        .names()
         .into_iter()
         .filter(|name| !used.contains(name) && !name.ends_with(".num_batches_tracked"))
         .collect();
+    surplus.sort();
     if missing.is_empty() && surplus.is_empty() && misshapen.is_empty() {
         return Ok(Network { config, model });
     }
-    Err(WeightsError::Mismatch { path, missing, surplus, misshapen })
+    Err(WeightsError::Mismatch { path: source.path().into(), missing, surplus, misshapen })
 }
 
 struct Apply<'a> {
     walk: Walk,
     name: &'a dyn Fn(&str) -> String,
-    file: SafeTensors<'a>,
+    source: &'a dyn Source,
     used: BTreeSet<String>,
     missing: Vec<String>,
     misshapen: Vec<Misshapen>,
-    not_finite: Option<String>,
+    failed: Option<WeightsError>,
+}
+
+impl Apply<'_> {
+    /// The values of the tensor `name`, all finite; `None` after an error.
+    fn values(&mut self, name: &str) -> Option<TensorData> {
+        if self.failed.is_some() {
+            return None;
+        }
+        let data = match self.source.read(name) {
+            Ok(data) => data,
+            Err(error) => {
+                self.failed = Some(error);
+                return None;
+            }
+        };
+        if !data.iter::<f32>().all(f32::is_finite) {
+            let path = self.source.path().into();
+            self.failed = Some(WeightsError::NotFinite { path, name: name.to_owned() });
+            return None;
+        }
+        Some(data)
+    }
 }
 
 impl ModuleMapper for Apply<'_> {
@@ -173,7 +271,7 @@ impl ModuleMapper for Apply<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let (path, transposed) = self.walk.here();
         let name = (self.name)(&path);
-        let Ok(view) = self.file.tensor(&name) else {
+        let Some(entry) = self.source.entry(&name) else {
             self.missing.push(name);
             return param;
         };
@@ -182,25 +280,17 @@ impl ModuleMapper for Apply<'_> {
         if transposed {
             wanted.swap(D - 2, D - 1);
         }
-        if wanted != view.shape() || view.dtype() != Dtype::F32 {
+        if wanted != entry.shape || !entry.readable {
             self.misshapen.push(Misshapen {
                 name,
                 wanted: format!("F32{wanted:?}"),
-                got: format!("{:?}{:?}", view.dtype(), view.shape()),
+                got: format!("{}{:?}", entry.dtype, entry.shape),
             });
             return param;
         }
-        let values: Vec<f32> = view
-            .data()
-            .chunks_exact(4)
-            .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-            .collect();
-        if values.iter().any(|value| !value.is_finite()) {
-            self.not_finite.get_or_insert(name);
-            return param;
-        }
+        let Some(data) = self.values(&name) else { return param };
         let device = param.lazy_device();
-        let mut tensor = Tensor::<D>::from_data(TensorData::new(values, view.shape()), &device);
+        let mut tensor = Tensor::<D>::from_data(data, &device);
         if transposed {
             // A transposed view would be packed anew at every use: lay it out once.
             tensor = Tensor::from_data(tensor.swap_dims(D - 2, D - 1).into_data(), &device);

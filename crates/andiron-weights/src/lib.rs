@@ -1,0 +1,1 @@
+//! Readers of published weights: safetensors, PyTorch, GGUF, and the hub.
