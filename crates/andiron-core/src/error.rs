@@ -46,6 +46,16 @@ pub enum ConfigError {
         /// The value given.
         got: usize,
     },
+    /// A network and the task that came with it do not belong together.
+    #[error("{field} is {network} for the network, but {task} for the task")]
+    Disagree {
+        /// What both of them say.
+        field: &'static str,
+        /// What the network says.
+        network: String,
+        /// What the task says.
+        task: String,
+    },
     /// A name that no setting has.
     #[error("there is no setting {field:?}; known are {known:?}")]
     Unknown {
@@ -101,6 +111,22 @@ impl ConfigError {
     ) -> Result<(), Self> {
         if divisor == 0 || !got.is_multiple_of(divisor) {
             return Err(Self::NotMultiple { field, of, divisor, got });
+        }
+        Ok(())
+    }
+
+    /// Checks that network and task say the same of `field`.
+    ///
+    /// # Errors
+    /// [`ConfigError::Disagree`] if they do not.
+    pub fn agree<V: PartialEq + ToString>(
+        field: &'static str,
+        network: V,
+        task: V,
+    ) -> Result<(), Self> {
+        if network != task {
+            let (network, task) = (network.to_string(), task.to_string());
+            return Err(Self::Disagree { field, network, task });
         }
         Ok(())
     }

@@ -50,6 +50,13 @@ pub trait Recipe<T: Task>: ModelConfig {
     /// # Errors
     /// [`DataError`] names what is wrong with the data or the option.
     fn prepare(options: &Value, train: &dyn Dataset<ExampleOf<T>>) -> Result<(T, Self), DataError>;
+
+    /// Whether a network of this configuration can answer `task`: a bundle holds both, and may
+    /// have been edited.
+    ///
+    /// # Errors
+    /// [`ConfigError::Disagree`] names what the two say differently.
+    fn fits(&self, task: &T) -> Result<(), ConfigError>;
 }
 
 /// Puts the fields of the object `options` over those of `defaults`.
@@ -116,7 +123,13 @@ impl<T: Task> ModelEntry<T> {
     {
         Self {
             architecture: C::ARCHITECTURE,
-            load: |dir, device| Predictor::load_as::<C>(dir, device),
+            load: |dir, device| {
+                let predictor = Predictor::<T>::load_as::<C>(dir, device)?;
+                let network = predictor.network::<C>().expect("it was loaded as a C");
+                let fits = network.config.fits(predictor.task());
+                fits.map_err(|source| BundleError::Config { path: dir.into(), source })?;
+                Ok(predictor)
+            },
             fit: |options, trainer, train, valid, device| {
                 let (task, config) = C::prepare(options, train)
                     .map_err(|source| TrainError::Data { split: "training", source })?;

@@ -68,6 +68,28 @@ fn other_bundles_are_refused_for_what_they_are() {
 }
 
 #[test]
+fn parts_that_do_not_belong_together_are_refused() {
+    let refused = |name: &str, change: fn(&mut Value), part: &str| {
+        let dir = copy(name);
+        edit(dir.path(), change);
+        andiron(&["predict", text(dir.path()), "-"]).refused(1, part);
+    };
+    let more = |v: &mut Value| v["preprocessing"]["labels"].as_array_mut().unwrap().push("~".into());
+    let fewer = |v: &mut Value| drop(v["preprocessing"]["labels"].as_array_mut().unwrap().remove(1));
+    refused("sentiment", more, "the number of labels is 2 for the network, but 3 for the task");
+    refused("digits", fewer, "the number of labels is 10 for the network, but 9 for the task");
+    refused("languages", fewer, "the number of labels is 5 for the network, but 4 for the task");
+    let wider = |v: &mut Value| v["preprocessing"]["transform"]["width"] = json!(9);
+    refused("digits", wider, "width is 8 for the network, but 9 for the task");
+    let bands = |v: &mut Value| v["preprocessing"]["frontend"]["mel"]["n_mels"] = json!(41);
+    refused("languages", bands, "the width of a frame is 40 for the network, but 41 for the task");
+    let words = |v: &mut Value| {
+        v["preprocessing"]["features"] = json!({"kind": "vocabulary", "max_length": 5, "words": ["a"]});
+    };
+    refused("sentiment", words, "features is n-grams for the network, but vocabulary for the task");
+}
+
+#[test]
 fn a_folder_wins_over_a_built_in_name() {
     let (dir, config) = reviews_run("max_steps = 3");
     andiron(&["train", text(&config), "--set", "output=sentiment"]).good();

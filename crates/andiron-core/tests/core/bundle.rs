@@ -277,6 +277,7 @@ fn one_flipped_bit_in_any_file_is_refused() {
         fs::write(&path, &whole).unwrap();
     }
     load(&saved.dir).unwrap();
+    record("bundle", "one flipped bit is refused", "in each file of the bundle");
 }
 
 #[test]
@@ -314,6 +315,7 @@ fn a_bundle_from_the_future_is_told_by_its_version() {
     assert!(
         text.ends_with("has bundle format 2, but this program reads format 1: use a newer andiron")
     );
+    record("bundle", "another version of the format is refused", "by its number");
 }
 
 #[test]
@@ -417,6 +419,7 @@ fn one_tensor_missing_too_many_or_misshapen() {
     let (missing, surplus, misshapen) = mismatch(&saved);
     assert_eq!((missing.len(), surplus.len(), misshapen.len()), (0, 0, 1));
     assert_eq!(misshapen[0].got, "F32[4]");
+    record("bundle", "tensors missing, too many or misshapen are refused", "each by its name");
 }
 
 #[test]
@@ -434,6 +437,7 @@ fn numbers_that_are_not_finite_are_refused() {
             other => panic!("{other}"),
         }
     }
+    record("bundle", "weights that are not finite are refused", "by the name of the tensor");
 }
 
 #[test]
@@ -534,12 +538,7 @@ fn the_trained_network_goes_through_the_disk_too() {
     let dir = root.path().join("bundle");
     fitted.predictor.save(&dir).unwrap();
     assert_eq!(answers(&load(&dir).unwrap()), answers(&fitted.predictor));
-    record(
-        "bundle",
-        "saved and loaded bit for bit; what was changed is refused",
-        "weights, answers and card; one flipped bit in each file, a future format, tensors missing, \
-         too many, misshapen or not finite, paths outside, a disk that is full",
-    );
+    record("bundle", "saved and loaded bit for bit", "weights, answers and card of a trained network");
 }
 
 fn text() -> impl Strategy<Value = String> {

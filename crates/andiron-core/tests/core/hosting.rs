@@ -122,6 +122,10 @@ impl Recipe<Hosted> for PooledConfig {
         config.dropout = dropout;
         Ok((Hosted { labels }, config))
     }
+
+    fn fits(&self, task: &Hosted) -> Result<(), ConfigError> {
+        ConfigError::agree("the number of labels", 3, task.labels.count())
+    }
 }
 
 static TASKS: &[TaskEntry] = &[TaskEntry::of::<Hosted>()];
