@@ -63,7 +63,11 @@ fn metrics_are_scikit_learns() {
             close(got.f1, &wanted["f1"]["per_class"][class], 1e-12, name);
         }
     }
-    andiron_core::testing::record("golden", "accuracy, precision, recall, F1 (macro, micro, weighted), confusion matrix", "equal scikit-learn's on 40 random cases within 1e-12");
+    andiron_core::testing::record(
+        "golden",
+        "accuracy, precision, recall, F1 (macro, micro, weighted), confusion matrix",
+        "equal scikit-learn's on 40 random cases within 1e-12",
+    );
 }
 
 #[test]
@@ -109,7 +113,11 @@ fn mcnemars_test_is_statsmodels() {
             close(approximate.p_value, &case["chi_square"]["p_value"], 1e-9, name);
         }
     }
-    andiron_core::testing::record("golden", "McNemar's test", "p-values equal statsmodels' within 1e-9");
+    andiron_core::testing::record(
+        "golden",
+        "McNemar's test",
+        "p-values equal statsmodels' within 1e-9",
+    );
 }
 
 /// A report with nothing but outcomes, all with one loss.
@@ -194,7 +202,11 @@ fn intervals_hold_the_truth_as_often_as_they_say() {
         println!("{name}: {coverage} of {draws} intervals hold the truth");
         assert!((0.93..=0.97).contains(&coverage), "{name}: {coverage}");
     }
-    andiron_core::testing::record("evaluation", "bootstrap intervals of 95 %", "hold the true value in 93 to 97 % of simulated draws");
+    andiron_core::testing::record(
+        "evaluation",
+        "bootstrap intervals of 95 %",
+        "hold the true value in 93 to 97 % of simulated draws",
+    );
 }
 
 #[test]
@@ -515,7 +527,11 @@ fn different_examples_are_not_compared() {
         )),
         "{text}"
     );
-    andiron_core::testing::record("evaluation", "reports on different examples", "are not compared");
+    andiron_core::testing::record(
+        "evaluation",
+        "reports on different examples",
+        "are not compared",
+    );
 }
 
 #[test]

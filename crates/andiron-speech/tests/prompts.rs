@@ -5,6 +5,7 @@ use andiron_core::{
     ClassifierEvaluator, Dataset, Evaluator, Example, GradientTrainer, Network, Predictor, Recipe,
     Solve, Trainer, TrainingConfig,
     data::{Fractions, folder::class_files, split_by_group},
+    testing::record,
     trainer::Progress,
 };
 use andiron_speech::{

@@ -74,8 +74,10 @@ fn parts_that_do_not_belong_together_are_refused() {
         edit(dir.path(), change);
         andiron(&["predict", text(dir.path()), "-"]).refused(1, part);
     };
-    let more = |v: &mut Value| v["preprocessing"]["labels"].as_array_mut().unwrap().push("~".into());
-    let fewer = |v: &mut Value| drop(v["preprocessing"]["labels"].as_array_mut().unwrap().remove(1));
+    let more =
+        |v: &mut Value| v["preprocessing"]["labels"].as_array_mut().unwrap().push("~".into());
+    let fewer =
+        |v: &mut Value| drop(v["preprocessing"]["labels"].as_array_mut().unwrap().remove(1));
     refused("sentiment", more, "the number of labels is 2 for the network, but 3 for the task");
     refused("digits", fewer, "the number of labels is 10 for the network, but 9 for the task");
     refused("languages", fewer, "the number of labels is 5 for the network, but 4 for the task");
@@ -84,7 +86,8 @@ fn parts_that_do_not_belong_together_are_refused() {
     let bands = |v: &mut Value| v["preprocessing"]["frontend"]["mel"]["n_mels"] = json!(41);
     refused("languages", bands, "the width of a frame is 40 for the network, but 41 for the task");
     let words = |v: &mut Value| {
-        v["preprocessing"]["features"] = json!({"kind": "vocabulary", "max_length": 5, "words": ["a"]});
+        v["preprocessing"]["features"] =
+            json!({"kind": "vocabulary", "max_length": 5, "words": ["a"]});
     };
     refused("sentiment", words, "features is n-grams for the network, but vocabulary for the task");
 }

@@ -538,7 +538,11 @@ fn the_trained_network_goes_through_the_disk_too() {
     let dir = root.path().join("bundle");
     fitted.predictor.save(&dir).unwrap();
     assert_eq!(answers(&load(&dir).unwrap()), answers(&fitted.predictor));
-    record("bundle", "saved and loaded bit for bit", "weights, answers and card of a trained network");
+    record(
+        "bundle",
+        "saved and loaded bit for bit",
+        "weights, answers and card of a trained network",
+    );
 }
 
 fn text() -> impl Strategy<Value = String> {

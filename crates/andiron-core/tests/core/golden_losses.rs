@@ -88,7 +88,11 @@ fn cross_entropy_is_pytorchs() {
         let loss = cross_entropy(logits.clone().select(0, rows), kept, &options);
         check(name, case, &logits, loss, counted.len());
     }
-    record("golden", "cross-entropy", "with class weights, smoothing and padding: values and gradients equal PyTorch's within 1e-6");
+    record(
+        "golden",
+        "cross-entropy",
+        "with class weights, smoothing and padding: values and gradients equal PyTorch's within 1e-6",
+    );
 }
 
 #[test]
@@ -121,7 +125,11 @@ fn cross_entropy_of_sequences_is_pytorchs() {
         tried += 1;
     }
     assert!(tried >= 10, "only {tried} cases");
-    record("golden", "cross-entropy of sequences", "values and gradients equal PyTorch's within 1e-6");
+    record(
+        "golden",
+        "cross-entropy of sequences",
+        "values and gradients equal PyTorch's within 1e-6",
+    );
 }
 
 /// Cases with a mask are tried on the places that it leaves.

@@ -289,7 +289,8 @@ mod tests {
 
     #[test]
     fn a_network_and_a_task_that_disagree_are_told() {
-        let (task, config) = TextEncoderConfig::prepare(&json!({"max_length": 9}), &toy::examples()).unwrap();
+        let (task, config) =
+            TextEncoderConfig::prepare(&json!({"max_length": 9}), &toy::examples()).unwrap();
         assert_eq!(config.fits(&task), Ok(()));
         let said = |config: TextEncoderConfig| config.fits(&task).unwrap_err().to_string();
         let wanted = "max_length is 8 for the network, but 9 for the task";

@@ -14,8 +14,8 @@ use crate::{
     models::{mel_cnn::MelCnnConfig, statistics_linear::StatisticsLinearConfig},
 };
 use andiron_core::{
-    Choice, ClassifierEvaluator, ConfigError, DataError, Dataset, EvalError, Evaluator, Labelled, Labels, Loss,
-    ModelEntry, OnePass, Predictor, Raw, Registered, Report, Task,
+    Choice, ClassifierEvaluator, ConfigError, DataError, Dataset, EvalError, Evaluator, Labelled,
+    Labels, Loss, ModelEntry, OnePass, Predictor, Raw, Registered, Report, Task,
     data::{ExampleOf, text_field},
 };
 use burn::tensor::{Device, Int, Tensor};
