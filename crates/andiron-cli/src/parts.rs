@@ -156,7 +156,7 @@ fn split_groups(
 enum Grouping {
     /// Their text in lower case without anything but words.
     NormalisedText,
-    /// A field: a column of a table, or [`STEM`].
+    /// A field: a column of a table, or `file-stem`.
     Field(String),
 }
 
