@@ -259,10 +259,15 @@ fn from_table(
     let mut entries = Vec::with_capacity(rows.len());
     for (index, table::Row { line, mut value }) in rows.into_iter().enumerate() {
         let name = format!("{}, line {line}", path.display());
-        for (field, column) in columns {
+        // All are read before any is written: one column's name may be another's field.
+        let cell = |(field, column): (&String, &String)| {
             let cell = value.get(column).cloned();
-            let cell = cell.ok_or_else(|| missing_column(path, column, &found))?;
-            value[field.as_str()] = cell;
+            cell.map(|cell| (field.clone(), cell))
+                .ok_or_else(|| missing_column(path, column, &found))
+        };
+        let cells = columns.iter().map(cell).collect::<Result<Vec<_>, _>>()?;
+        for (field, cell) in cells {
+            value[field] = cell;
         }
         let content = match media {
             None => Content::Line,
