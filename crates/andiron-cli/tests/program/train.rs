@@ -146,7 +146,10 @@ fn wrong_settings_are_refused_by_name() {
         &["--set", "training.learning_rat=1"],
         "there is no setting \"learning_rat\"; known are",
     );
-    refused(&["--set", "training.learning_rate=-1"], "learning_rate must lie in");
+    refused(
+        &["--set", "training.learning_rate=-1"],
+        "learning_rate must be greater than 0 and at most 1000, but is -1",
+    );
     refused(&["--set", "training.epochs=nan"], "epochs");
     refused(
         &["--set", "task=cooking"],
