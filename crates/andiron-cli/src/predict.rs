@@ -5,6 +5,7 @@ use crate::{
     builtin::{Model, registry},
     data::{path_field, read_file},
     error::{CliError, DONE, FAILED, chain},
+    rows::{BadRow, Rows},
 };
 use andiron::{AnyPredictor, DataError, Raw, burn::tensor::Device};
 use serde_json::{Map, Value, json};
@@ -140,30 +141,22 @@ impl Answerer {
 
     /// One answer a row below the head of a table.
     fn rows(&self, input: impl io::Read, path: &Path, delimiter: u8) -> Result<(), CliError> {
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            // In TSV a quotation mark is a character like any other.
-            .quoting(delimiter == b',')
-            .from_reader(input);
-        let refuse = |error: &csv::Error| {
-            let line = error.position().map_or(1, csv::Position::line);
-            CliError::from(DataError::Line { path: path.into(), line, reason: error.to_string() })
+        let mut rows = Rows::new(input, delimiter);
+        let refuse = |BadRow { line, reason }| {
+            CliError::from(DataError::Line { path: path.into(), line, reason })
         };
-        let head = match reader.headers() {
-            Ok(head) => head.clone(),
-            Err(error) => return self.respond(|| Err(refuse(&error))),
+        let head = match rows.next() {
+            None => return Ok(()),
+            Some(Ok(head)) => head,
+            Some(Err(bad)) => return self.respond(|| Err(refuse(bad))),
         };
-        for record in reader.records() {
-            let over = record.as_ref().is_err_and(csv::Error::is_io_error);
+        for row in rows {
             self.respond(|| {
-                let record = record.map_err(|error| refuse(&error))?;
-                let fields = head.iter().zip(record.iter());
+                let row = row.map_err(refuse)?;
+                let fields = head.iter().zip(row.iter());
                 let line = fields.map(|(name, cell)| (name.to_owned(), cell.into()));
                 Ok(Request::Line(Value::Object(line.collect::<Map<_, _>>())))
             })?;
-            if over {
-                break;
-            }
         }
         Ok(())
     }
