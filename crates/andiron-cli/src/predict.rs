@@ -15,10 +15,17 @@ use std::{
     path::{Path, PathBuf},
     process,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
+    time::{Duration, Instant},
 };
+
+/// How long a signal waits for the answer in progress.
+const GRACE: Duration = Duration::from_secs(2);
+/// Between two looks at whether the answer is finished.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The longest line that is read, in bytes.
 const LONGEST: usize = 64 << 20;
@@ -41,6 +48,8 @@ pub(crate) fn run(args: &Predict, device: &Device) -> Result<u8, CliError> {
 struct State {
     /// Held while an answer is made and written.
     answering: Arc<Mutex<()>>,
+    /// Set by a signal: no other answer is begun.
+    ending: Arc<AtomicBool>,
     failed: Arc<AtomicBool>,
 }
 
@@ -49,13 +58,34 @@ impl State {
         if self.failed.load(Ordering::SeqCst) { FAILED } else { DONE }
     }
 
+    /// Begins an answer, which ends with the guard; none is begun once a signal has come.
+    fn begin(&self) -> MutexGuard<'_, ()> {
+        let answering = self.answering.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.ending.load(Ordering::SeqCst) {
+            drop(answering);
+            loop {
+                thread::park();
+            }
+        }
+        answering
+    }
+
     /// Lets SIGTERM, SIGINT and SIGHUP mean what the end of input means: the answer in progress is
     /// finished and no other begun. The main thread may be blocked in a read that no signal ends,
-    /// so the process ends here.
+    /// so the process ends here; and in a write, if nobody reads the answers, so it does not wait
+    /// for ever.
     fn end_on_signal(&self) -> Result<(), CliError> {
         let state = self.clone();
         let end = move || {
-            let _finished = state.answering.lock().unwrap_or_else(PoisonError::into_inner);
+            state.ending.store(true, Ordering::SeqCst);
+            let deadline = Instant::now() + GRACE;
+            while let Err(TryLockError::WouldBlock) = state.answering.try_lock() {
+                if Instant::now() >= deadline {
+                    // The answer is cut off, so not everything was done.
+                    process::exit(FAILED.into());
+                }
+                thread::sleep(PAUSE);
+            }
             process::exit(state.status().into());
         };
         ctrlc::set_handler(end).map_err(|_| CliError::Argument {
@@ -163,7 +193,7 @@ impl Answerer {
 
     /// Writes the answer to one request, or why there is none; fails only if it cannot be written.
     fn respond(&self, request: impl FnOnce() -> Result<Request, CliError>) -> Result<(), CliError> {
-        let _answering = self.state.answering.lock().unwrap_or_else(PoisonError::into_inner);
+        let _answering = self.state.begin();
         let answer = request().and_then(|request| self.answer(request)).unwrap_or_else(|error| {
             self.state.failed.store(true, Ordering::SeqCst);
             json!({ "error": chain(&error) })
