@@ -134,7 +134,7 @@ pub enum TrainError {
     /// A part of the data cannot be used.
     #[error("the {split} data cannot be used")]
     Data {
-        /// `training` or `validation`.
+        /// `training`, `validation` or `test`.
         split: &'static str,
         /// The cause.
         source: DataError,
