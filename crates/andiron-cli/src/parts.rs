@@ -15,6 +15,10 @@ use std::{
     path::Path,
 };
 
+/// What is said of a test part whose task cuts.
+pub(crate) const CUTS: &str =
+    "test examples over the model's length are cut to it, as in the training";
+
 /// The examples of a run.
 #[derive(Debug)]
 pub(crate) struct Parts {
@@ -22,7 +26,7 @@ pub(crate) struct Parts {
     pub(crate) train: Records,
     /// What chooses the best step.
     pub(crate) valid: Records,
-    /// What is measured on, once.
+    /// What is measured on, once; cut to the model's length as in the training, where the task cuts.
     pub(crate) test: Records,
     /// Training examples left out, since their group is in a part with a source of its own.
     pub(crate) left_out: usize,
@@ -70,7 +74,7 @@ impl Parts {
         };
         let parts = Self {
             valid: shared(valid, &indices.1, valid_share, "the share for validation")?,
-            test: shared(test, &indices.2, test_share, "the share for the test")?,
+            test: shared(test, &indices.2, test_share, "the share for the test")?.cut(),
             train: train.select(&indices.0),
             left_out,
         };
@@ -85,7 +89,7 @@ impl Parts {
         media: Option<&str>,
     ) -> Result<Records, CliError> {
         match &config.test {
-            Held::Source(source) => Records::read(source, base, &config.columns, media),
+            Held::Source(source) => Ok(Records::read(source, base, &config.columns, media)?.cut()),
             Held::Share(_) => Ok(Self::read(config, base, media)?.test),
         }
     }

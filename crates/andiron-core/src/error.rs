@@ -23,7 +23,7 @@ pub enum ConfigError {
         got: usize,
     },
     /// A number lies outside its range, or is not a number at all.
-    #[error("{field} must lie in {low}..={high}, but is {got}")]
+    #[error("{field} must {}, but is {}", range(.low, .high, .got), number(.got))]
     OutOfRange {
         /// The setting's name.
         field: &'static str,
@@ -132,6 +132,27 @@ impl ConfigError {
     }
 }
 
+/// What a number from `low` to `high` must be. The smallest and the largest number stand for bounds
+/// that are none, and their three hundred digits are no help; but a `got` between 0 and the smallest
+/// must hear of it.
+fn range(low: &f64, high: &f64, got: &f64) -> String {
+    let smallest = *low > 0.0 && *low <= f64::from(f32::MIN_POSITIVE);
+    let positive = smallest && !(*got > 0.0 && got < low);
+    let endless = *high >= f64::from(f32::MAX);
+    match (positive, endless) {
+        (true, true) => "be finite and greater than 0".to_owned(),
+        (true, false) => format!("be greater than 0 and at most {}", number(high)),
+        (false, true) => format!("be finite and at least {}", number(low)),
+        (false, false) => format!("lie in {}..={}", number(low), number(high)),
+    }
+}
+
+/// A number, with an exponent where it would have many zeros without one.
+fn number(value: &f64) -> String {
+    let plain = *value == 0.0 || !value.is_finite() || (1e-6..1e16).contains(&value.abs());
+    if plain { value.to_string() } else { format!("{value:e}") }
+}
+
 /// Training that cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -139,7 +160,7 @@ pub enum TrainError {
     /// A part of the data cannot be used.
     #[error("the {split} data cannot be used")]
     Data {
-        /// `training` or `validation`.
+        /// `training`, `validation` or `test`.
         split: &'static str,
         /// The cause.
         source: DataError,

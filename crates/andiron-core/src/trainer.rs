@@ -123,9 +123,14 @@ pub struct TrainingConfig {
 }
 
 impl TrainingConfig {
-    /// Updates for `epochs` passes over `examples` examples.
+    /// Updates for `epochs` passes over `examples` examples; `usize::MAX` if there are more.
     pub fn steps_for(&self, epochs: usize, examples: usize) -> usize {
-        epochs * examples.div_ceil((self.batch_size * self.accumulate).max(1))
+        epochs.saturating_mul(examples.div_ceil(self.window().max(1)))
+    }
+
+    /// Examples for one update. More than `usize` holds are all that there are, as `usize::MAX` is.
+    fn window(&self) -> usize {
+        self.batch_size.saturating_mul(self.accumulate)
     }
 
     /// The learning rate of `step`, counted from 0.

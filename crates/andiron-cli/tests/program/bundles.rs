@@ -122,14 +122,37 @@ fn a_bundle_is_inspected_without_running_it() {
     };
     assert!(!tensors.is_empty());
     assert_eq!(all["parameters"], tensors.iter().map(numbers).sum::<u64>());
+    // Two batch normalisations, of 16 and of 32 channels, have a mean and a variance each.
+    assert_eq!(all["running_statistics"], 2 * 16 + 2 * 32);
+    assert_eq!(all["trained_parameters"], all["parameters"].as_u64().unwrap() - 96);
     assert!(all["card"]["metrics"]["accuracy"]["value"].is_f64());
     let text = andiron(&["inspect", "digits"]).good().out;
     for tensor in tensors {
         assert!(text.contains(tensor["name"].as_str().unwrap()), "{tensor}");
     }
-    for part in ["image-classification", "preprocessing", "labels: [\"0\",\"1\"", "95 % interval"] {
+    let counts = format!(
+        "parameters    {}: {} trained, 96 running statistics\n",
+        all["parameters"], all["trained_parameters"]
+    );
+    for part in [
+        "image-classification",
+        "preprocessing",
+        "labels: [\"0\",\"1\"",
+        "95 % interval",
+        &counts,
+        // The card's own count is the whole one.
+        &format!("- parameters: {}\n", all["parameters"]),
+    ] {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }
+    // Where nothing is counted but parameters, there is one number.
+    let all = andiron(&["inspect", "sentiment", "--json"]).good().lines().remove(0);
+    assert_eq!(
+        (&all["running_statistics"], &all["parameters"]),
+        (&json!(0), &all["trained_parameters"])
+    );
+    let text = andiron(&["inspect", "sentiment"]).good().out;
+    assert!(text.contains(&format!("parameters    {}\n", all["parameters"])), "{text}");
 }
 
 #[test]

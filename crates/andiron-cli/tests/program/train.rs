@@ -146,7 +146,10 @@ fn wrong_settings_are_refused_by_name() {
         &["--set", "training.learning_rat=1"],
         "there is no setting \"learning_rat\"; known are",
     );
-    refused(&["--set", "training.learning_rate=-1"], "learning_rate must lie in");
+    refused(
+        &["--set", "training.learning_rate=-1"],
+        "learning_rate must be greater than 0 and at most 1000, but is -1",
+    );
     refused(&["--set", "training.epochs=nan"], "epochs");
     refused(
         &["--set", "task=cooking"],
@@ -221,6 +224,127 @@ fn files_that_cannot_be_learnt_from_are_named() {
     assert!(answer.err.contains("left/3.png"), "{}", answer.err);
     answer.refused(1, "PNG image cannot be decoded");
     assert!(!dir.path().join("sides").exists());
+}
+
+#[test]
+fn a_damaged_file_is_found_before_the_training() {
+    let dir = tempfile::tempdir().unwrap();
+    let damage = |path: &Path| {
+        let good = fs::read(path).unwrap();
+        write(path, &good[..good.len() - 30]);
+    };
+    let refused = |config: &Path, more: &[&str], parts: &[&str]| {
+        let args = [&["train", text(config)][..], more].concat();
+        let answer = andiron(&args);
+        for part in parts {
+            assert!(answer.err.contains(part), "{part} is not in: {}", answer.err);
+        }
+        answer.refused(1, "cannot be decoded");
+        for made in ["sides", "pitch", "runs"] {
+            assert!(!dir.path().join(made).exists(), "{made}");
+        }
+    };
+    for part in ["pictures", "held-pictures"] {
+        pictures(&dir.path().join(part), 6);
+    }
+    damage(&dir.path().join("held-pictures/right/4.png"));
+    let config = dir.path().join("sides.toml");
+    write(
+        &config,
+        "task = \"image-classification\"\nmodel = \"small-cnn\"\noutput = \"sides\"\n\
+         [data]\ntrain = \"pictures\"\ntest = 0\nvalid = 0\n[training]\nmax_steps = 2\n",
+    );
+    for (key, split) in [("data.test", "test"), ("data.valid", "validation")] {
+        let own = format!("{key}=held-pictures");
+        let said = format!("the {split} data cannot be used: example 10 (");
+        refused(&config, &["--set", &own], &[&said, "right/4.png", "PNG image"]);
+    }
+
+    for part in ["sounds", "held-sounds"] {
+        sounds(&dir.path().join(part), 6);
+    }
+    damage(&dir.path().join("held-sounds/low/2.wav"));
+    let config = dir.path().join("pitch.toml");
+    write(
+        &config,
+        "task = \"audio-classification\"\nmodel = \"statistics-linear\"\noutput = \"pitch\"\n\
+         [data]\ntrain = \"sounds\"\ntest = \"held-sounds\"\nvalid = 0\n[training]\nmax_steps = 2\n",
+    );
+    refused(&config, &[], &["the test data cannot be used", "low/2.wav", "WAV audio"]);
+}
+
+/// 600 words and signs, all of one side.
+fn document(sour: bool) -> String {
+    ["stale, burnt and cold ", "crisp, tasty and warm "][usize::from(!sour)].repeat(120)
+}
+
+#[test]
+fn long_texts_of_the_test_part_are_cut_as_in_the_training() {
+    let (dir, config) = reviews_run("max_steps = 150");
+    let test = dir.path().join("test.csv");
+    let rows = format!("1,\"{}\",1\n2,\"{}\",5\n3,tasty,5\n", document(true), document(false));
+    write(&test, format!("id,review,stars\n{rows}"));
+    let more = ["--set", "data.test=test.csv"];
+    let answer = andiron(&[&["train", text(&config)][..], &more].concat()).good();
+    assert!(answer.err.contains("over the model's length are cut to it"), "{}", answer.err);
+    let report = answer.lines().remove(0);
+    assert_eq!((report["examples"].as_u64(), accuracy(&report)), (Some(3), 1.0));
+    let bundle = dir.path().join("mine");
+    assert_eq!(card(&bundle)["metrics"]["accuracy"], report["scores"]["accuracy"]);
+
+    // Measured later as the test part of the configuration, it is the same.
+    let own = dir.path().join("own.toml");
+    let settings = fs::read_to_string(&config).unwrap();
+    write(&own, settings.replace("[data]\n", "[data]\ntest = \"test.csv\"\n"));
+    let again = andiron(&["evaluate", text(&bundle), "--config", text(&own)]).good();
+    assert_eq!(again.lines()[0], report);
+    assert!(again.err.contains("are cut to it"), "{}", again.err);
+    // A table of anyone's is not cut unasked, and the row is named.
+    let columns = ["--columns", "text=review,label=stars"];
+    let plain = andiron(&[&["evaluate", text(&bundle), text(&test)][..], &columns].concat());
+    assert!(plain.err.contains("test.csv, line 2)"), "{}", plain.err);
+    plain.refused(1, "which is over the limit of 512");
+
+    // Files of texts are cut like rows of texts.
+    for (label, sour) in [("1", true), ("5", false)] {
+        write(&dir.path().join(format!("texts/{label}/long.txt")), document(sour));
+    }
+    let more = ["--set", "data.test=texts", "--set", "training.seed=8", "--fresh"];
+    let report = train(&config, &more);
+    assert_eq!((report["examples"].as_u64(), accuracy(&report)), (Some(2), 1.0));
+}
+
+#[test]
+fn what_cannot_be_measured_is_trained_and_saved_all_the_same() {
+    let (dir, config) = reviews_run("max_steps = 20");
+    let test = dir.path().join("test.csv");
+    write(&test, "review,stars\ntasty,5\n  ,1\nstale,1\n");
+    let args = ["train", text(&config), "--set", "data.test=test.csv"];
+    let answer = andiron(&args);
+    assert_eq!(answer.out, "");
+    assert!(answer.err.contains("test.csv, line 3): the text is empty"), "{}", answer.err);
+    let bundle = dir.path().join("mine");
+    let said = format!("trained and saved in {}, but could not be measured: ", bundle.display());
+    answer.refused(1, &said);
+    assert_eq!(card(&bundle)["metrics"], json!({}));
+    assert_eq!(card(&bundle)["data"][0]["examples"]["test"], 3);
+    let run = names(&dir.path().join("runs/mine"));
+    assert_eq!(run, ["checkpoint", "log.jsonl", "run.json"]);
+    let answer = andiron_with(&["predict", text(&bundle), "-"], "{\"text\": \"tasty\"}\n").good();
+    assert_eq!(answer.lines()[0]["label"], "5");
+
+    // With the row mended, the same command measures the finished run.
+    write(&test, "review,stars\ntasty,5\nburnt,1\nstale,1\n");
+    let report = train(&config, &args[2..]);
+    assert_eq!(card(&bundle)["metrics"]["accuracy"], report["scores"]["accuracy"]);
+}
+
+#[test]
+fn sizes_without_measure_train_on_everything() {
+    let (_dir, config) = reviews_run("max_steps = 2");
+    let huge = ["training.batch_size=9223372036854775807", "training.accumulate=3"];
+    let report = train(&config, &["--set", huge[0], "--set", huge[1]]);
+    assert_eq!(report["examples"], 24);
 }
 
 #[test]

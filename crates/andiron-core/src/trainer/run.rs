@@ -121,8 +121,7 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
             // The next batches are made on another thread while this one is learnt.
             let (send, receive) = sync_channel(2);
             let seed = mix(settings.seed, &[ORDER]);
-            let (window, batch_size) =
-                (settings.batch_size * settings.accumulate, settings.batch_size);
+            let (window, batch_size) = (settings.window(), settings.batch_size);
             scope.spawn(move || {
                 let mut order = Order::new(seed, train.len(), window);
                 for step in first..settings.max_steps {
@@ -146,7 +145,7 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
         display: &Display,
     ) -> Result<C::Model, TrainError> {
         let settings = self.trainer.config.clone();
-        let window = settings.batch_size * settings.accumulate;
+        let window = settings.window();
         let sizes = Order::new(0, examples, window);
         for step in self.reached.steps..settings.max_steps {
             let left = examples - (step % sizes.steps_per_epoch()) * window;
@@ -289,7 +288,7 @@ pub(crate) fn mean_loss<T: Solve<M>, M>(
 ) -> Result<f64, DataError> {
     let (mut total, mut terms) = (0.0, 0);
     for start in (0..data.len()).step_by(batch_size) {
-        let end = data.len().min(start + batch_size);
+        let end = data.len().min(start.saturating_add(batch_size));
         let examples = (start..end).map(|index| data.get(index)).collect::<Result<Vec<_>, _>>()?;
         let Loss { mean, count } = task.learn(model, task.batch(&examples, device)?);
         total += mean.into_scalar::<f64>() * count as f64;

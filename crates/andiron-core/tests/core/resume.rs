@@ -439,20 +439,66 @@ fn settings_that_cannot_be_used_are_refused() {
         weight_decay,
     };
     type Change = Box<dyn Fn(&mut TrainingConfig)>;
-    let changes: [(&str, Change); 9] = [
-        ("learning_rate", Box::new(|c| c.learning_rate = 0.0)),
-        ("learning_rate", Box::new(|c| c.learning_rate = f64::NAN)),
-        ("clip_norm", Box::new(|c| c.clip_norm = Some(-1.0))),
-        ("schedule.floor", Box::new(|c| c.schedule = Schedule::Linear { floor: 1.5 })),
-        ("optimizer.beta_1", Box::new(move |c| c.optimizer = adamw(1.0, 0.9, 1e-8, 0.0))),
-        ("optimizer.beta_2", Box::new(move |c| c.optimizer = adamw(0.9, -0.1, 1e-8, 0.0))),
-        ("optimizer.epsilon", Box::new(move |c| c.optimizer = adamw(0.9, 0.9, 0.0, 0.0))),
-        ("optimizer.weight_decay", Box::new(move |c| c.optimizer = adamw(0.9, 0.9, 1e-8, -1.0))),
-        ("optimizer.momentum", Box::new(|c| c.optimizer = OptimizerConfig::sgd(1.0))),
+    let changes: [(&str, &str, Change); 11] = [
+        (
+            "learning_rate",
+            "must be greater than 0 and at most 1000, but is 0",
+            Box::new(|c| c.learning_rate = 0.0),
+        ),
+        (
+            "learning_rate",
+            "must be greater than 0 and at most 1000, but is NaN",
+            Box::new(|c| c.learning_rate = f64::NAN),
+        ),
+        (
+            "clip_norm",
+            "must be finite and greater than 0, but is -1",
+            Box::new(|c| c.clip_norm = Some(-1.0)),
+        ),
+        (
+            "clip_norm",
+            "must be finite and greater than 0, but is -1e-300",
+            Box::new(|c| c.clip_norm = Some(-1e-300)),
+        ),
+        (
+            "learning_rate",
+            "must lie in 2.2250738585072014e-308..=1000, but is 1e-310",
+            Box::new(|c| c.learning_rate = 1e-310),
+        ),
+        (
+            "schedule.floor",
+            "must lie in 0..=1, but is 1.5",
+            Box::new(|c| c.schedule = Schedule::Linear { floor: 1.5 }),
+        ),
+        (
+            "optimizer.beta_1",
+            "must lie in 0..=0.999",
+            Box::new(move |c| c.optimizer = adamw(1.0, 0.9, 1e-8, 0.0)),
+        ),
+        (
+            "optimizer.beta_2",
+            "must lie in 0..=0.999",
+            Box::new(move |c| c.optimizer = adamw(0.9, -0.1, 1e-8, 0.0)),
+        ),
+        (
+            "optimizer.epsilon",
+            "must be greater than 0 and at most 1, but is 0",
+            Box::new(move |c| c.optimizer = adamw(0.9, 0.9, 0.0, 0.0)),
+        ),
+        (
+            "optimizer.weight_decay",
+            "must lie in 0..=1000, but is -1",
+            Box::new(move |c| c.optimizer = adamw(0.9, 0.9, 1e-8, -1.0)),
+        ),
+        (
+            "optimizer.momentum",
+            "must lie in 0..=0.999",
+            Box::new(|c| c.optimizer = OptimizerConfig::sgd(1.0)),
+        ),
     ];
-    for (field, change) in changes {
+    for (field, wanted, change) in changes {
         let text = refused(&change);
-        assert!(text.starts_with(&format!("{field} must lie in")), "{text}");
+        assert!(text.starts_with(&format!("{field} {wanted}")), "{text}");
     }
 }
 

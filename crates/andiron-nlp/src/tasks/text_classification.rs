@@ -120,6 +120,7 @@ impl OnePass for TextClassification {
 
 impl Registered for TextClassification {
     const MEDIA: Option<&'static str> = None;
+    const CUT: Option<fn(Text) -> Text> = Some(Text::truncated);
 
     fn models() -> &'static [ModelEntry<Self>] {
         TEXT_CLASSIFIERS
