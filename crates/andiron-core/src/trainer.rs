@@ -16,6 +16,8 @@ mod schedule;
 pub use gradients::{global_norm, scale};
 pub use optimizer::OptimizerConfig;
 pub use progress::Progress;
+#[cfg(feature = "testing")]
+pub(crate) use run::mean_loss;
 pub use schedule::Schedule;
 
 use crate::{

@@ -18,7 +18,7 @@ fn breaks(fault: Fault, laws: &[Law], text: &str) {
     let Outcome::Broken(how) = report.outcome(laws[0]) else { panic!("{report}") };
     assert!(how.contains(text), "{fault:?} shows as: {how}");
     assert!(report.to_string().contains(&format!("BROKEN   {:?}: {how}", laws[0])));
-    assert_eq!(report.counts(), (11 - laws.len(), 0, laws.len()));
+    assert_eq!(report.counts(), (12 - laws.len(), 0, laws.len()));
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn an_honest_model_keeps_all_laws() {
     let contract =
         Contract::new(toy::tokens(Fault::None), PooledConfig::new(Fault::None), toy::examples());
     let report = contract.check();
-    assert_eq!(report.counts(), (11, 0, 0));
+    assert_eq!(report.counts(), (12, 0, 0));
     assert_eq!((report.task, report.architecture), ("toy-tokens", "toy-pooled"));
 }
 
@@ -37,11 +37,11 @@ fn a_declared_law_is_counted_and_not_tried() {
     let report = Contract::new(toy::tokens(fault), PooledConfig::new(fault), toy::examples())
         .without(Law::Backends, "there is one backend only")
         .report();
-    assert_eq!(report.counts(), (10, 1, 0));
+    assert_eq!(report.counts(), (11, 1, 0));
     let declared = Outcome::Declared("there is one backend only".to_owned());
     assert_eq!(report.outcome(Law::Backends), &declared);
     let text = report.to_string();
-    assert!(text.contains("10 laws hold, 1 have no meaning here, 0 are broken"), "{text}");
+    assert!(text.contains("11 laws hold, 1 have no meaning here, 0 are broken"), "{text}");
     assert!(text.contains("no sense Backends: there is one backend only"), "{text}");
 }
 
@@ -57,7 +57,7 @@ fn too_few_examples_are_refused() {
     let few = toy::examples()[..3].to_vec();
     let report =
         Contract::new(toy::tokens(Fault::None), PooledConfig::new(Fault::None), few).report();
-    assert_eq!(report.counts(), (0, 0, 11));
+    assert_eq!(report.counts(), (0, 0, 12));
     let wanted = Outcome::Broken("3 examples are too few: 4 are needed".to_owned());
     assert_eq!(report.outcome(Law::Overfit), &wanted);
 }
@@ -142,12 +142,46 @@ fn a_network_without_trainable_parameters() {
     let wanted = Outcome::Broken("the loss depends on no parameter that is trained".to_owned());
     assert_eq!(report.outcome(Law::Gradients), &wanted, "{report}");
     let broken: Vec<Law> = report.broken().iter().map(|(law, _)| *law).collect();
-    assert_eq!(broken, [Law::Gradients, Law::Overfit, Law::SeededRuns], "{report}");
+    assert_eq!(broken, [Law::Gradients, Law::Overfit, Law::Answers, Law::SeededRuns], "{report}");
 }
 
 #[test]
 fn a_network_that_learns_next_to_nothing() {
-    breaks(Fault::Blind, &[Law::Overfit], "after 150 steps on one batch the loss fell from 1.");
+    let text = "after 150 steps on one batch the loss fell from 1.";
+    breaks(Fault::Blind, &[Law::Overfit, Law::Answers], text);
+}
+
+#[test]
+fn a_network_that_answers_nothing() {
+    let text = "every example gets the answer {\"label\":\"loud\"";
+    breaks(Fault::ConstantAnswer, &[Law::Answers], text);
+}
+
+#[test]
+fn one_answer_for_all_can_be_declared() {
+    let fault = Fault::ConstantAnswer;
+    let report = Contract::new(toy::tokens(fault), PooledConfig::new(fault), toy::examples())
+        .without(Law::Answers, "it says the same of everything")
+        .report();
+    assert_eq!(report.counts(), (11, 1, 0));
+}
+
+#[test]
+fn numbers_that_are_not_finite() {
+    // All laws but those that ask for no answer and no loss outside training.
+    let laws: Vec<Law> = Law::ALL
+        .into_iter()
+        .filter(|law| !matches!(law, Law::Gradients | Law::SeededRuns))
+        .collect();
+    breaks(Fault::NanInInference, &laws, "input 0 got an answer in which .score");
+    let report = report(Fault::NanInInference);
+    let Outcome::Broken(how) = report.outcome(Law::Overfit) else { panic!("{report}") };
+    assert!(how.ends_with("but outside training it is NaN"), "{how}");
+}
+
+#[test]
+fn a_network_that_is_another_outside_training() {
+    breaks(Fault::TurnedInInference, &[Law::Overfit], ", but outside training it is ");
 }
 
 #[test]
