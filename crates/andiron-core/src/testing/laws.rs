@@ -2,7 +2,7 @@
 
 use super::{
     Contract, Law,
-    compare::{difference, form},
+    compare::{Form, difference},
     finite::not_finite,
     unreached::unreached,
 };
@@ -105,15 +105,16 @@ where
     fn output_shape(&self) -> Result<(), String> {
         let predictor = self.predictor()?;
         let inputs = self.inputs();
-        let mut forms = Vec::new();
+        let mut form = Form::Absent;
         for size in [1, 2, inputs.len()] {
-            let answers = predict(&predictor, &inputs[..size])?;
-            forms.extend(answers.iter().map(form));
+            for answer in &predict(&predictor, &inputs[..size])? {
+                let other = Form::of(answer);
+                form = form
+                    .with(&other)
+                    .ok_or_else(|| format!("answers differ in form: {form} and {other}"))?;
+            }
         }
-        match forms.iter().find(|form| **form != forms[0]) {
-            Some(other) => Err(format!("answers differ in form: {} and {other}", forms[0])),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn one_by_one(&self) -> Result<(), String> {

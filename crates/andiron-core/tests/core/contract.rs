@@ -97,6 +97,20 @@ fn answers_of_another_form() {
 }
 
 #[test]
+fn lists_that_may_be_empty_are_of_one_form() {
+    let fault = Fault::MayBeEmpty;
+    let report =
+        Contract::new(toy::tokens(fault), PooledConfig::new(fault), toy::examples()).report();
+    assert_eq!(report.counts(), (12, 0, 0), "{report}");
+}
+
+#[test]
+fn lists_with_elements_of_two_forms() {
+    let text = "answers differ in form: {label:text,large:[number";
+    breaks(Fault::MixedList, &[Law::OutputShape], text);
+}
+
+#[test]
 fn rows_that_see_each_other() {
     breaks(Fault::MixesRows, &[Law::OneByOne], "alone and in the batch: .");
 }

@@ -54,6 +54,10 @@ pub(crate) enum Fault {
     LosesAnswers,
     /// An answer lacks a score if it is not alone.
     ChangesForm,
+    /// None: the answers have a list that may be empty, and a number that may be absent.
+    MayBeEmpty,
+    /// The same, but the list holds a text behind its numbers.
+    MixedList,
     /// A number is made while the weights are drawn, and saved nowhere.
     UnsavedState,
     /// The network remembers what it saw last on this thread.
@@ -132,6 +136,7 @@ impl Task for Tokens {
 pub(crate) enum Answer {
     Whole(Choice),
     Half { label: String },
+    Listed { label: String, score: f32, large: Vec<serde_json::Value>, largest: Option<u16> },
 }
 
 impl OnePass for Tokens {
@@ -167,9 +172,26 @@ impl OnePass for Tokens {
             Fault::ChangesForm if inputs.len() == 2 && short => {
                 answers[1] = Answer::Half { label: "quiet".to_owned() }
             }
+            Fault::MayBeEmpty | Fault::MixedList => {
+                let pairs = answers.into_iter().zip(inputs);
+                answers = pairs.map(|(answer, input)| self.listed(answer, input)).collect();
+            }
             _ => {}
         }
         answers
+    }
+}
+
+impl Tokens {
+    /// The same answer with the large tokens of the input.
+    fn listed(&self, answer: Answer, input: &[u16]) -> Answer {
+        let Answer::Whole(Choice { label, score, .. }) = answer else { return answer };
+        let large = || input.iter().copied().filter(|token| *token > 7);
+        let mut list: Vec<serde_json::Value> = large().map(Into::into).collect();
+        if self.fault == Fault::MixedList && !list.is_empty() {
+            list.push("that was all".into());
+        }
+        Answer::Listed { label, score, large: list, largest: large().max() }
     }
 }
 
