@@ -69,7 +69,7 @@ pub struct Fitted<T: Task> {
 pub struct Step {
     /// The step, counted from 0.
     pub step: usize,
-    /// Mean loss over the step's terms, before the update.
+    /// Mean loss over the step's terms, by their weights, before the update.
     pub loss: f64,
     /// How many terms (examples, tokens, frames) it is the mean of.
     pub terms: usize,
@@ -90,7 +90,8 @@ pub struct TrainingConfig {
     /// Examples in one forward pass; 1 or more.
     #[config(default = 32)]
     pub batch_size: usize,
-    /// Forward passes for one update; 1 or more. The gradient is the mean over all their terms.
+    /// Forward passes for one update; 1 or more. The gradient is the mean over all their terms,
+    /// by their weights.
     #[config(default = 1)]
     pub accumulate: usize,
     /// The update rule.
