@@ -179,7 +179,8 @@ impl Interrupt {
 ///
 /// With a folder, each step is logged to `log.jsonl` and checkpoints are written; the same run
 /// started again on the same folder goes on from the last checkpoint, and ends with the same
-/// weights and the same log, bit for bit on the CPU, as if it had never stopped.
+/// weights and the same log, bit for bit on the CPU, as if it had never stopped. The same run starts
+/// from the same weights: another network on the folder of a run is refused.
 #[derive(Debug, Clone)]
 pub struct GradientTrainer {
     /// The settings.

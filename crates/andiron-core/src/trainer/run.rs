@@ -34,7 +34,6 @@ struct Run<'a, T: Solve<C::Model>, C: ModelConfig> {
     config: C,
     valid: &'a dyn Dataset<ExampleOf<T>>,
     plain: Device,
-    identity: Identity,
     folder: Option<RunFolder>,
     optimizer: ModuleOptimizer,
     best: Option<C::Model>,
@@ -61,13 +60,13 @@ where
     let plain = device.clone().without_autodiff();
     let mut network =
         Network { model: init::with_stable_ids(network.model), config: network.config };
-    let identity =
-        Identity::of(&trainer.config, &task, &network.config, (train.len(), valid.len()));
     let mut optimizer = trainer.config.optimizer.build(&init::parameters(&network.model));
     let (mut best, mut reached, mut log, mut folder) = (None, Reached::default(), Vec::new(), None);
     if let Some(root) = &trainer.folder {
+        let examples = (train.len(), valid.len());
+        let identity = Identity::of(&trainer.config, &task, &network, examples);
         let (opened, resumed) =
-            RunFolder::open(root, &identity, &network.config, optimizer.clone(), &plain)?;
+            RunFolder::open(root, identity, &network.config, optimizer.clone(), &plain)?;
         folder = Some(opened);
         if let Some(resumed) = resumed {
             (network, optimizer, best, log) =
@@ -82,19 +81,8 @@ where
         }
     }
     let Network { config, model } = network;
-    let mut run = Run {
-        trainer,
-        task: &task,
-        config,
-        valid,
-        plain,
-        identity,
-        folder,
-        optimizer,
-        best,
-        reached,
-        log,
-    };
+    let mut run =
+        Run { trainer, task: &task, config, valid, plain, folder, optimizer, best, reached, log };
     let model = if run.reached.finished { model } else { run.steps(model.train(), train)? };
     let kept = match run.best.take() {
         Some(best) if trainer.config.keep_best => best,
@@ -260,7 +248,7 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
     fn save(&self, model: &C::Model) -> Result<(), TrainError> {
         let Some(folder) = &self.folder else { return Ok(()) };
         let network = Network { config: self.config.clone(), model: model.valid() };
-        folder.save(&self.reached, &self.identity, &network, self.best.as_ref(), &self.optimizer)
+        folder.save(&self.reached, &network, self.best.as_ref(), &self.optimizer)
     }
 }
 
