@@ -5,6 +5,7 @@ use andiron_core::{
     Labels,
     testing::{Contract, ContractReport, Law, Outcome},
 };
+use std::process::Command;
 
 fn report(fault: Fault) -> ContractReport {
     Contract::new(toy::tokens(fault), PooledConfig::new(fault), toy::examples()).report()
@@ -207,6 +208,26 @@ fn a_state_that_is_not_saved() {
 fn a_loss_that_forgets_the_seed() {
     let text = "two runs with one seed gave different weights";
     breaks(Fault::DrawsInLoss, &[Law::SeededRuns], text);
+}
+
+/// Set for a process in which one test runs alone.
+const ALONE: &str = "ANDIRON_TEST_ALONE";
+
+#[test]
+fn a_loss_that_seeds_what_it_draws_from() {
+    // Its draws are the same each time unless somebody else draws, as the other tests of this
+    // process do: so it is tried in a process of its own.
+    if std::env::var_os(ALONE).is_some() {
+        let text = "another thread that trains and draws changed the weights";
+        return breaks(Fault::SeedsInLoss, &[Law::SeededRuns], text);
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "contract::a_loss_that_seeds_what_it_draws_from"])
+        .env(ALONE, "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }
 
 #[test]

@@ -20,6 +20,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread::ThreadId,
+    time::Duration,
 };
 
 /// What is wrong with a planted model or task.
@@ -44,6 +45,8 @@ pub(crate) enum Fault {
     CountsPadding,
     /// The loss draws from burn's generator, which no one seeds.
     DrawsInLoss,
+    /// The loss draws from burn's generator, and seeds it with a constant before.
+    SeedsInLoss,
     /// The forward pass draws from burn's generator.
     DrawsInForward,
     /// The configuration's width is not written to JSON.
@@ -150,7 +153,12 @@ impl OnePass for Tokens {
 
     fn loss(&self, output: Tensor<2>, truth: Tensor<1, Int>) -> Loss {
         let output = match self.fault {
-            Fault::DrawsInLoss => {
+            Fault::DrawsInLoss | Fault::SeedsInLoss => {
+                if self.fault == Fault::SeedsInLoss {
+                    Device::flex().seed(5);
+                    // Another thread that draws gets its turn before the next line does.
+                    std::thread::sleep(Duration::from_millis(1));
+                }
                 let noise = Distribution::Normal(0.0, 0.01);
                 output.clone() + output.random_like(noise)
             }
