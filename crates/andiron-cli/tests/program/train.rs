@@ -63,6 +63,40 @@ fn a_table_with_columns_of_its_own() {
 }
 
 #[test]
+fn progress_is_plain_lines_where_there_is_no_terminal() {
+    let (_dir, config) = reviews_run("max_steps = 45\neval_every = 15");
+    let answer = andiron(&["train", text(&config)]).good();
+    assert!(!answer.err.contains(['\r', '\u{1b}']), "{:?}", answer.err);
+    let lines: Vec<&str> = answer.err.lines().filter(|line| line.starts_with("step ")).collect();
+    // About twenty, so one for every second step; one for every measurement, and for the last.
+    let mut shown: Vec<usize> = (1..=45).filter(|step| step % 2 == 0).collect();
+    shown.extend([15, 45]);
+    shown.sort_unstable();
+    assert_eq!(lines.len(), shown.len(), "{}", answer.err);
+    let number = |text: &str, decimals: usize| {
+        let (_, after) = text.split_once('.').unwrap_or_else(|| panic!("no fraction: {text}"));
+        assert_eq!(after.len(), decimals, "{text}");
+        text.parse::<f64>().unwrap_or_else(|_| panic!("no number: {text}"))
+    };
+    for (line, step) in lines.iter().zip(shown) {
+        let rest = line.strip_prefix(&format!("step {step}/45: loss ")).expect(line);
+        let parts: Vec<&str> = rest.split(", ").collect();
+        let pace = parts[parts.len() - 1].strip_suffix(" steps/s").expect(line);
+        assert!(number(parts[0], 4) > 0.0 && number(pace, 1) > 0.0, "{line}");
+        match [15, 30, 45].contains(&step) {
+            true => {
+                let loss = parts[1].strip_prefix("validation loss ").expect(line);
+                assert!(number(loss, 4) > 0.0 && parts.len() == 3, "{line}");
+            }
+            false => assert_eq!(parts.len(), 2, "{line}"),
+        }
+    }
+    // A run that is finished has no step to show.
+    let again = andiron(&["train", text(&config)]).good();
+    assert!(!again.err.lines().any(|line| line.starts_with("step ")), "{}", again.err);
+}
+
+#[test]
 fn a_folder_of_pictures() {
     let dir = tempfile::tempdir().unwrap();
     pictures(&dir.path().join("pictures"), 25);
