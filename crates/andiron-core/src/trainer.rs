@@ -60,7 +60,8 @@ pub struct Fitted<T: Task> {
     pub predictor: Predictor<T>,
     /// One entry a step, in order.
     pub log: Vec<Step>,
-    /// The step whose weights were kept, counted from 0; none if there was no validation data.
+    /// The step whose weights were kept as the best, counted from 0; none if there was no validation
+    /// data, or if those of the last step were kept for [`TrainingConfig::keep_best`] is off.
     pub best_step: Option<usize>,
 }
 

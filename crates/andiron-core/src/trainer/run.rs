@@ -90,7 +90,11 @@ where
     };
     let Run { config, log, reached, plain, .. } = run;
     let predictor = Predictor::new(task.clone(), Network { config, model: kept }, &plain);
-    Ok(Fitted { predictor, log, best_step: reached.best.map(|best| best.step) })
+    Ok(Fitted {
+        predictor,
+        log,
+        best_step: reached.best.filter(|_| trainer.config.keep_best).map(|best| best.step),
+    })
 }
 
 impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
