@@ -280,11 +280,16 @@ fn labels_that_the_model_does_not_know_are_named() {
 fn what_stands_at_the_output_is_not_lost() {
     let (dir, config) = reviews_run("max_steps = 3");
     write(&dir.path().join("mine/thesis.tex"), "years of work");
-    andiron(&["train", text(&config)]).refused(1, "mine exists and is no bundle");
+    andiron(&["train", text(&config)]).refused(1, "mine exists and belongs to no bundle");
     assert_eq!(names(&dir.path().join("mine")), ["thesis.tex"]);
     assert!(!dir.path().join("runs").exists());
     fs::remove_dir_all(dir.path().join("mine")).unwrap();
     train(&config, &[]);
+    // Before the training, too, if it lies beside a bundle.
+    write(&dir.path().join("mine/thesis.tex"), "years of work");
+    let args = ["train", text(&config), "--set", "training.seed=8", "--fresh"];
+    andiron(&args).refused(1, "mine/thesis.tex exists and belongs to no bundle");
+    fs::remove_file(dir.path().join("mine/thesis.tex")).unwrap();
     // A bundle is replaced by the next one.
     let before = card(&dir.path().join("mine"));
     train(&config, &["--set", "training.seed=8", "--fresh"]);
