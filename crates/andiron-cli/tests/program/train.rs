@@ -228,7 +228,7 @@ fn data_that_cannot_be_learnt_from_is_named() {
     let rows = |label: &str| (0..30).map(|n| format!("{n},t{n},{label}\n")).collect::<String>();
     refused((head.to_owned() + &rows("5")).as_bytes(), "all 21 examples have the label \"5\"");
     let few = head.to_owned() + "1,a,5\n2,b,1\n";
-    refused(few.as_bytes(), "the share for validation needs at least 1 examples");
+    refused(few.as_bytes(), "a stratified split needs at least 3 examples, but there are 2");
     fs::remove_file(&data).unwrap();
     andiron(&["train", text(&config)]).refused(1, "reviews.csv: No such file");
 
