@@ -62,19 +62,12 @@ impl Parts {
             (Split::Random, None) => split(train.len(), fractions, config.seed)?,
             (_, None) => split_stratified(&train.labels()?, fractions, config.seed)?,
         };
-        let shared = |own: Records, chosen: &[usize], share: f64, what| {
-            if share == 0.0 {
-                return Ok(own);
-            }
-            let part = train.select(chosen);
-            if part.is_empty() {
-                return Err(DataError::TooFew { what, least: 1, got: 0 });
-            }
-            Ok(part)
+        let shared = |own: Records, chosen: &[usize], share: f64| {
+            if share == 0.0 { own } else { train.select(chosen) }
         };
         let parts = Self {
-            valid: shared(valid, &indices.1, valid_share, "the share for validation")?,
-            test: shared(test, &indices.2, test_share, "the share for the test")?.cut(),
+            valid: shared(valid, &indices.1, valid_share),
+            test: shared(test, &indices.2, test_share).cut(),
             train: train.select(&indices.0),
             left_out,
         };

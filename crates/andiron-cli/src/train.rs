@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Train, device: &Device) -> Result<u8, CliError> {
         return Err(TrainError::UnknownArchitecture { got, known }.into());
     }
     let (output, folder) = (config.output(), config.run_folder());
-    check_free(&output)?;
+    bundle::check_free(&output)?;
     let parts = Parts::read(&config.data, config.base(), task.media)?;
     let training = config.training(parts.train.len())?;
     let hashes = hashes(&parts)?;
@@ -123,15 +123,6 @@ fn as_argument(error: BundleError, config: &RunConfig) -> CliError {
         }
         error => error.into(),
     }
-}
-
-/// Refuses an output folder before the training that saving would refuse after it.
-fn check_free(output: &Path) -> Result<(), CliError> {
-    let occupied = fs::read_dir(output).is_ok_and(|mut entries| entries.next().is_some());
-    if output.is_file() || (occupied && !output.join(bundle::DESCRIPTION).is_file()) {
-        return Err(BundleError::Occupied { path: output.into() }.into());
-    }
-    Ok(())
 }
 
 /// SHA-256 over examples, in order.

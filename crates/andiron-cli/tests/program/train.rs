@@ -63,6 +63,40 @@ fn a_table_with_columns_of_its_own() {
 }
 
 #[test]
+fn progress_is_plain_lines_where_there_is_no_terminal() {
+    let (_dir, config) = reviews_run("max_steps = 45\neval_every = 15");
+    let answer = andiron(&["train", text(&config)]).good();
+    assert!(!answer.err.contains(['\r', '\u{1b}']), "{:?}", answer.err);
+    let lines: Vec<&str> = answer.err.lines().filter(|line| line.starts_with("step ")).collect();
+    // About twenty, so one for every second step; one for every measurement, and for the last.
+    let mut shown: Vec<usize> = (1..=45).filter(|step| step % 2 == 0).collect();
+    shown.extend([15, 45]);
+    shown.sort_unstable();
+    assert_eq!(lines.len(), shown.len(), "{}", answer.err);
+    let number = |text: &str, decimals: usize| {
+        let (_, after) = text.split_once('.').unwrap_or_else(|| panic!("no fraction: {text}"));
+        assert_eq!(after.len(), decimals, "{text}");
+        text.parse::<f64>().unwrap_or_else(|_| panic!("no number: {text}"))
+    };
+    for (line, step) in lines.iter().zip(shown) {
+        let rest = line.strip_prefix(&format!("step {step}/45: loss ")).expect(line);
+        let parts: Vec<&str> = rest.split(", ").collect();
+        let pace = parts[parts.len() - 1].strip_suffix(" steps/s").expect(line);
+        assert!(number(parts[0], 4) > 0.0 && number(pace, 1) > 0.0, "{line}");
+        match [15, 30, 45].contains(&step) {
+            true => {
+                let loss = parts[1].strip_prefix("validation loss ").expect(line);
+                assert!(number(loss, 4) > 0.0 && parts.len() == 3, "{line}");
+            }
+            false => assert_eq!(parts.len(), 2, "{line}"),
+        }
+    }
+    // A run that is finished has no step to show.
+    let again = andiron(&["train", text(&config)]).good();
+    assert!(!again.err.lines().any(|line| line.starts_with("step ")), "{}", again.err);
+}
+
+#[test]
 fn a_folder_of_pictures() {
     let dir = tempfile::tempdir().unwrap();
     pictures(&dir.path().join("pictures"), 25);
@@ -197,7 +231,7 @@ fn data_that_cannot_be_learnt_from_is_named() {
     let rows = |label: &str| (0..30).map(|n| format!("{n},t{n},{label}\n")).collect::<String>();
     refused((head.to_owned() + &rows("5")).as_bytes(), "all 21 examples have the label \"5\"");
     let few = head.to_owned() + "1,a,5\n2,b,1\n";
-    refused(few.as_bytes(), "the share for validation needs at least 1 examples");
+    refused(few.as_bytes(), "a stratified split needs at least 3 examples, but there are 2");
     fs::remove_file(&data).unwrap();
     andiron(&["train", text(&config)]).refused(1, "reviews.csv: No such file");
 
@@ -370,11 +404,16 @@ fn labels_that_the_model_does_not_know_are_named() {
 fn what_stands_at_the_output_is_not_lost() {
     let (dir, config) = reviews_run("max_steps = 3");
     write(&dir.path().join("mine/thesis.tex"), "years of work");
-    andiron(&["train", text(&config)]).refused(1, "mine exists and is no bundle");
+    andiron(&["train", text(&config)]).refused(1, "mine exists and belongs to no bundle");
     assert_eq!(names(&dir.path().join("mine")), ["thesis.tex"]);
     assert!(!dir.path().join("runs").exists());
     fs::remove_dir_all(dir.path().join("mine")).unwrap();
     train(&config, &[]);
+    // Before the training, too, if it lies beside a bundle.
+    write(&dir.path().join("mine/thesis.tex"), "years of work");
+    let args = ["train", text(&config), "--set", "training.seed=8", "--fresh"];
+    andiron(&args).refused(1, "mine/thesis.tex exists and belongs to no bundle");
+    fs::remove_file(dir.path().join("mine/thesis.tex")).unwrap();
     // A bundle is replaced by the next one.
     let before = card(&dir.path().join("mine"));
     train(&config, &["--set", "training.seed=8", "--fresh"]);

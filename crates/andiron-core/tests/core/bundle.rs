@@ -484,6 +484,36 @@ fn a_folder_that_holds_something_else_is_left_alone() {
 }
 
 #[test]
+fn a_bundle_with_other_files_beside_it_is_left_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("model");
+    predictor(1).save(&dir).unwrap();
+    let before = bytes_of(&load(&dir).unwrap());
+    let other = dir.join("notes.txt");
+    for is_folder in [false, true] {
+        match is_folder {
+            true => fs::create_dir(&other).unwrap(),
+            false => fs::write(&other, "years of work").unwrap(),
+        }
+        let error = predictor(2).save(&dir).unwrap_err();
+        assert!(matches!(&error, BundleError::Occupied { path } if *path == other), "{error}");
+        assert!(bytes_of(&load(&dir).unwrap()) == before);
+        match is_folder {
+            true => fs::remove_dir(&other).unwrap(),
+            false => fs::remove_file(&other).unwrap(),
+        }
+    }
+    assert_eq!(names(root.path()), ["model"]);
+    // A description that cannot be read any more protects what no bundle has, and nothing else.
+    fs::write(dir.join("andiron.json"), "{\"files\"").unwrap();
+    fs::write(&other, "years of work").unwrap();
+    assert!(matches!(predictor(2).save(&dir), Err(BundleError::Occupied { .. })));
+    fs::remove_file(&other).unwrap();
+    predictor(2).save(&dir).unwrap();
+    assert!(bytes_of(&load(&dir).unwrap()) == bytes_of(&predictor(2)));
+}
+
+#[test]
 fn empty_and_new_folders_and_older_bundles_are_filled() {
     let root = tempfile::tempdir().unwrap();
     let empty = root.path().join("empty");
