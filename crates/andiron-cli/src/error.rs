@@ -118,7 +118,8 @@ impl CliError {
             | Self::Argument { .. }
             | Self::Config { .. }
             | Self::Device(_)
-            | Self::Setting(_) => USAGE,
+            | Self::Setting(_)
+            | Self::Data(DataError::Config(_)) => USAGE,
             Self::Train(TrainError::Interrupted { .. }) => INTERRUPTED,
             Self::Train(
                 TrainError::Config(_)
