@@ -31,21 +31,20 @@ const HELD_OUT: Fractions = Fractions { valid: 0.1, test: 0.2 };
 
 type Parts<E> = (Vec<E>, Vec<E>, Vec<E>);
 
-/// One model's whole life, whatever its domain.
+/// One model's whole life, whatever its domain; `shown` names the test examples.
 fn story<T, C>(
     domain: &str,
-    parts: &Parts<ExampleOf<T>>,
+    (train, valid, test): &Parts<ExampleOf<T>>,
+    shown: &[String],
     training: TrainingConfig,
 ) -> Result<Report, Box<dyn Error>>
 where
     C: Recipe<T>,
     T: Registered<Target = String> + Solve<C::Model>,
     T::Prediction: AsRef<Choice>,
-    ExampleOf<T>: Clone,
 {
-    let (train, valid, test) = parts;
-    let device = andiron::device("flex")?;
     eprintln!("training {} on {} examples", C::ARCHITECTURE, train.len());
+    let device = andiron::device("flex")?;
     let started = Instant::now();
     let (task, config) = C::prepare(&Default::default(), train)?;
     let network = Network::init(config, SEED, &device)?;
@@ -58,20 +57,18 @@ where
     let predictor = Predictor::<T>::load(&folder, &device)?;
     let report = ClassifierEvaluator::default().evaluate(&predictor, test)?;
 
-    let inputs: Vec<T::Input> = test.iter().map(|example| example.input.clone()).collect();
+    let inputs: Vec<T::Input> = test.iter().map(|one| one.input.clone()).collect();
     let started = Instant::now();
     let answers = predictor.predict(&inputs)?;
     let pace = inputs.len() as f64 / started.elapsed().as_secs_f64();
-    let three =
-        test.iter().zip(&answers).step_by(test.len() / 3).take(3).map(|(example, answer)| {
-            let answer = answer.as_ref();
-            format!("{} → {} ({:.2})", example.target, answer.label, answer.score)
-        });
-    let three = three.collect::<Vec<_>>().join("; ");
-    let (name, size) = (C::ARCHITECTURE, predictor.parameters());
     let Score { value, low, high } = report.score("accuracy")?;
-    let accuracy = format!("{value:.3} [{low:.3}, {high:.3}]");
-    println!("| {domain} | {name} | {size} | {spent:.1} s | {accuracy} | {pace:.0} | {three} |");
+    print!("| {domain} | {} | {} |", C::ARCHITECTURE, predictor.parameters());
+    print!(" {spent:.1} s | {value:.3} [{low:.3}, {high:.3}] | {pace:.0} |");
+    for at in (0..test.len()).step_by(test.len().div_ceil(3)) {
+        let Choice { label, score, .. } = answers[at].as_ref();
+        print!(" {} is {}: {label} ({score:.2});", shown[at], test[at].target);
+    }
+    println!(" |");
     Ok(report)
 }
 
@@ -84,18 +81,15 @@ fn take<E: Clone>(all: &[E], indices: (Vec<usize>, Vec<usize>, Vec<usize>)) -> P
 fn main() -> Result<(), Box<dyn Error>> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/data");
     let training = |steps, rate| TrainingConfig::new(steps).with_learning_rate(rate);
-    println!(
-        "| domain | model | parameters | training | accuracy, 95 % | per s | truth → answer |"
-    );
+    println!("| domain | model | parameters | training | accuracy, 95 % | per s | three answers |");
     println!("|---|---|---|---|---|---|---|");
-
     // Tweets that differ only in capitals or punctuation stay in one part.
     let tweets = text_examples(data.join("tweets/tweets.csv"))?;
     let groups: Vec<String> = tweets.iter().map(|tweet| variant_key(&tweet.input.text)).collect();
     let tweets = take(&tweets, split_by_group(&groups, HELD_OUT, SEED)?);
-    let fast = story::<_, HashedLinearConfig>("language", &tweets, training(450, 1e-2))?;
-    let strong = story::<_, TextEncoderConfig>("language", &tweets, training(300, 1e-3))?;
-    eprintln!("{}", fast.compare(&strong)?);
+    let shown: Vec<String> = tweets.2.iter().map(|t| format!("“{}”", t.input.text)).collect();
+    let fast = story::<_, HashedLinearConfig>("language", &tweets, &shown, training(450, 1e-2))?;
+    let strong = story::<_, TextEncoderConfig>("language", &tweets, &shown, training(300, 1e-3))?;
 
     let names = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
     let [images, labels] = ["images-idx3", "labels-idx1"]
@@ -103,16 +97,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     let digits = idx_examples(images, labels, &names)?;
     let labels: Vec<&str> = digits.iter().map(|digit| digit.target.as_str()).collect();
     let digits = take(&digits, split_stratified(&labels, HELD_OUT, SEED)?);
-    story::<_, SmallCnnConfig>("vision", &digits, training(300, 3e-3))?;
-    story::<_, ResNetConfig>("vision", &digits, training(200, 3e-3))?;
+    let shown: Vec<String> = (0..digits.2.len()).map(|at| format!("digit {at}")).collect();
+    story::<_, SmallCnnConfig>("vision", &digits, &shown, training(300, 3e-3))?;
+    story::<_, ResNetConfig>("vision", &digits, &shown, training(200, 3e-3))?;
 
     // No prompt is in two parts, in whatever language.
     let open = |path: &Path| Waveform::from_file(path);
     let prompts = ClassFolder::open(data.join("prompts"), &["wav"], open)?;
-    let stems: Vec<&str> = prompts.files().iter().map(|file| file.stem.as_str()).collect();
+    let stems: Vec<String> = prompts.files().iter().map(|file| file.stem.clone()).collect();
     let split = split_by_group(&stems, HELD_OUT, SEED)?;
+    let shown: Vec<String> = split.2.iter().map(|at| stems[*at].clone()).collect();
     let prompts = take(&all(&prompts)?, split);
-    story::<_, StatisticsLinearConfig>("speech", &prompts, training(300, 1e-2))?;
-    story::<_, MelCnnConfig>("speech", &prompts, training(60, 2e-3))?;
+    story::<_, StatisticsLinearConfig>("speech", &prompts, &shown, training(300, 1e-2))?;
+    story::<_, MelCnnConfig>("speech", &prompts, &shown, training(60, 2e-3))?;
+
+    println!("\nThe three digits:");
+    for digit in digits.2.iter().step_by(digits.2.len().div_ceil(3)) {
+        print!("\n{}", digit.input.sketch());
+    }
+    println!("\nLanguage, the fast against the strong:\n{}", fast.compare(&strong)?);
     Ok(())
 }

@@ -10,16 +10,12 @@ COUNT = 40
 SEED = 7
 SHORTEST, LONGEST = 0.5, 2.5  # seconds, both within
 MOST_BYTES = 4_000_000
-# In one of the languages each of these is the recording of another name once more (correlation of
-# the waves 0.98 or more), and would put one sound on both sides of a split.
-TWINS = {"conf-lockednow", "privacy-thankyou", "queue-seconds", "spy-iax2", "vm-messages",
-         "vm-minutes", "vm-pls-try-again"}
 
 
 def files(assets):
     recordings = {language: folder(assets / "prompts" / language) for language in LANGUAGES}
     common = set.intersection(*(set(names) for names in recordings.values()))
-    fit = [name for name in common - TWINS if all(
+    fit = [name for name in common if all(
         SHORTEST <= seconds(f"{language}/{name}", recordings[language][name]) <= LONGEST
         for language in LANGUAGES)]
     chosen = sorted(fit, key=draw)[:COUNT]

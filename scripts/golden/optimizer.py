@@ -14,6 +14,7 @@ SEED = 20240
 STEPS = 20
 WARMUP = 5
 N_IN, D_HIDDEN, N_CLASSES, ROWS = 5, 7, 3, 11
+CLASS_WEIGHTS = [0.25, 3.0, 1.5]
 MATRICES = ["hidden.weight", "output.weight"]
 
 NOTES = {
@@ -27,6 +28,11 @@ NOTES = {
         "decoupled decay as in torch.optim.AdamW: w -= lr * weight_decay * w; "
         "m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; t counts from 1; "
         "w -= lr * (m / (1-b1^t)) / (sqrt(v / (1-b2^t)) + eps); parameters not in `decayed` have no decay"
+    ),
+    "class_weights": (
+        "cross_entropy(weight=class_weights): the mean divides by the sum of the rows' weights; "
+        "micro-batches are put together by those sums; `mean_by_count` holds the final parameters "
+        "that the wrong way (weighted means averaged by their numbers of rows) ends with"
     ),
     "clip": (
         "torch.nn.utils.clip_grad_norm_: one norm over all parameters; "
@@ -74,13 +80,15 @@ def warmed(kind, floor):
     return {"kind": kind, "warmup": WARMUP, "total": STEPS, "floor": floor}
 
 
-def variant(optimizer, schedule=CONSTANT, clip_norm=None, micro_batches=None):
+def variant(optimizer, schedule=CONSTANT, clip_norm=None, micro_batches=None, class_weights=None):
     decayed = MATRICES if optimizer["weight_decay"] > 0 else []
+    weights = {} if class_weights is None else {"class_weights": class_weights}
     return {
         "optimizer": {**optimizer, "decayed": decayed},
         "schedule": schedule,
         "clip_norm": clip_norm,
         "micro_batches": micro_batches,
+        **weights,
     }
 
 
@@ -95,6 +103,10 @@ VARIANTS = {
     # SGD follows the gradient's scale, which AdamW hides: a wrong clip or mean shows here.
     "sgd_clip": variant(SGD, clip_norm=0.4),
     "sgd_clip_accumulated": variant(SGD, clip_norm=0.4, micro_batches=[5, 4, 2]),
+    "adamw_weighted_accumulated": variant(ADAMW, micro_batches=[5, 4, 2], class_weights=CLASS_WEIGHTS),
+    "sgd_clip_weighted_accumulated": variant(
+        SGD, clip_norm=0.4, micro_batches=[5, 4, 2], class_weights=CLASS_WEIGHTS
+    ),
 }
 
 
@@ -132,34 +144,47 @@ def optimizer_of(spec, network):
     return torch.optim.SGD(groups, lr=spec["lr"], momentum=spec["momentum"], dampening=spec["dampening"])
 
 
-def backward(network, rows, classes, micro_batches, mean_of_means):
-    """Leaves the gradient of the mean loss in the parameters and gives that loss."""
+def backward(network, rows, classes, weights, micro_batches, wrong):
+    """Leaves the gradient of the mean loss in the parameters and gives that loss.
+
+    `wrong` is None, or a mistake in putting micro-batches together: "mean_of_means" or "by_count".
+    """
     if micro_batches is None:
-        loss = nn.functional.cross_entropy(network(rows), classes)
+        loss = nn.functional.cross_entropy(network(rows), classes, weight=weights)
         loss.backward()
         return loss.item()
-    total = 0.0
+
+    def weigh(truth):
+        return len(truth) if weights is None else weights[truth].sum().item()
+
+    whole, total = weigh(classes), 0.0
     for part, truth in zip(rows.split(micro_batches), classes.split(micro_batches)):
-        loss = nn.functional.cross_entropy(network(part), truth, reduction="sum")
-        loss.backward() if not mean_of_means else (loss / len(part)).backward()
+        loss = nn.functional.cross_entropy(network(part), truth, weight=weights, reduction="sum")
+        if wrong is None:
+            loss.backward()
+        elif wrong == "mean_of_means":
+            (loss / weigh(truth)).backward()
+        else:
+            (loss * len(part) / weigh(truth)).backward()
         total += loss.item()
     for parameter in network.parameters():
-        parameter.grad /= len(micro_batches) if mean_of_means else len(rows)
-    return total / len(rows)
+        parameter.grad /= {None: whole, "mean_of_means": len(micro_batches), "by_count": len(rows)}[wrong]
+    return total / whole
 
 
-def run(spec, start, rows, classes, dtype, accumulate=False, mean_of_means=False):
+def run(spec, start, rows, classes, dtype, accumulate=False, wrong=None):
     """Twenty steps; everything that happened, as lists."""
     network = Network().to(dtype)
     network.load_state_dict({name: value.to(dtype) for name, value in start.items()})
     optimizer = optimizer_of(spec["optimizer"], network)
     base, schedule = spec["optimizer"]["lr"], spec["schedule"]
+    weights = torch.tensor(spec["class_weights"], dtype=dtype) if "class_weights" in spec else None
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: rate(schedule, base, s) / base)
     steps = {"loss": [], "grad_norm": [], "rate": []}
     for step in range(STEPS):
         optimizer.zero_grad()
         micro_batches = spec["micro_batches"] if accumulate else None
-        steps["loss"].append(backward(network, rows.to(dtype), classes, micro_batches, mean_of_means))
+        steps["loss"].append(backward(network, rows.to(dtype), classes, weights, micro_batches, wrong))
         # With no bound the norm is taken and nothing is clipped.
         bound = spec["clip_norm"] or math.inf
         steps["grad_norm"].append(nn.utils.clip_grad_norm_(network.parameters(), bound).item())
@@ -193,11 +218,13 @@ def result_of(name, spec, start, rows, classes):
         report.append(f"clipped {sum(norm > spec['clip_norm'] for norm in norms)} steps of {STEPS}")
     if spec["micro_batches"] is not None:
         parts = run(spec, start, rows, classes, torch.float64, accumulate=True)
-        wrong = run(spec, start, rows, classes, torch.float64, accumulate=True, mean_of_means=True)
         assert farthest(parts["final"], double["final"]) < 1e-12
-        found["accumulated"], found["mean_of_means"] = parts, wrong["final"]
+        found["accumulated"] = parts
         report.append(f"accumulated off by {farthest(parts['final'], double['final']):.1e}")
-        report.append(f"mean of means off by {farthest(wrong['final'], double['final']):.1e}")
+        name, mistake = ("mean_by_count", "by_count") if "class_weights" in spec else ("mean_of_means",) * 2
+        wrong = run(spec, start, rows, classes, torch.float64, accumulate=True, wrong=mistake)
+        found[name] = wrong["final"]
+        report.append(f"{name} off by {farthest(wrong['final'], double['final']):.1e}")
     print(", ".join(report))
     return found
 

@@ -327,6 +327,24 @@ mod tests {
     }
 
     #[test]
+    fn sizes_without_measure_are_no_overflow() {
+        let huge = "training.batch_size=9223372036854775807";
+        let training = |more: &[&str]| {
+            let replaced = [&[huge, "training.accumulate=3"][..], more].concat();
+            read(SMALL, &replaced).unwrap().training(31).map(|training| training.max_steps)
+        };
+        // Every window holds all examples.
+        assert_eq!(training(&[]).unwrap(), LEAST_STEPS);
+        assert_eq!(training(&["training.epochs=7"]).unwrap(), 7);
+        assert_eq!(training(&["training.epochs=9223372036854775807"]).unwrap(), usize::MAX / 2);
+        let many = ["training.epochs=9223372036854775807", "training.batch_size=1"];
+        let training = read(SMALL, &many).unwrap().training(31).unwrap();
+        assert_eq!(training.max_steps, usize::MAX);
+        let none = read(SMALL, &["training.batch_size=0"]).unwrap().training(31).unwrap_err();
+        assert_eq!(none.to_string(), "batch_size must be at least 1, but is 0");
+    }
+
+    #[test]
     fn epochs_and_seeds() {
         let text = format!("{SMALL}seed = 7\n[training]\nepochs = 2\nbatch_size = 10\n");
         let training = read(&text, &[]).unwrap().training(31).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::error::CliError;
 use andiron::{
-    DataError, Dataset, Record,
+    DataError, Dataset, EvalError, Record,
     data::{
         Media,
         folder::{self, ClassFile},
@@ -120,6 +120,8 @@ pub(crate) struct Records {
     pub(crate) entries: Vec<Arc<Entry>>,
     /// The table that they come from, and its columns.
     table: Option<(PathBuf, Vec<String>)>,
+    /// Whether inputs over the model's length are cut, where the task cuts.
+    cut: bool,
 }
 
 impl Dataset<Record> for Records {
@@ -129,7 +131,8 @@ impl Dataset<Record> for Records {
     fn get(&self, index: usize) -> Result<Record, DataError> {
         let entry = &self.entries[index];
         let media = entry.media().map_err(|error| error.at(index, Some(&entry.name)))?;
-        Ok(Record { line: entry.line.clone(), media, name: Some(entry.name.clone()) })
+        let (line, name) = (entry.line.clone(), Some(entry.name.clone()));
+        Ok(Record { line, media, name, cut: self.cut })
     }
 }
 
@@ -168,7 +171,23 @@ impl Records {
     /// Those at `indices`, in that order.
     pub(crate) fn select(&self, indices: &[usize]) -> Self {
         let entries = indices.iter().map(|index| Arc::clone(&self.entries[*index])).collect();
-        Self { entries, table: self.table.clone() }
+        Self { entries, table: self.table.clone(), cut: self.cut }
+    }
+
+    /// The same examples, whose inputs are cut to the model's length, where the task cuts.
+    pub(crate) fn cut(self) -> Self {
+        Self { cut: true, ..self }
+    }
+
+    /// Says where the example comes from that an evaluation names by its number alone.
+    pub(crate) fn located(&self, error: EvalError) -> EvalError {
+        match error {
+            EvalError::Data(DataError::Example { index, name: None, source }) => {
+                let name = self.entries.iter().nth(index).map(|entry| entry.name.clone());
+                EvalError::Data(DataError::Example { index, name, source })
+            }
+            error => error,
+        }
     }
 
     /// The label of each.
@@ -259,10 +278,15 @@ fn from_table(
     let mut entries = Vec::with_capacity(rows.len());
     for (index, table::Row { line, mut value }) in rows.into_iter().enumerate() {
         let name = format!("{}, line {line}", path.display());
-        for (field, column) in columns {
+        // All are read before any is written: one column's name may be another's field.
+        let cell = |(field, column): (&String, &String)| {
             let cell = value.get(column).cloned();
-            let cell = cell.ok_or_else(|| missing_column(path, column, &found))?;
-            value[field.as_str()] = cell;
+            cell.map(|cell| (field.clone(), cell))
+                .ok_or_else(|| missing_column(path, column, &found))
+        };
+        let cells = columns.iter().map(cell).collect::<Result<Vec<_>, _>>()?;
+        for (field, cell) in cells {
+            value[field] = cell;
         }
         let content = match media {
             None => Content::Line,
@@ -278,7 +302,7 @@ fn from_table(
     }
     let mut known = found;
     known.extend(columns.keys().cloned());
-    Ok(Records { entries, table: Some((path.to_owned(), known)) })
+    Ok(Records { entries, table: Some((path.to_owned(), known)), cut: false })
 }
 
 /// A folder's name is the label of the files in it.
@@ -291,7 +315,7 @@ fn from_folder(dir: &Path) -> Result<Records, CliError> {
         Arc::new(Entry { line, content: Content::File(path), name })
     };
     let files = folder::class_files(dir, &[])?;
-    Ok(Records { entries: files.into_iter().map(entry).collect(), table: None })
+    Ok(Records { entries: files.into_iter().map(entry).collect(), ..Records::default() })
 }
 
 fn from_idx(pair: &IdxPair, base: &Path) -> Result<Records, CliError> {
@@ -326,7 +350,7 @@ fn from_idx(pair: &IdxPair, base: &Path) -> Result<Records, CliError> {
         Ok(Arc::new(Entry { line: json!({ LABEL: label }), content, name }))
     };
     let entries = (0..images.len()).map(entry).collect::<Result<_, DataError>>()?;
-    Ok(Records { entries, table: None })
+    Ok(Records { entries, ..Records::default() })
 }
 
 #[cfg(test)]

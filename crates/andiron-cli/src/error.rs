@@ -79,6 +79,14 @@ pub(crate) enum CliError {
         /// The cause.
         source: DataError,
     },
+    /// The bundle is there, but its card has no score.
+    #[error("trained and saved in {path}, but could not be measured")]
+    Unmeasured {
+        /// The bundle.
+        path: PathBuf,
+        /// The cause.
+        source: EvalError,
+    },
     /// The run's folder belongs to other data.
     #[error(
         "the run in {path} was made from other training data: use --fresh to begin again, or another run folder"
@@ -110,7 +118,8 @@ impl CliError {
             | Self::Argument { .. }
             | Self::Config { .. }
             | Self::Device(_)
-            | Self::Setting(_) => USAGE,
+            | Self::Setting(_)
+            | Self::Data(DataError::Config(_)) => USAGE,
             Self::Train(TrainError::Interrupted { .. }) => INTERRUPTED,
             Self::Train(
                 TrainError::Config(_)

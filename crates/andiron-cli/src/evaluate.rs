@@ -6,7 +6,7 @@ use crate::{
     config::RunConfig,
     data::{IdxPair, Records, Source},
     error::{CliError, DONE},
-    parts::Parts,
+    parts::{CUTS, Parts},
 };
 use andiron::{AnyPredictor, Report, burn::tensor::Device};
 use serde_json::{Value, json};
@@ -24,9 +24,15 @@ pub(crate) fn run(args: &Evaluate, device: &Device) -> Result<u8, CliError> {
         Some(name) => Some(Model::of(name)?.load(&registry, device)?),
         None => None,
     };
-    let records = records(args, registry.task(predictor.task())?.media)?;
+    let task = registry.task(predictor.task())?;
+    let records = records(args, task.media)?;
+    if task.cuts && args.config.is_some() {
+        // A closed standard error is no reason to stop.
+        let _ = writeln!(io::stderr(), "{CUTS}");
+    }
     let measure = |predictor: &dyn AnyPredictor| -> Result<Report, CliError> {
-        predictor.evaluate(&records).map_err(|error| records.explain(error.into()))
+        let explained = |error| records.explain(records.located(error).into());
+        predictor.evaluate(&records).map_err(explained)
     };
     let first = measure(predictor.as_ref())?;
     let mut out = io::stdout().lock();

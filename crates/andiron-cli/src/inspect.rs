@@ -14,7 +14,7 @@ use safetensors::SafeTensors;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::{
-    fmt::Write as _,
+    fmt::{self, Write as _},
     io::{self, Write as _},
     path::Path,
 };
@@ -68,26 +68,65 @@ fn tensors(folder: &Path) -> Result<Vec<TensorInfo>, CliError> {
     Ok(tensors)
 }
 
-/// All numbers of the weights file: what was learnt and what was counted (running means).
-fn parameters(tensors: &[TensorInfo]) -> usize {
-    tensors.iter().map(|tensor| tensor.shape.iter().product::<usize>()).sum()
+/// How many numbers a weights file holds.
+#[derive(Debug, Clone, Copy)]
+struct Counts {
+    /// All, as a card and the examples count them.
+    parameters: usize,
+    /// Those of them that no gradient trained: means and variances of batch normalisations, and how
+    /// many batches they have seen.
+    statistics: usize,
+}
+
+impl Counts {
+    /// The names of a weights file are PyTorch's, and so tell the statistics from the rest.
+    fn of(tensors: &[TensorInfo]) -> Self {
+        const STATISTICS: [&str; 3] = ["running_mean", "running_var", "num_batches_tracked"];
+        let numbers = |tensor: &TensorInfo| tensor.shape.iter().product::<usize>();
+        let is_statistic = |tensor: &&TensorInfo| {
+            let name = tensor.name.rsplit('.').next();
+            name.is_some_and(|name| STATISTICS.contains(&name))
+        };
+        Self {
+            parameters: tensors.iter().map(numbers).sum(),
+            statistics: tensors.iter().filter(is_statistic).map(numbers).sum(),
+        }
+    }
+
+    fn trained(self) -> usize {
+        self.parameters - self.statistics
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.parameters)?;
+        match self.statistics {
+            0 => Ok(()),
+            n => write!(f, ": {} trained, {n} running statistics", self.trained()),
+        }
+    }
 }
 
 fn as_json(description: &Description, tensors: &[TensorInfo]) -> Value {
     let mut all = json!(description);
-    all["parameters"] = parameters(tensors).into();
+    let counts = Counts::of(tensors);
+    all["parameters"] = counts.parameters.into();
+    all["trained_parameters"] = counts.trained().into();
+    all["running_statistics"] = counts.statistics.into();
     all["tensors"] = json!(tensors);
     all
 }
 
 fn for_people(model: &str, description: &Description, tensors: &[TensorInfo]) -> String {
     let Description { task, architecture, config, preprocessing, card, versions, .. } = description;
+    let counts = Counts::of(tensors);
     let mut text = format!(
         "{}\ntask          {}\narchitecture  {}\nparameters    {}\n",
         printable(model),
         printable(task),
         printable(architecture),
-        parameters(tensors)
+        counts
     );
     // Writing to a String cannot fail.
     for (name, version) in versions {
@@ -111,7 +150,7 @@ fn for_people(model: &str, description: &Description, tensors: &[TensorInfo]) ->
         let _ = writeln!(text, "  {name:<width$}  {} {:?}", tensor.dtype, tensor.shape);
     }
     text.push_str("\ncard\n");
-    for line in card.to_markdown(task, architecture, parameters(tensors)).lines() {
+    for line in card.to_markdown(task, architecture, counts.parameters).lines() {
         let _ = writeln!(text, "  {}", printable(line));
     }
     text

@@ -13,6 +13,7 @@ mod evaluate;
 mod inspect;
 mod parts;
 mod predict;
+mod rows;
 mod train;
 
 use args::{Args, Command};

@@ -15,6 +15,10 @@ use std::{
     path::Path,
 };
 
+/// What is said of a test part whose task cuts.
+pub(crate) const CUTS: &str =
+    "test examples over the model's length are cut to it, as in the training";
+
 /// The examples of a run.
 #[derive(Debug)]
 pub(crate) struct Parts {
@@ -22,7 +26,7 @@ pub(crate) struct Parts {
     pub(crate) train: Records,
     /// What chooses the best step.
     pub(crate) valid: Records,
-    /// What is measured on, once.
+    /// What is measured on, once; cut to the model's length as in the training, where the task cuts.
     pub(crate) test: Records,
     /// Training examples left out, since their group is in a part with a source of its own.
     pub(crate) left_out: usize,
@@ -58,19 +62,12 @@ impl Parts {
             (Split::Random, None) => split(train.len(), fractions, config.seed)?,
             (_, None) => split_stratified(&train.labels()?, fractions, config.seed)?,
         };
-        let shared = |own: Records, chosen: &[usize], share: f64, what| {
-            if share == 0.0 {
-                return Ok(own);
-            }
-            let part = train.select(chosen);
-            if part.is_empty() {
-                return Err(DataError::TooFew { what, least: 1, got: 0 });
-            }
-            Ok(part)
+        let shared = |own: Records, chosen: &[usize], share: f64| {
+            if share == 0.0 { own } else { train.select(chosen) }
         };
         let parts = Self {
-            valid: shared(valid, &indices.1, valid_share, "the share for validation")?,
-            test: shared(test, &indices.2, test_share, "the share for the test")?,
+            valid: shared(valid, &indices.1, valid_share),
+            test: shared(test, &indices.2, test_share).cut(),
             train: train.select(&indices.0),
             left_out,
         };
@@ -85,7 +82,7 @@ impl Parts {
         media: Option<&str>,
     ) -> Result<Records, CliError> {
         match &config.test {
-            Held::Source(source) => Records::read(source, base, &config.columns, media),
+            Held::Source(source) => Ok(Records::read(source, base, &config.columns, media)?.cut()),
             Held::Share(_) => Ok(Self::read(config, base, media)?.test),
         }
     }
@@ -156,7 +153,7 @@ fn split_groups(
 enum Grouping {
     /// Their text in lower case without anything but words.
     NormalisedText,
-    /// A field: a column of a table, or [`STEM`].
+    /// A field: a column of a table, or `file-stem`.
     Field(String),
 }
 

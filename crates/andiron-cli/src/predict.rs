@@ -5,6 +5,7 @@ use crate::{
     builtin::{Model, registry},
     data::{path_field, read_file},
     error::{CliError, DONE, FAILED, chain},
+    rows::{BadRow, Rows},
 };
 use andiron::{AnyPredictor, DataError, Raw, burn::tensor::Device};
 use serde_json::{Map, Value, json};
@@ -14,10 +15,17 @@ use std::{
     path::{Path, PathBuf},
     process,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
+    time::{Duration, Instant},
 };
+
+/// How long a signal waits for the answer in progress.
+const GRACE: Duration = Duration::from_secs(2);
+/// Between two looks at whether the answer is finished.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The longest line that is read, in bytes.
 const LONGEST: usize = 64 << 20;
@@ -40,6 +48,8 @@ pub(crate) fn run(args: &Predict, device: &Device) -> Result<u8, CliError> {
 struct State {
     /// Held while an answer is made and written.
     answering: Arc<Mutex<()>>,
+    /// Set by a signal: no other answer is begun.
+    ending: Arc<AtomicBool>,
     failed: Arc<AtomicBool>,
 }
 
@@ -48,13 +58,34 @@ impl State {
         if self.failed.load(Ordering::SeqCst) { FAILED } else { DONE }
     }
 
+    /// Begins an answer, which ends with the guard; none is begun once a signal has come.
+    fn begin(&self) -> MutexGuard<'_, ()> {
+        let answering = self.answering.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.ending.load(Ordering::SeqCst) {
+            drop(answering);
+            loop {
+                thread::park();
+            }
+        }
+        answering
+    }
+
     /// Lets SIGTERM, SIGINT and SIGHUP mean what the end of input means: the answer in progress is
     /// finished and no other begun. The main thread may be blocked in a read that no signal ends,
-    /// so the process ends here.
+    /// so the process ends here; and in a write, if nobody reads the answers, so it does not wait
+    /// for ever.
     fn end_on_signal(&self) -> Result<(), CliError> {
         let state = self.clone();
         let end = move || {
-            let _finished = state.answering.lock().unwrap_or_else(PoisonError::into_inner);
+            state.ending.store(true, Ordering::SeqCst);
+            let deadline = Instant::now() + GRACE;
+            while let Err(TryLockError::WouldBlock) = state.answering.try_lock() {
+                if Instant::now() >= deadline {
+                    // The answer is cut off, so not everything was done.
+                    process::exit(FAILED.into());
+                }
+                thread::sleep(PAUSE);
+            }
             process::exit(state.status().into());
         };
         ctrlc::set_handler(end).map_err(|_| CliError::Argument {
@@ -140,37 +171,29 @@ impl Answerer {
 
     /// One answer a row below the head of a table.
     fn rows(&self, input: impl io::Read, path: &Path, delimiter: u8) -> Result<(), CliError> {
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            // In TSV a quotation mark is a character like any other.
-            .quoting(delimiter == b',')
-            .from_reader(input);
-        let refuse = |error: &csv::Error| {
-            let line = error.position().map_or(1, csv::Position::line);
-            CliError::from(DataError::Line { path: path.into(), line, reason: error.to_string() })
+        let mut rows = Rows::new(input, delimiter);
+        let refuse = |BadRow { line, reason }| {
+            CliError::from(DataError::Line { path: path.into(), line, reason })
         };
-        let head = match reader.headers() {
-            Ok(head) => head.clone(),
-            Err(error) => return self.respond(|| Err(refuse(&error))),
+        let head = match rows.next() {
+            None => return Ok(()),
+            Some(Ok(head)) => head,
+            Some(Err(bad)) => return self.respond(|| Err(refuse(bad))),
         };
-        for record in reader.records() {
-            let over = record.as_ref().is_err_and(csv::Error::is_io_error);
+        for row in rows {
             self.respond(|| {
-                let record = record.map_err(|error| refuse(&error))?;
-                let fields = head.iter().zip(record.iter());
+                let row = row.map_err(refuse)?;
+                let fields = head.iter().zip(row.iter());
                 let line = fields.map(|(name, cell)| (name.to_owned(), cell.into()));
                 Ok(Request::Line(Value::Object(line.collect::<Map<_, _>>())))
             })?;
-            if over {
-                break;
-            }
         }
         Ok(())
     }
 
     /// Writes the answer to one request, or why there is none; fails only if it cannot be written.
     fn respond(&self, request: impl FnOnce() -> Result<Request, CliError>) -> Result<(), CliError> {
-        let _answering = self.state.answering.lock().unwrap_or_else(PoisonError::into_inner);
+        let _answering = self.state.begin();
         let answer = request().and_then(|request| self.answer(request)).unwrap_or_else(|error| {
             self.state.failed.store(true, Ordering::SeqCst);
             json!({ "error": chain(&error) })

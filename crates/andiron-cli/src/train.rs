@@ -6,10 +6,10 @@ use crate::{
     config::RunConfig,
     data::Source,
     error::{CliError, DONE, INTERRUPTED},
-    parts::Parts,
+    parts::{CUTS, Parts},
 };
 use andiron::{
-    AnyPredictor, BundleError, Dataset as _, GradientTrainer, Report, TrainError, TrainingConfig,
+    BundleError, Dataset as _, GradientTrainer, Report, TaskEntry, TrainError, TrainingConfig,
     bundle::{self, Card, DataSource, Metric},
     burn::tensor::Device,
     evaluator::Fingerprint,
@@ -41,23 +41,15 @@ pub(crate) fn run(args: &Train, device: &Device) -> Result<u8, CliError> {
         return Err(TrainError::UnknownArchitecture { got, known }.into());
     }
     let (output, folder) = (config.output(), config.run_folder());
-    check_free(&output)?;
+    bundle::check_free(&output)?;
     let parts = Parts::read(&config.data, config.base(), task.media)?;
     let training = config.training(parts.train.len())?;
     let hashes = hashes(&parts)?;
+    check_held_out(task, &parts)?;
     claim(&folder, &hashes.learnt, args.fresh)?;
-    say(&format!(
-        "{} by {}: {} examples for training, {} for validation, {} for the test; {} steps, run in {}",
-        config.task,
-        config.model,
-        parts.train.len(),
-        parts.valid.len(),
-        parts.test.len(),
-        training.max_steps,
-        folder.display()
-    ));
-    if parts.left_out > 0 {
-        say(&format!("{} training examples left out: their group is held out", parts.left_out));
+    announce(&config, &parts, training.max_steps);
+    if task.cuts && !parts.test.is_empty() {
+        say(CUTS);
     }
 
     let signals = Signals::listen()?;
@@ -68,23 +60,54 @@ pub(crate) fn run(args: &Train, device: &Device) -> Result<u8, CliError> {
     let fitted = task
         .fit(&config.model, &config.options(), &trainer, &parts.train, &parts.valid, device)
         .map_err(|error| parts.train.explain(error.into()))?;
+    // Saved before it is measured, so that what goes wrong there costs no training.
+    let card = |report| card(args, &config, &training, &parts, &hashes, report);
+    fitted.predictor.save(card(None), &output)?;
+    say(&format!("saved to {}", output.display()));
+    if parts.test.is_empty() {
+        say("nothing was measured: there is no test part");
+        return Ok(DONE);
+    }
     if signals.interrupt.is_triggered() {
-        say("stopped behind the last step; run the same command again to measure and save");
+        say("stopped before the measurement; run the same command again for it");
         return Ok(INTERRUPTED);
     }
     signals.may_exit(true);
-
-    let report = measure(fitted.predictor.as_ref(), &parts)?;
+    let report = fitted.predictor.evaluate(&parts.test).map_err(|error| CliError::Unmeasured {
+        path: output.clone(),
+        source: parts.test.located(error),
+    })?;
     // From here to the end nothing takes long, and all of it belongs together.
     signals.may_exit(false);
-    let card = card(args, &config, &training, &parts, &hashes, report.as_ref());
-    fitted.predictor.save(card, &output)?;
-    say(&format!("saved to {}", output.display()));
-    match report {
-        Some(report) => print(&folder, &report)?,
-        None => say("nothing was measured: there is no test part"),
-    }
+    fitted.predictor.save(card(Some(&report)), &output)?;
+    print(&folder, &report)?;
     Ok(DONE)
+}
+
+/// What will be done, before it takes its time.
+fn announce(config: &RunConfig, parts: &Parts, steps: usize) {
+    say(&format!(
+        "{} by {}: {} examples for training, {} for validation, {} for the test; {steps} steps, run in {}",
+        config.task,
+        config.model,
+        parts.train.len(),
+        parts.valid.len(),
+        parts.test.len(),
+        config.run_folder().display()
+    ));
+    if parts.left_out > 0 {
+        say(&format!("{} training examples left out: their group is held out", parts.left_out));
+    }
+}
+
+/// Reads the examples that are not learnt from: better to hear of a damaged file before the training
+/// than after it. Those for training are read when the model is set up for them.
+fn check_held_out(task: &TaskEntry, parts: &Parts) -> Result<(), CliError> {
+    for (split, part) in [("validation", &parts.valid), ("test", &parts.test)] {
+        let refuse = |source| part.explain(TrainError::Data { split, source }.into());
+        task.check(part).map_err(refuse)?;
+    }
+    Ok(())
 }
 
 /// Progress and notes go to standard error; a closed one is no reason to stop.
@@ -100,15 +123,6 @@ fn as_argument(error: BundleError, config: &RunConfig) -> CliError {
         }
         error => error.into(),
     }
-}
-
-/// Refuses an output folder before the training that saving would refuse after it.
-fn check_free(output: &Path) -> Result<(), CliError> {
-    let occupied = fs::read_dir(output).is_ok_and(|mut entries| entries.next().is_some());
-    if output.is_file() || (occupied && !output.join(bundle::DESCRIPTION).is_file()) {
-        return Err(BundleError::Occupied { path: output.into() }.into());
-    }
-    Ok(())
 }
 
 /// SHA-256 over examples, in order.
@@ -160,14 +174,6 @@ fn claim(folder: &Path, data: &str, fresh: bool) -> Result<(), CliError> {
     }
     fs::create_dir_all(folder).map_err(fail)?;
     file::write(&note, format!("{}\n", json!({ "data": data })).as_bytes()).map_err(fail)
-}
-
-fn measure(predictor: &dyn AnyPredictor, parts: &Parts) -> Result<Option<Report>, CliError> {
-    if parts.test.is_empty() {
-        return Ok(None);
-    }
-    let report = predictor.evaluate(&parts.test);
-    report.map(Some).map_err(|error| parts.test.explain(error.into()))
 }
 
 fn card(

@@ -8,7 +8,11 @@ use crate::{BundleError, ModelConfig, Network, Task, file, hash, weights};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    path::Path,
+};
 
 /// The version of the bundle's format that this crate writes and reads.
 pub const FORMAT: u32 = 1;
@@ -16,6 +20,8 @@ pub const FORMAT: u32 = 1;
 pub const DESCRIPTION: &str = "andiron.json";
 /// The weights' file name.
 pub const WEIGHTS: &str = "model.safetensors";
+/// The card's file name.
+const README: &str = "README.md";
 
 /// What `andiron.json` says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -107,8 +113,42 @@ pub fn verify(dir: &Path) -> Result<Description, BundleError> {
     Ok(description)
 }
 
+/// Refuses a place where no bundle is written: a file, or a folder that holds something else than
+/// an older bundle, which would be replaced.
+///
+/// # Errors
+/// [`BundleError::Occupied`], naming the folder, or the file in it that its bundle does not list.
+pub fn check_free(dir: &Path) -> Result<(), BundleError> {
+    if dir.is_file() {
+        return Err(BundleError::Occupied { path: dir.into() });
+    }
+    // A folder that cannot be read is refused by the writing, which knows why.
+    let Ok(entries) = std::fs::read_dir(dir) else { return Ok(()) };
+    let mut names: BTreeSet<OsString> = entries.flatten().map(|entry| entry.file_name()).collect();
+    if !names.is_empty() && !dir.join(DESCRIPTION).is_file() {
+        return Err(BundleError::Occupied { path: dir.into() });
+    }
+    names.remove(std::ffi::OsStr::new(DESCRIPTION));
+    let listed = listed(dir);
+    match names.into_iter().find(|name| !listed.contains(name)) {
+        Some(name) => Err(BundleError::Occupied { path: dir.join(name) }),
+        None => Ok(()),
+    }
+}
+
+/// The files that the description in `dir` lists. Where it is damaged beyond that, they are those
+/// that this version writes.
+fn listed(dir: &Path) -> BTreeSet<OsString> {
+    let text = std::fs::read(dir.join(DESCRIPTION)).unwrap_or_default();
+    let value: Value = serde_json::from_slice(&text).unwrap_or_default();
+    match value.get("files").and_then(Value::as_object) {
+        Some(files) => files.keys().map(OsString::from).collect(),
+        None => BTreeSet::from([WEIGHTS, README].map(OsString::from)),
+    }
+}
+
 /// Writes a bundle: into a temporary folder first, then renamed. An older bundle in `dir` is
-/// replaced; any other folder that holds something is left alone.
+/// replaced; a folder that holds anything else is left alone.
 ///
 /// # Errors
 /// [`BundleError::Occupied`], or [`BundleError::Io`] naming the file.
@@ -118,10 +158,7 @@ pub(crate) fn save<T: Task, C: ModelConfig>(
     card: &Card,
     dir: &Path,
 ) -> Result<(), BundleError> {
-    let occupied = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
-    if (occupied && !dir.join(DESCRIPTION).is_file()) || dir.is_file() {
-        return Err(BundleError::Occupied { path: dir.into() });
-    }
+    check_free(dir)?;
     let json = |source| BundleError::Format { path: dir.join(DESCRIPTION), source };
     let mut description = Description {
         format: FORMAT,
@@ -138,7 +175,7 @@ pub(crate) fn save<T: Task, C: ModelConfig>(
         sha256: String::new(),
     };
     let readme = card.to_markdown(T::NAME, C::ARCHITECTURE, network.parameters());
-    let parts = [(WEIGHTS, weights::to_bytes(network)), ("README.md", readme.into_bytes())];
+    let parts = [(WEIGHTS, weights::to_bytes(network)), (README, readme.into_bytes())];
     let fail = |source| BundleError::Io { path: dir.into(), source };
     file::replace_folder(dir, fail, |folder| {
         let put = |name: &str, bytes: &[u8]| {

@@ -127,6 +127,9 @@ pub struct Record {
     pub media: Media,
     /// Where it comes from, for an error message.
     pub name: Option<String>,
+    /// Whether an input over the model's length is cut, as in training, and not refused; for tasks
+    /// that cut ([`Registered::CUT`]).
+    pub cut: bool,
 }
 
 impl Record {
@@ -159,8 +162,14 @@ impl<T: Registered> Dataset<ExampleOf<T>> for Typed<'_, T> {
     }
     fn get(&self, index: usize) -> Result<ExampleOf<T>, DataError> {
         let record = self.records.get(index)?;
-        let read =
-            || Ok(Example { input: T::read(record.raw())?, target: T::target(&record.line)? });
+        let read = || {
+            let input = T::read(record.raw())?;
+            let input = match T::CUT {
+                Some(cut) if record.cut => cut(input),
+                _ => input,
+            };
+            Ok(Example { input, target: T::target(&record.line)? })
+        };
         read().map_err(|error: DataError| error.at(index, record.name.as_deref()))
     }
 }

@@ -23,7 +23,7 @@ pub enum ConfigError {
         got: usize,
     },
     /// A number lies outside its range, or is not a number at all.
-    #[error("{field} must lie in {low}..={high}, but is {got}")]
+    #[error("{field} must {}, but is {}", range(.low, .high, .got), number(.got))]
     OutOfRange {
         /// The setting's name.
         field: &'static str,
@@ -45,6 +45,16 @@ pub enum ConfigError {
         divisor: usize,
         /// The value given.
         got: usize,
+    },
+    /// A network and the task that came with it do not belong together.
+    #[error("{field} is {network} for the network, but {task} for the task")]
+    Disagree {
+        /// What both of them say.
+        field: &'static str,
+        /// What the network says.
+        network: String,
+        /// What the task says.
+        task: String,
     },
     /// A name that no setting has.
     #[error("there is no setting {field:?}; known are {known:?}")]
@@ -104,6 +114,43 @@ impl ConfigError {
         }
         Ok(())
     }
+
+    /// Checks that network and task say the same of `field`.
+    ///
+    /// # Errors
+    /// [`ConfigError::Disagree`] if they do not.
+    pub fn agree<V: PartialEq + ToString>(
+        field: &'static str,
+        network: V,
+        task: V,
+    ) -> Result<(), Self> {
+        if network != task {
+            let (network, task) = (network.to_string(), task.to_string());
+            return Err(Self::Disagree { field, network, task });
+        }
+        Ok(())
+    }
+}
+
+/// What a number from `low` to `high` must be. The smallest and the largest number stand for bounds
+/// that are none, and their three hundred digits are no help; but a `got` between 0 and the smallest
+/// must hear of it.
+fn range(low: &f64, high: &f64, got: &f64) -> String {
+    let smallest = *low > 0.0 && *low <= f64::from(f32::MIN_POSITIVE);
+    let positive = smallest && !(*got > 0.0 && got < low);
+    let endless = *high >= f64::from(f32::MAX);
+    match (positive, endless) {
+        (true, true) => "be finite and greater than 0".to_owned(),
+        (true, false) => format!("be greater than 0 and at most {}", number(high)),
+        (false, true) => format!("be finite and at least {}", number(low)),
+        (false, false) => format!("lie in {}..={}", number(low), number(high)),
+    }
+}
+
+/// A number, with an exponent where it would have many zeros without one.
+fn number(value: &f64) -> String {
+    let plain = *value == 0.0 || !value.is_finite() || (1e-6..1e16).contains(&value.abs());
+    if plain { value.to_string() } else { format!("{value:e}") }
 }
 
 /// Training that cannot start or go on.
@@ -113,7 +160,7 @@ pub enum TrainError {
     /// A part of the data cannot be used.
     #[error("the {split} data cannot be used")]
     Data {
-        /// `training` or `validation`.
+        /// `training`, `validation` or `test`.
         split: &'static str,
         /// The cause.
         source: DataError,

@@ -1,6 +1,10 @@
 //! Files and folders that are there whole or not at all.
 
-use std::{fs, io, io::Write as _, path::Path};
+use std::{
+    fmt, fs, io,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 /// The folder that `path` lies in, `.` for a bare name.
 fn parent(path: &Path) -> &Path {
@@ -33,8 +37,41 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// What `fill` gives, and whatever creating or renaming gives, made into `E`; the temporary
-/// folder is removed.
+/// folder is removed. If not even the old folder can be put back, it stays where it was moved to,
+/// and the error is a [`Stranded`].
 pub fn replace_folder<E>(
+    path: &Path,
+    fail: impl Fn(io::Error) -> E,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    replace_folder_by(|from, to| fs::rename(from, to), path, fail, fill)
+}
+
+/// A folder that was moved away to be replaced, and could be neither replaced nor moved back.
+#[derive(Debug)]
+pub struct Stranded {
+    /// Where it is now.
+    pub path: PathBuf,
+    /// Why it could not be moved back.
+    source: io::Error,
+}
+
+impl fmt::Display for Stranded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the old folder could not be put back and is now {}", self.path.display())
+    }
+}
+
+impl std::error::Error for Stranded {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// As [`replace_folder`], with the renaming given: no test can make the second of two renames fail
+/// and the third.
+fn replace_folder_by<E>(
+    rename: impl Fn(&Path, &Path) -> io::Result<()>,
     path: &Path,
     fail: impl Fn(io::Error) -> E,
     fill: impl FnOnce(&Path) -> Result<(), E>,
@@ -54,14 +91,17 @@ pub fn replace_folder<E>(
             .tempdir_in(parent(path))
             .map_err(&fail)?;
         let old = away.path().join("old");
-        fs::rename(path, &old).map_err(&fail)?;
-        if let Err(error) = fs::rename(new.path(), path) {
-            // Nothing is lost: the old folder goes back where it was.
-            fs::rename(&old, path).map_err(&fail)?;
+        rename(path, &old).map_err(&fail)?;
+        if let Err(error) = rename(new.path(), path) {
+            // Nothing is lost: the old folder goes back where it was, or stays where it is.
+            if let Err(source) = rename(&old, path) {
+                let path = away.keep().join("old");
+                return Err(fail(io::Error::new(error.kind(), Stranded { path, source })));
+            }
             return Err(fail(error));
         }
     } else {
-        fs::rename(new.path(), path).map_err(&fail)?;
+        rename(new.path(), path).map_err(&fail)?;
     }
     // The folder has moved, so there is nothing left to remove under its temporary name.
     let _ = new.keep();
@@ -105,6 +145,42 @@ mod tests {
         replace_folder(&dir, |error| error, |folder| write(&folder.join("file"), b"x")).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&dir), mode(&dir.join("file"))), (0o755, 0o644));
+    }
+
+    /// Replaces a folder where the renames fail whose numbers, from 0, are given.
+    fn replaced(root: &Path, failing: &[usize]) -> io::Result<()> {
+        let number = std::cell::Cell::new(0);
+        let rename = |from: &Path, to: &Path| {
+            let this = number.replace(number.get() + 1);
+            match failing.contains(&this) {
+                true => Err(io::Error::other(format!("rename {this}"))),
+                false => fs::rename(from, to),
+            }
+        };
+        let fill = |folder: &Path| write(&folder.join("file"), b"second");
+        replace_folder_by(rename, &root.join("bundle"), |error| error, fill)
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_put_back_is_kept_where_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("bundle/file");
+        fs::create_dir(root.path().join("bundle")).unwrap();
+        fs::write(&file, "first").unwrap();
+        for (failing, text) in [([0], "rename 0"), ([1], "rename 1")] {
+            let error = replaced(root.path(), &failing).unwrap_err();
+            assert_eq!(error.to_string(), text);
+            assert_eq!(fs::read(&file).unwrap(), b"first");
+            assert_eq!(names(root.path()), ["bundle"]);
+        }
+        let error = replaced(root.path(), &[1, 2]).unwrap_err();
+        let stranded: &Stranded = error.get_ref().unwrap().downcast_ref().unwrap();
+        assert!(stranded.path.starts_with(root.path()));
+        assert_eq!(fs::read(stranded.path.join("file")).unwrap(), b"first");
+        let text = error.to_string();
+        assert!(text.ends_with(&stranded.path.display().to_string()), "{text}");
+        let source = std::error::Error::source(stranded).unwrap();
+        assert_eq!(source.to_string(), "rename 2");
     }
 
     #[test]

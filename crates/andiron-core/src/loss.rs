@@ -1,4 +1,4 @@
-//! Losses, each a mean over a counted number of terms.
+//! Losses, each a mean over a counted number of terms, which may have weights.
 
 use crate::Loss;
 use burn::tensor::{
@@ -57,11 +57,14 @@ pub fn cross_entropy(logits: Tensor<2>, truth: Tensor<1, Int>, options: &CrossEn
         };
         own * (1.0 - smoothing) + spread.sum_dim(1).neg() * (smoothing / classes as f64)
     };
-    let mean = match row_weights {
-        Some(row_weights) => rows.sum() / row_weights.sum(),
-        None => rows.mean(),
-    };
-    Loss { mean, count }
+    match row_weights {
+        Some(row_weights) => {
+            let weight = row_weights.sum();
+            let sum = weight.clone().into_scalar::<f64>();
+            Loss::new(rows.sum() / weight, count).with_weight(sum)
+        }
+        None => Loss::new(rows.mean(), count),
+    }
 }
 
 /// Cross-entropy over the positions of sequences that count: padding is left out of the mean.
@@ -82,7 +85,7 @@ pub fn sequence_cross_entropy(
     let own = own.reshape([batch, length]).mask_fill(counted.bool_not(), 0.0);
     // By rows first: a whole-tensor sum of four million elements is not the same twice.
     let total = own.sum_dim(1).sum();
-    Loss { mean: total / count.max(1) as f64, count }
+    Loss::new(total / count.max(1) as f64, count)
 }
 
 /// Binary cross-entropy of logits with truths in 0..=1, mean over all elements:
@@ -95,7 +98,7 @@ pub fn binary_cross_entropy(logits: Tensor<2>, truth: Tensor<2>) -> Loss {
     let terms = log_sigmoid(logits.clone()) * truth.clone()
         + log_sigmoid(logits.neg()) * (truth.neg() + 1.0);
     let count = batch * labels;
-    Loss { mean: terms.sum_dim(1).sum().neg() / count.max(1) as f64, count }
+    Loss::new(terms.sum_dim(1).sum().neg() / count.max(1) as f64, count)
 }
 
 /// Mean of the squared differences over all elements.
@@ -107,5 +110,5 @@ pub fn mean_squared_error(output: Tensor<2>, truth: Tensor<2>) -> Loss {
     let difference = output - truth;
     let count = batch * values;
     let total = (difference.clone() * difference).sum_dim(1).sum();
-    Loss { mean: total / count.max(1) as f64, count }
+    Loss::new(total / count.max(1) as f64, count)
 }

@@ -75,7 +75,8 @@ impl<C: ModelConfig> Network<C> {
         Ok(Self { config, model: init::with_stable_ids(model) })
     }
 
-    /// How many numbers the network has learnt or will learn.
+    /// How many numbers the network holds: what it has learnt or will learn, and the running
+    /// statistics of its batch normalisations.
     pub fn parameters(&self) -> usize {
         self.model.num_params()
     }

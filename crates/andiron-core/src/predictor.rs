@@ -130,7 +130,8 @@ impl<T: Task> Predictor<T> {
         self.inner.solver.architecture()
     }
 
-    /// How many numbers the network has learnt.
+    /// How many numbers the network holds: what it has learnt, and the running statistics of its
+    /// batch normalisations.
     pub fn parameters(&self) -> usize {
         self.inner.solver.parameters()
     }

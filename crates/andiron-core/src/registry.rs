@@ -16,6 +16,11 @@ pub trait Registered: Task {
     /// `audio`). The program opens it; the task never does.
     const MEDIA: Option<&'static str>;
 
+    /// Lets an input be cut to the model's length, for tasks whose training cuts such inputs: a
+    /// measurement can then be made on what training would have seen of them. None refuses or takes
+    /// them as a prediction does.
+    const CUT: Option<fn(Self::Input) -> Self::Input> = None;
+
     /// The architectures that can learn it, the fastest first.
     fn models() -> &'static [ModelEntry<Self>];
 
@@ -50,6 +55,13 @@ pub trait Recipe<T: Task>: ModelConfig {
     /// # Errors
     /// [`DataError`] names what is wrong with the data or the option.
     fn prepare(options: &Value, train: &dyn Dataset<ExampleOf<T>>) -> Result<(T, Self), DataError>;
+
+    /// Whether a network of this configuration can answer `task`: a bundle holds both, and may
+    /// have been edited.
+    ///
+    /// # Errors
+    /// [`ConfigError::Disagree`] names what the two say differently.
+    fn fits(&self, task: &T) -> Result<(), ConfigError>;
 }
 
 /// Puts the fields of the object `options` over those of `defaults`.
@@ -116,7 +128,13 @@ impl<T: Task> ModelEntry<T> {
     {
         Self {
             architecture: C::ARCHITECTURE,
-            load: |dir, device| Predictor::load_as::<C>(dir, device),
+            load: |dir, device| {
+                let predictor = Predictor::<T>::load_as::<C>(dir, device)?;
+                let network = predictor.network::<C>().expect("it was loaded as a C");
+                let fits = network.config.fits(predictor.task());
+                fits.map_err(|source| BundleError::Config { path: dir.into(), source })?;
+                Ok(predictor)
+            },
             fit: |options, trainer, train, valid, device| {
                 let (task, config) = C::prepare(options, train)
                     .map_err(|source| TrainError::Data { split: "training", source })?;
@@ -144,6 +162,8 @@ type AnyFit = fn(
     &Device,
 ) -> Result<AnyFitted, TrainError>;
 
+type AnyCheck = fn(&dyn Dataset<Record>) -> Result<(), DataError>;
+
 type AnyLoad = fn(&Path, &Device) -> Result<Box<dyn AnyPredictor>, BundleError>;
 
 /// One task, its type forgotten.
@@ -152,8 +172,11 @@ pub struct TaskEntry {
     pub name: &'static str,
     /// The field of an input line that names a file.
     pub media: Option<&'static str>,
+    /// Whether a record can ask for its input to be cut ([`Record::cut`]).
+    pub cuts: bool,
     architectures: fn() -> Vec<&'static str>,
     load: AnyLoad,
+    check: AnyCheck,
     fit: AnyFit,
 }
 
@@ -163,8 +186,13 @@ impl TaskEntry {
         Self {
             name: T::NAME,
             media: T::MEDIA,
+            cuts: T::CUT.is_some(),
             architectures: || T::models().iter().map(|entry| entry.architecture).collect(),
             load: |dir, device| Ok(Box::new(Predictor::<T>::load(dir, device)?)),
+            check: |records| {
+                let typed = Typed::<T>::new(records);
+                (0..typed.len()).try_for_each(|index| typed.get(index).map(drop))
+            },
             fit: |architecture, options, trainer, train, valid, device| {
                 let known = || T::models().iter().map(|entry| entry.architecture).collect();
                 let entry = T::models()
@@ -184,6 +212,15 @@ impl TaskEntry {
     /// The names of the architectures that can learn the task, the fastest first.
     pub fn architectures(&self) -> Vec<&'static str> {
         (self.architectures)()
+    }
+
+    /// Reads every record once, as training and measuring will: a damaged file is found before the
+    /// first step, and not at the first use.
+    ///
+    /// # Errors
+    /// The first record that cannot be read.
+    pub fn check(&self, records: &dyn Dataset<Record>) -> Result<(), DataError> {
+        (self.check)(records)
     }
 
     /// Trains an architecture from scratch: sets it up for `train`, fits it, and chooses the best

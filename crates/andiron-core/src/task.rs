@@ -32,13 +32,41 @@ pub trait Task: Clone + Send + Sync + Serialize + DeserializeOwned + 'static {
     ) -> Result<Self::Batch, DataError>;
 }
 
-/// A mean over `count` terms: what accumulation needs to stay a mean.
+/// A mean over weighted terms: what accumulation needs to stay a mean.
+///
+/// ```
+/// use andiron_core::Loss;
+/// use burn::tensor::{Device, Tensor};
+///
+/// let mean = Tensor::<1>::from_floats([0.5], &Device::flex());
+/// let plain = Loss::new(mean, 3);
+/// assert_eq!((plain.count, plain.weight), (3, 3.0));
+/// // A mean by class weights, whose sum over the three terms is 1.75.
+/// assert_eq!(plain.with_weight(1.75).weight, 1.75);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Loss {
     /// The mean, `[1]`.
     pub mean: Tensor<1>,
     /// How many terms (examples, tokens, frames) it is the mean of.
     pub count: usize,
+    /// The sum of the terms' weights, which is what the mean was divided by; the count where all
+    /// weigh one.
+    pub weight: f64,
+}
+
+impl Loss {
+    /// The mean over `count` terms that weigh one each.
+    pub fn new(mean: Tensor<1>, count: usize) -> Self {
+        Self { mean, count, weight: count as f64 }
+    }
+
+    /// Says that the mean is one by weights, and what they sum to; 0 or more.
+    #[must_use]
+    pub fn with_weight(mut self, weight: f64) -> Self {
+        self.weight = weight;
+        self
+    }
 }
 
 /// How a network of shape `M` learns the task and answers it, in any number of passes.

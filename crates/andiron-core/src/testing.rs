@@ -11,18 +11,21 @@
 //! ```
 //!
 //! A law that has no meaning for a model is declared so, by name and with a reason, and is counted
-//! in the report; there is no other way to leave one out.
+//! in the report; there is no other way to leave one out. A number that is not finite in an answer
+//! breaks every law that asks for answers.
 
 mod capability;
 mod compare;
+mod finite;
 pub mod fuzz;
 mod laws;
+mod unreached;
 
 pub use capability::{Capability, record, to_markdown};
 
-use crate::{Dataset, ModelConfig, Solve, data::ExampleOf};
+use crate::{Dataset, Fitted, ModelConfig, Solve, data::ExampleOf};
 use burn::tensor::Device;
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
 /// What every model keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,8 +40,10 @@ pub enum Law {
     Padding,
     /// Every trainable parameter gets a gradient that is not all zero.
     Gradients,
-    /// One batch is learnt by heart: the loss falls to a tenth.
+    /// One batch is learnt by heart: the loss falls to a tenth, and outside training to half.
     Overfit,
+    /// Learnt by heart, the examples do not all get the same answer.
+    Answers,
     /// Saved and loaded, weights are equal bit for bit and so are the answers.
     WeightsRoundTrip,
     /// Two runs with one seed are equal bit for bit, also while another thread trains and draws.
@@ -53,13 +58,14 @@ pub enum Law {
 
 impl Law {
     /// All laws, in the order they are tried.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ConfigRoundTrip,
         Self::OutputShape,
         Self::OneByOne,
         Self::Padding,
         Self::Gradients,
         Self::Overfit,
+        Self::Answers,
         Self::WeightsRoundTrip,
         Self::SeededRuns,
         Self::PredictTwice,
@@ -145,11 +151,14 @@ pub struct Contract<T: Solve<C::Model>, C: ModelConfig> {
     pub(crate) overfit_steps: usize,
     pub(crate) learning_rate: f64,
     pub(crate) device: Device,
+    /// The network that has learnt the examples by heart, once a law asked for it.
+    pub(crate) learnt: OnceLock<Result<Fitted<T>, String>>,
 }
 
 impl<T: Solve<C::Model>, C: ModelConfig> Contract<T, C> {
     /// A trial of the model that `config` describes on `task`. `examples` are four or more, of
-    /// different sizes where sizes vary, and few enough to be learnt by heart as one batch.
+    /// different sizes where sizes vary, not all with one right answer, and few enough to be learnt
+    /// by heart as one batch.
     pub fn new(task: T, config: C, examples: Vec<ExampleOf<T>>) -> Self {
         Self {
             task,
@@ -159,6 +168,7 @@ impl<T: Solve<C::Model>, C: ModelConfig> Contract<T, C> {
             overfit_steps: 150,
             learning_rate: 1e-2,
             device: Device::flex(),
+            learnt: OnceLock::new(),
         }
     }
 
@@ -169,7 +179,8 @@ impl<T: Solve<C::Model>, C: ModelConfig> Contract<T, C> {
         self
     }
 
-    /// How many steps at which learning rate [`Law::Overfit`] gets; 150 at 0.01 if not said.
+    /// How many steps at which learning rate [`Law::Overfit`] and [`Law::Answers`] get; 150 at 0.01
+    /// if not said.
     #[must_use]
     pub fn overfits_in(mut self, steps: usize, learning_rate: f64) -> Self {
         (self.overfit_steps, self.learning_rate) = (steps, learning_rate);

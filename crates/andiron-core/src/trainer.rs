@@ -16,6 +16,8 @@ mod schedule;
 pub use gradients::{global_norm, scale};
 pub use optimizer::OptimizerConfig;
 pub use progress::Progress;
+#[cfg(feature = "testing")]
+pub(crate) use run::mean_loss;
 pub use schedule::Schedule;
 
 use crate::{
@@ -58,7 +60,8 @@ pub struct Fitted<T: Task> {
     pub predictor: Predictor<T>,
     /// One entry a step, in order.
     pub log: Vec<Step>,
-    /// The step whose weights were kept, counted from 0; none if there was no validation data.
+    /// The step whose weights were kept as the best, counted from 0; none if there was no validation
+    /// data, or if those of the last step were kept for [`TrainingConfig::keep_best`] is off.
     pub best_step: Option<usize>,
 }
 
@@ -67,7 +70,7 @@ pub struct Fitted<T: Task> {
 pub struct Step {
     /// The step, counted from 0.
     pub step: usize,
-    /// Mean loss over the step's terms, before the update.
+    /// Mean loss over the step's terms, by their weights, before the update.
     pub loss: f64,
     /// How many terms (examples, tokens, frames) it is the mean of.
     pub terms: usize,
@@ -88,7 +91,8 @@ pub struct TrainingConfig {
     /// Examples in one forward pass; 1 or more.
     #[config(default = 32)]
     pub batch_size: usize,
-    /// Forward passes for one update; 1 or more. The gradient is the mean over all their terms.
+    /// Forward passes for one update; 1 or more. The gradient is the mean over all their terms,
+    /// by their weights.
     #[config(default = 1)]
     pub accumulate: usize,
     /// The update rule.
@@ -123,9 +127,14 @@ pub struct TrainingConfig {
 }
 
 impl TrainingConfig {
-    /// Updates for `epochs` passes over `examples` examples.
+    /// Updates for `epochs` passes over `examples` examples; `usize::MAX` if there are more.
     pub fn steps_for(&self, epochs: usize, examples: usize) -> usize {
-        epochs * examples.div_ceil((self.batch_size * self.accumulate).max(1))
+        epochs.saturating_mul(examples.div_ceil(self.window().max(1)))
+    }
+
+    /// Examples for one update. More than `usize` holds are all that there are, as `usize::MAX` is.
+    fn window(&self) -> usize {
+        self.batch_size.saturating_mul(self.accumulate)
     }
 
     /// The learning rate of `step`, counted from 0.
@@ -176,7 +185,8 @@ impl Interrupt {
 ///
 /// With a folder, each step is logged to `log.jsonl` and checkpoints are written; the same run
 /// started again on the same folder goes on from the last checkpoint, and ends with the same
-/// weights and the same log, bit for bit on the CPU, as if it had never stopped.
+/// weights and the same log, bit for bit on the CPU, as if it had never stopped. The same run starts
+/// from the same weights: another network on the folder of a run is refused.
 #[derive(Debug, Clone)]
 pub struct GradientTrainer {
     /// The settings.

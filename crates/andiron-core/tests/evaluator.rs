@@ -63,6 +63,11 @@ fn metrics_are_scikit_learns() {
             close(got.f1, &wanted["f1"]["per_class"][class], 1e-12, name);
         }
     }
+    andiron_core::testing::record(
+        "golden",
+        "accuracy, precision, recall, F1 (macro, micro, weighted), confusion matrix",
+        "equal scikit-learn's on 40 random cases within 1e-12",
+    );
 }
 
 #[test]
@@ -87,6 +92,7 @@ fn log_loss_is_scikit_learns() {
         seen += 1;
     }
     assert!(seen >= 9, "only {seen} cases with probabilities");
+    andiron_core::testing::record("golden", "log-loss", "equals scikit-learn's within 1e-9");
 }
 
 #[test]
@@ -107,6 +113,11 @@ fn mcnemars_test_is_statsmodels() {
             close(approximate.p_value, &case["chi_square"]["p_value"], 1e-9, name);
         }
     }
+    andiron_core::testing::record(
+        "golden",
+        "McNemar's test",
+        "p-values equal statsmodels' within 1e-9",
+    );
 }
 
 /// A report with nothing but outcomes, all with one loss.
@@ -172,16 +183,32 @@ fn drawn(generator: &mut ChaCha8Rng, n: usize) -> (Vec<usize>, Vec<usize>, Vec<f
 #[test]
 fn intervals_hold_the_truth_as_often_as_they_say() {
     // Shares of all examples: right 0.51 and 0.28, answered 0.63 and 0.37, support 0.6 and 0.4.
-    let f1_macro = (1.02 / 1.23 + 0.56 / 0.77) / 2.0;
+    let of_class = [[0.51 / 0.63, 0.28 / 0.37], [0.85, 0.7], [1.02 / 1.23, 0.56 / 0.77]];
+    let plain = of_class.map(|[first, second]| (first + second) / 2.0);
+    let weighted = of_class.map(|[first, second]| 0.6 * first + 0.4 * second);
     // E[−ln u] is 1 − ln 2 for u uniform over 0.5 to 1, and 1 + ln 2 over 0 to 0.5.
     let log_loss = 1.0 - 0.79 * 2f64.ln() + 0.21 * 2f64.ln();
-    let wanted = [("accuracy", 0.79), ("f1_macro", f1_macro), ("log_loss", log_loss)];
-    let (draws, mut held) = (2000_u32, [0_u32; 3]);
+    let wanted = [
+        ("accuracy", 0.79),
+        ("precision_macro", plain[0]),
+        ("recall_macro", plain[1]),
+        ("f1_macro", plain[2]),
+        // Every example has one answer: what one class takes wrongly, another misses.
+        ("precision_micro", 0.79),
+        ("recall_micro", 0.79),
+        ("f1_micro", 0.79),
+        ("precision_weighted", weighted[0]),
+        ("recall_weighted", weighted[1]),
+        ("f1_weighted", weighted[2]),
+        ("log_loss", log_loss),
+    ];
+    let (draws, mut held) = (2000_u32, [0_u32; 11]);
     let mut generator = ChaCha8Rng::seed_from_u64(20);
     for draw in 0..draws {
         let (truth, predicted, losses) = drawn(&mut generator, 200);
         let bootstrap = Bootstrap { seed: u64::from(draw), ..Bootstrap::default() };
         let scores = classification_scores(2, &truth, &predicted, &losses, &bootstrap).unwrap();
+        assert_eq!(scores.len(), wanted.len());
         for (held, (name, value)) in held.iter_mut().zip(wanted) {
             *held += u32::from(scores[name].low <= value && value <= scores[name].high);
         }
@@ -191,6 +218,11 @@ fn intervals_hold_the_truth_as_often_as_they_say() {
         println!("{name}: {coverage} of {draws} intervals hold the truth");
         assert!((0.93..=0.97).contains(&coverage), "{name}: {coverage}");
     }
+    andiron_core::testing::record(
+        "evaluation",
+        "bootstrap intervals of 95 %",
+        "hold the true value in 93 to 97 % of simulated draws",
+    );
 }
 
 #[test]
@@ -510,6 +542,11 @@ fn different_examples_are_not_compared() {
             "the reports are about different examples: 30 examples with the fingerprint {first}… and 29"
         )),
         "{text}"
+    );
+    andiron_core::testing::record(
+        "evaluation",
+        "reports on different examples",
+        "are not compared",
     );
 }
 

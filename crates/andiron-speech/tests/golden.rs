@@ -68,6 +68,7 @@ fn filterbanks_are_librosas() {
             }
         }
     }
+    andiron_core::testing::record("golden", "mel filterbanks (Slaney, HTK)", "equal librosa's");
 }
 
 #[test]
@@ -91,6 +92,7 @@ fn log_mel_mfcc_and_slopes_are_librosas() {
         }
     }
     assert_eq!(compared, 8);
+    andiron_core::testing::record("golden", "log-mel, MFCC and their slopes", "equal librosa's");
 }
 
 /// `10 log10` of the power of the error over the power of the truth, without the edges.

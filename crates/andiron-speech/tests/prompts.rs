@@ -5,6 +5,7 @@ use andiron_core::{
     ClassifierEvaluator, Dataset, Evaluator, Example, GradientTrainer, Network, Predictor, Recipe,
     Solve, Trainer, TrainingConfig,
     data::{Fractions, folder::class_files, split_by_group},
+    testing::record,
     trainer::Progress,
 };
 use andiron_speech::{
@@ -54,11 +55,16 @@ where
         .predictor
 }
 
-fn accuracy(predictor: &Predictor<AudioClassification>, test: &dyn Dataset<Clip>) -> f64 {
+fn measure(predictor: &Predictor<AudioClassification>, test: &dyn Dataset<Clip>) {
     let report = ClassifierEvaluator::default().evaluate(predictor, test).unwrap();
     let accuracy = report.score("accuracy").unwrap().value;
     println!("{}: accuracy {accuracy:.3} of {}", predictor.architecture(), report.examples);
-    accuracy
+    assert!(accuracy >= 0.8);
+    record(
+        "accuracy",
+        &format!("audio-classification: {} on 30 shipped prompts", predictor.architecture()),
+        &format!("accuracy {accuracy:.3} on {} recordings of unheard prompts", report.examples),
+    );
 }
 
 #[test]
@@ -66,7 +72,7 @@ fn the_fast_model_tells_languages_apart() {
     let (train, test) = parts();
     let training = TrainingConfig::new(100).with_learning_rate(0.02);
     let predictor = fitted::<StatisticsLinearConfig>(&json!({}), training, &train);
-    assert!(accuracy(&predictor, &test) >= 0.8);
+    measure(&predictor, &test);
     // The bundle answers as the predictor does.
     let folder = tempfile::tempdir().unwrap();
     predictor.save(folder.path().join("languages")).unwrap();
@@ -82,5 +88,5 @@ fn the_strong_model_tells_languages_apart() {
     let (train, test) = parts();
     let training = TrainingConfig::new(60).with_learning_rate(2e-3);
     let predictor = fitted::<MelCnnConfig>(&json!({}), training, &train);
-    assert!(accuracy(&predictor, &test) >= 0.8);
+    measure(&predictor, &test);
 }

@@ -47,6 +47,11 @@ fn integers_of_every_width_are_read_at_the_same_scale() {
         let wave = Waveform::from_wav(&integers(spec(1, 11_025, bits as u16), &values)).unwrap();
         assert_eq!(wave, Waveform { samples: vec![-1.0, -0.5, 0.0, 0.25, 0.5], rate: 11_025 });
     }
+    andiron_core::testing::record(
+        "input",
+        "WAV of 8, 16, 24 and 32 bits",
+        "read at the same scale",
+    );
 }
 
 #[test]
@@ -98,6 +103,11 @@ fn samples_that_are_no_numbers_are_refused_with_their_place() {
         let refused = Waveform::new(vec![value], 8_000).unwrap_err();
         assert!(matches!(refused, DataError::NotFinite { at: 0, .. }), "{refused}");
     }
+    andiron_core::testing::record(
+        "input",
+        "WAV with NaN samples",
+        "refused with the place of the first",
+    );
 }
 
 #[test]

@@ -207,6 +207,40 @@ impl Image {
         self.channels
     }
 
+    /// The image in block characters, two rows of pixels a line: for a terminal, and images small
+    /// enough for it. A pixel is drawn if it is at least as light as halfway between the darkest
+    /// and the lightest.
+    ///
+    /// ```
+    /// use andiron_vision::Image;
+    ///
+    /// let image = Image::gray(3, 3, vec![0, 9, 0, 9, 9, 0, 0, 9, 9])?;
+    /// assert_eq!(image.sketch(), "▄█ \n ▀▀\n");
+    /// # Ok::<(), andiron_core::DataError>(())
+    /// ```
+    pub fn sketch(&self) -> String {
+        let shades: Vec<u8> = match self.pixels.as_chunks::<3>().0 {
+            colours if self.channels() == 3 => colours.iter().copied().map(luma).collect(),
+            _ => self.pixels.clone(),
+        };
+        let darkest = shades.iter().min().copied().unwrap_or(0);
+        let lightest = shades.iter().max().copied().unwrap_or(0);
+        let middle = darkest.midpoint(lightest).max(1);
+        let width = self.width as usize;
+        let lit = |x: usize, y: usize| shades.get(y * width + x).is_some_and(|at| *at >= middle);
+        let mut sketch = String::new();
+        for y in (0..self.height as usize).step_by(2) {
+            sketch.extend((0..width).map(|x| match (lit(x, y), lit(x, y + 1)) {
+                (true, true) => '█',
+                (true, false) => '▀',
+                (false, true) => '▄',
+                (false, false) => ' ',
+            }));
+            sketch.push('\n');
+        }
+        sketch
+    }
+
     /// The values, row by row from the top, the channels of a pixel side by side.
     pub fn pixels(&self) -> &[u8] {
         &self.pixels

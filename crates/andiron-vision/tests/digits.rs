@@ -35,4 +35,12 @@ fn held_out_digits_are_read() {
     let accuracy = report.scores["accuracy"];
     println!("accuracy {:.4} ({:.4} to {:.4})", accuracy.value, accuracy.low, accuracy.high);
     assert!(accuracy.value >= 0.97, "accuracy {}", accuracy.value);
+    andiron_core::testing::record(
+        "accuracy",
+        "image-classification: resnet on digits",
+        &format!(
+            "accuracy {:.3} [{:.3}, {:.3}] on {} held-out digits",
+            accuracy.value, accuracy.low, accuracy.high, report.examples
+        ),
+    );
 }

@@ -56,6 +56,7 @@ fn a_residual_network_gives_the_logits_of_pytorch() {
         }
     }
     assert_eq!(compared, 3 * (1 + 3) * 3);
+    andiron_core::testing::record("golden", "resnet", "logits equal PyTorch's");
 }
 
 #[test]
@@ -78,4 +79,5 @@ fn images_are_resized_as_by_pytorch() {
             );
         }
     }
+    andiron_core::testing::record("golden", "resizing", "equals PyTorch's bilinear with antialias");
 }

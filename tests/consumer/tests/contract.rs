@@ -19,5 +19,5 @@ fn a_model_from_outside_keeps_the_contract() {
         .without(Law::Padding, "every point has two coordinates")
         .overfits_in(200, 5e-2)
         .check();
-    assert_eq!(report.counts(), (10, 1, 0));
+    assert_eq!(report.counts(), (11, 1, 0));
 }

@@ -34,6 +34,16 @@ fn columns_get_the_names_that_the_task_wants() {
 }
 
 #[test]
+fn columns_can_swap_their_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = write(dir.path(), "a.csv", "text,label,id\n5,good,a\n1,bad,b\n");
+    let columns = [("label", "text"), ("text", "label"), ("other", "id"), ("id", "text")];
+    let records = read(&path, &columns, None).unwrap();
+    let line = records.get(1).unwrap().line;
+    assert_eq!(line, json!({"text": "bad", "label": "1", "other": "b", "id": "1"}));
+}
+
+#[test]
 fn a_missing_field_of_a_table_is_a_missing_column() {
     let dir = tempfile::tempdir().unwrap();
     let path = write(dir.path(), "a.csv", "words,label\ngood,5\n");

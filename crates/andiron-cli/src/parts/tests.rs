@@ -103,7 +103,6 @@ fn what_cannot_be_split_is_refused() {
     table(dir.path(), "a.csv", few(4));
     table(dir.path(), "t.csv", [("t".to_owned(), "c".to_owned())].into_iter());
     for (text, reason) in [
-        ("", "the share for validation needs at least 1 examples, but there are 0"),
         ("test = 1.5", "test must lie in"),
         ("test = \"t.csv\"\nvalid = 0", "unknown label \"c\"; known are [\"a\", \"b\"]"),
         ("split = \"group\"", "data.group: a split by group needs a column"),
@@ -114,6 +113,13 @@ fn what_cannot_be_split_is_refused() {
         let refused = read(&format!("train = \"a.csv\"\n{text}"), dir.path()).unwrap_err();
         assert!(refused.contains(reason), "{text}: {refused}");
     }
+    // One for each part that was asked for, and none where there are fewer than parts.
+    let least = read("train = \"a.csv\"", dir.path()).unwrap();
+    assert_eq!((least.train.len(), least.valid.len(), least.test.len()), (2, 1, 1));
+    table(dir.path(), "b.csv", few(2));
+    let refused = read("train = \"b.csv\"", dir.path()).unwrap_err();
+    let reason = "a stratified split needs at least 3 examples, but there are 2";
+    assert!(refused.contains(reason), "{refused}");
     let none = read("train = \"a.csv\"\nvalid = 0\ntest = 0", dir.path()).unwrap();
     assert_eq!((none.train.len(), none.valid.len(), none.test.len()), (4, 0, 0));
 }

@@ -68,6 +68,31 @@ fn other_bundles_are_refused_for_what_they_are() {
 }
 
 #[test]
+fn parts_that_do_not_belong_together_are_refused() {
+    let refused = |name: &str, change: fn(&mut Value), part: &str| {
+        let dir = copy(name);
+        edit(dir.path(), change);
+        andiron(&["predict", text(dir.path()), "-"]).refused(1, part);
+    };
+    let more =
+        |v: &mut Value| v["preprocessing"]["labels"].as_array_mut().unwrap().push("~".into());
+    let fewer =
+        |v: &mut Value| drop(v["preprocessing"]["labels"].as_array_mut().unwrap().remove(1));
+    refused("sentiment", more, "the number of labels is 2 for the network, but 3 for the task");
+    refused("digits", fewer, "the number of labels is 10 for the network, but 9 for the task");
+    refused("languages", fewer, "the number of labels is 5 for the network, but 4 for the task");
+    let wider = |v: &mut Value| v["preprocessing"]["transform"]["width"] = json!(9);
+    refused("digits", wider, "width is 8 for the network, but 9 for the task");
+    let bands = |v: &mut Value| v["preprocessing"]["frontend"]["mel"]["n_mels"] = json!(41);
+    refused("languages", bands, "the width of a frame is 40 for the network, but 41 for the task");
+    let words = |v: &mut Value| {
+        v["preprocessing"]["features"] =
+            json!({"kind": "vocabulary", "max_length": 5, "words": ["a"]});
+    };
+    refused("sentiment", words, "features is n-grams for the network, but vocabulary for the task");
+}
+
+#[test]
 fn a_folder_wins_over_a_built_in_name() {
     let (dir, config) = reviews_run("max_steps = 3");
     andiron(&["train", text(&config), "--set", "output=sentiment"]).good();
@@ -97,14 +122,37 @@ fn a_bundle_is_inspected_without_running_it() {
     };
     assert!(!tensors.is_empty());
     assert_eq!(all["parameters"], tensors.iter().map(numbers).sum::<u64>());
+    // Two batch normalisations, of 16 and of 32 channels, have a mean and a variance each.
+    assert_eq!(all["running_statistics"], 2 * 16 + 2 * 32);
+    assert_eq!(all["trained_parameters"], all["parameters"].as_u64().unwrap() - 96);
     assert!(all["card"]["metrics"]["accuracy"]["value"].is_f64());
     let text = andiron(&["inspect", "digits"]).good().out;
     for tensor in tensors {
         assert!(text.contains(tensor["name"].as_str().unwrap()), "{tensor}");
     }
-    for part in ["image-classification", "preprocessing", "labels: [\"0\",\"1\"", "95 % interval"] {
+    let counts = format!(
+        "parameters    {}: {} trained, 96 running statistics\n",
+        all["parameters"], all["trained_parameters"]
+    );
+    for part in [
+        "image-classification",
+        "preprocessing",
+        "labels: [\"0\",\"1\"",
+        "95 % interval",
+        &counts,
+        // The card's own count is the whole one.
+        &format!("- parameters: {}\n", all["parameters"]),
+    ] {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }
+    // Where nothing is counted but parameters, there is one number.
+    let all = andiron(&["inspect", "sentiment", "--json"]).good().lines().remove(0);
+    assert_eq!(
+        (&all["running_statistics"], &all["parameters"]),
+        (&json!(0), &all["trained_parameters"])
+    );
+    let text = andiron(&["inspect", "sentiment"]).good().out;
+    assert!(text.contains(&format!("parameters    {}\n", all["parameters"])), "{text}");
 }
 
 #[test]

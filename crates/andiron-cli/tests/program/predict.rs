@@ -79,6 +79,16 @@ fn a_file_of_texts_gives_what_its_lines_give() {
     assert!(error(&lines[1]).contains("b.csv, line 3"), "{}", lines[1]);
     assert!(error(&lines[2]).contains("b.csv, line 4"), "{}", lines[2]);
 
+    // A quotation mark that is never closed takes the rest with it, and so is not passed over.
+    let rows = of("c.csv", b"n,text\n1,fun\n\n2,\"fun\n3,fun\n4,fun\n");
+    assert_eq!((rows.status, rows.lines().len()), (Some(1), 2));
+    assert_eq!(rows.lines()[0], lines[0]);
+    let said = "c.csv, line 4: a quotation mark is opened and never closed";
+    assert!(error(&rows.lines()[1]).ends_with(said), "{}", rows.lines()[1]);
+    let head = of("d.csv", b"\"text\nfun\nfun\n");
+    assert_eq!((head.status, head.lines().len()), (Some(1), 1));
+    assert!(error(&head.lines()[0]).contains("d.csv, line 1: "), "{}", head.lines()[0]);
+
     let missing = text(dir.path()).to_owned() + "/none.txt";
     let both = andiron(&["predict", "sentiment", &missing, text(&dir.path().join("a.txt"))]);
     assert_eq!((both.status, both.lines().len()), (Some(1), 3));

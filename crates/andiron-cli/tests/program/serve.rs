@@ -5,6 +5,12 @@ use serde_json::Value;
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
 };
 
 struct Service {
@@ -104,6 +110,44 @@ fn dummy() -> ChildStdout {
     let mut child = Command::new("true").stdout(Stdio::piped()).spawn().unwrap();
     child.wait().unwrap();
     child.stdout.take().unwrap()
+}
+
+#[test]
+fn a_signal_ends_it_though_nobody_reads() {
+    let mut service = Service::start();
+    service.ask("{\"text\": \"lovely\"}");
+    let mut input = service.input.take().unwrap();
+    let written = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&written);
+    let writer = thread::spawn(move || {
+        while input.write_all(b"{\"text\": \"lovely\"}\n").is_ok() {
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    // Both pipes are full once no line goes through any more: it waits in a write.
+    let mut before = 0;
+    loop {
+        thread::sleep(Duration::from_millis(700));
+        let now = written.load(Ordering::SeqCst);
+        if now > 0 && now == before {
+            break;
+        }
+        before = now;
+    }
+    service.signal("-TERM");
+    let sent = Instant::now();
+    let status = loop {
+        match service.child.try_wait().unwrap() {
+            Some(status) => break Some(status),
+            None if sent.elapsed() > Duration::from_secs(5) => break None,
+            None => thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    // Not to leave it behind, nor the writer waiting.
+    let _ = service.child.kill();
+    writer.join().unwrap();
+    // By itself, and not as done: an answer was cut off.
+    assert_eq!(status.expect("it ends within five seconds").code(), Some(1));
 }
 
 #[test]

@@ -63,6 +63,40 @@ fn a_table_with_columns_of_its_own() {
 }
 
 #[test]
+fn progress_is_plain_lines_where_there_is_no_terminal() {
+    let (_dir, config) = reviews_run("max_steps = 45\neval_every = 15");
+    let answer = andiron(&["train", text(&config)]).good();
+    assert!(!answer.err.contains(['\r', '\u{1b}']), "{:?}", answer.err);
+    let lines: Vec<&str> = answer.err.lines().filter(|line| line.starts_with("step ")).collect();
+    // About twenty, so one for every second step; one for every measurement, and for the last.
+    let mut shown: Vec<usize> = (1..=45).filter(|step| step % 2 == 0).collect();
+    shown.extend([15, 45]);
+    shown.sort_unstable();
+    assert_eq!(lines.len(), shown.len(), "{}", answer.err);
+    let number = |text: &str, decimals: usize| {
+        let (_, after) = text.split_once('.').unwrap_or_else(|| panic!("no fraction: {text}"));
+        assert_eq!(after.len(), decimals, "{text}");
+        text.parse::<f64>().unwrap_or_else(|_| panic!("no number: {text}"))
+    };
+    for (line, step) in lines.iter().zip(shown) {
+        let rest = line.strip_prefix(&format!("step {step}/45: loss ")).expect(line);
+        let parts: Vec<&str> = rest.split(", ").collect();
+        let pace = parts[parts.len() - 1].strip_suffix(" steps/s").expect(line);
+        assert!(number(parts[0], 4) > 0.0 && number(pace, 1) > 0.0, "{line}");
+        match [15, 30, 45].contains(&step) {
+            true => {
+                let loss = parts[1].strip_prefix("validation loss ").expect(line);
+                assert!(number(loss, 4) > 0.0 && parts.len() == 3, "{line}");
+            }
+            false => assert_eq!(parts.len(), 2, "{line}"),
+        }
+    }
+    // A run that is finished has no step to show.
+    let again = andiron(&["train", text(&config)]).good();
+    assert!(!again.err.lines().any(|line| line.starts_with("step ")), "{}", again.err);
+}
+
+#[test]
 fn a_folder_of_pictures() {
     let dir = tempfile::tempdir().unwrap();
     pictures(&dir.path().join("pictures"), 25);
@@ -146,7 +180,10 @@ fn wrong_settings_are_refused_by_name() {
         &["--set", "training.learning_rat=1"],
         "there is no setting \"learning_rat\"; known are",
     );
-    refused(&["--set", "training.learning_rate=-1"], "learning_rate must lie in");
+    refused(
+        &["--set", "training.learning_rate=-1"],
+        "learning_rate must be greater than 0 and at most 1000, but is -1",
+    );
     refused(&["--set", "training.epochs=nan"], "epochs");
     refused(
         &["--set", "task=cooking"],
@@ -194,7 +231,7 @@ fn data_that_cannot_be_learnt_from_is_named() {
     let rows = |label: &str| (0..30).map(|n| format!("{n},t{n},{label}\n")).collect::<String>();
     refused((head.to_owned() + &rows("5")).as_bytes(), "all 21 examples have the label \"5\"");
     let few = head.to_owned() + "1,a,5\n2,b,1\n";
-    refused(few.as_bytes(), "the share for validation needs at least 1 examples");
+    refused(few.as_bytes(), "a stratified split needs at least 3 examples, but there are 2");
     fs::remove_file(&data).unwrap();
     andiron(&["train", text(&config)]).refused(1, "reviews.csv: No such file");
 
@@ -224,6 +261,127 @@ fn files_that_cannot_be_learnt_from_are_named() {
 }
 
 #[test]
+fn a_damaged_file_is_found_before_the_training() {
+    let dir = tempfile::tempdir().unwrap();
+    let damage = |path: &Path| {
+        let good = fs::read(path).unwrap();
+        write(path, &good[..good.len() - 30]);
+    };
+    let refused = |config: &Path, more: &[&str], parts: &[&str]| {
+        let args = [&["train", text(config)][..], more].concat();
+        let answer = andiron(&args);
+        for part in parts {
+            assert!(answer.err.contains(part), "{part} is not in: {}", answer.err);
+        }
+        answer.refused(1, "cannot be decoded");
+        for made in ["sides", "pitch", "runs"] {
+            assert!(!dir.path().join(made).exists(), "{made}");
+        }
+    };
+    for part in ["pictures", "held-pictures"] {
+        pictures(&dir.path().join(part), 6);
+    }
+    damage(&dir.path().join("held-pictures/right/4.png"));
+    let config = dir.path().join("sides.toml");
+    write(
+        &config,
+        "task = \"image-classification\"\nmodel = \"small-cnn\"\noutput = \"sides\"\n\
+         [data]\ntrain = \"pictures\"\ntest = 0\nvalid = 0\n[training]\nmax_steps = 2\n",
+    );
+    for (key, split) in [("data.test", "test"), ("data.valid", "validation")] {
+        let own = format!("{key}=held-pictures");
+        let said = format!("the {split} data cannot be used: example 10 (");
+        refused(&config, &["--set", &own], &[&said, "right/4.png", "PNG image"]);
+    }
+
+    for part in ["sounds", "held-sounds"] {
+        sounds(&dir.path().join(part), 6);
+    }
+    damage(&dir.path().join("held-sounds/low/2.wav"));
+    let config = dir.path().join("pitch.toml");
+    write(
+        &config,
+        "task = \"audio-classification\"\nmodel = \"statistics-linear\"\noutput = \"pitch\"\n\
+         [data]\ntrain = \"sounds\"\ntest = \"held-sounds\"\nvalid = 0\n[training]\nmax_steps = 2\n",
+    );
+    refused(&config, &[], &["the test data cannot be used", "low/2.wav", "WAV audio"]);
+}
+
+/// 600 words and signs, all of one side.
+fn document(sour: bool) -> String {
+    ["stale, burnt and cold ", "crisp, tasty and warm "][usize::from(!sour)].repeat(120)
+}
+
+#[test]
+fn long_texts_of_the_test_part_are_cut_as_in_the_training() {
+    let (dir, config) = reviews_run("max_steps = 150");
+    let test = dir.path().join("test.csv");
+    let rows = format!("1,\"{}\",1\n2,\"{}\",5\n3,tasty,5\n", document(true), document(false));
+    write(&test, format!("id,review,stars\n{rows}"));
+    let more = ["--set", "data.test=test.csv"];
+    let answer = andiron(&[&["train", text(&config)][..], &more].concat()).good();
+    assert!(answer.err.contains("over the model's length are cut to it"), "{}", answer.err);
+    let report = answer.lines().remove(0);
+    assert_eq!((report["examples"].as_u64(), accuracy(&report)), (Some(3), 1.0));
+    let bundle = dir.path().join("mine");
+    assert_eq!(card(&bundle)["metrics"]["accuracy"], report["scores"]["accuracy"]);
+
+    // Measured later as the test part of the configuration, it is the same.
+    let own = dir.path().join("own.toml");
+    let settings = fs::read_to_string(&config).unwrap();
+    write(&own, settings.replace("[data]\n", "[data]\ntest = \"test.csv\"\n"));
+    let again = andiron(&["evaluate", text(&bundle), "--config", text(&own)]).good();
+    assert_eq!(again.lines()[0], report);
+    assert!(again.err.contains("are cut to it"), "{}", again.err);
+    // A table of anyone's is not cut unasked, and the row is named.
+    let columns = ["--columns", "text=review,label=stars"];
+    let plain = andiron(&[&["evaluate", text(&bundle), text(&test)][..], &columns].concat());
+    assert!(plain.err.contains("test.csv, line 2)"), "{}", plain.err);
+    plain.refused(1, "which is over the limit of 512");
+
+    // Files of texts are cut like rows of texts.
+    for (label, sour) in [("1", true), ("5", false)] {
+        write(&dir.path().join(format!("texts/{label}/long.txt")), document(sour));
+    }
+    let more = ["--set", "data.test=texts", "--set", "training.seed=8", "--fresh"];
+    let report = train(&config, &more);
+    assert_eq!((report["examples"].as_u64(), accuracy(&report)), (Some(2), 1.0));
+}
+
+#[test]
+fn what_cannot_be_measured_is_trained_and_saved_all_the_same() {
+    let (dir, config) = reviews_run("max_steps = 20");
+    let test = dir.path().join("test.csv");
+    write(&test, "review,stars\ntasty,5\n  ,1\nstale,1\n");
+    let args = ["train", text(&config), "--set", "data.test=test.csv"];
+    let answer = andiron(&args);
+    assert_eq!(answer.out, "");
+    assert!(answer.err.contains("test.csv, line 3): the text is empty"), "{}", answer.err);
+    let bundle = dir.path().join("mine");
+    let said = format!("trained and saved in {}, but could not be measured: ", bundle.display());
+    answer.refused(1, &said);
+    assert_eq!(card(&bundle)["metrics"], json!({}));
+    assert_eq!(card(&bundle)["data"][0]["examples"]["test"], 3);
+    let run = names(&dir.path().join("runs/mine"));
+    assert_eq!(run, ["checkpoint", "log.jsonl", "run.json"]);
+    let answer = andiron_with(&["predict", text(&bundle), "-"], "{\"text\": \"tasty\"}\n").good();
+    assert_eq!(answer.lines()[0]["label"], "5");
+
+    // With the row mended, the same command measures the finished run.
+    write(&test, "review,stars\ntasty,5\nburnt,1\nstale,1\n");
+    let report = train(&config, &args[2..]);
+    assert_eq!(card(&bundle)["metrics"]["accuracy"], report["scores"]["accuracy"]);
+}
+
+#[test]
+fn sizes_without_measure_train_on_everything() {
+    let (_dir, config) = reviews_run("max_steps = 2");
+    let huge = ["training.batch_size=9223372036854775807", "training.accumulate=3"];
+    let report = train(&config, &["--set", huge[0], "--set", huge[1]]);
+    assert_eq!(report["examples"], 24);
+}
+
+#[test]
 fn labels_that_the_model_does_not_know_are_named() {
     let (dir, config) = reviews_run("max_steps = 3");
     train(&config, &[]);
@@ -246,11 +404,16 @@ fn labels_that_the_model_does_not_know_are_named() {
 fn what_stands_at_the_output_is_not_lost() {
     let (dir, config) = reviews_run("max_steps = 3");
     write(&dir.path().join("mine/thesis.tex"), "years of work");
-    andiron(&["train", text(&config)]).refused(1, "mine exists and is no bundle");
+    andiron(&["train", text(&config)]).refused(1, "mine exists and belongs to no bundle");
     assert_eq!(names(&dir.path().join("mine")), ["thesis.tex"]);
     assert!(!dir.path().join("runs").exists());
     fs::remove_dir_all(dir.path().join("mine")).unwrap();
     train(&config, &[]);
+    // Before the training, too, if it lies beside a bundle.
+    write(&dir.path().join("mine/thesis.tex"), "years of work");
+    let args = ["train", text(&config), "--set", "training.seed=8", "--fresh"];
+    andiron(&args).refused(1, "mine/thesis.tex exists and belongs to no bundle");
+    fs::remove_file(dir.path().join("mine/thesis.tex")).unwrap();
     // A bundle is replaced by the next one.
     let before = card(&dir.path().join("mine"));
     train(&config, &["--set", "training.seed=8", "--fresh"]);

@@ -48,7 +48,7 @@ impl Order {
             self.epoch = Some(epoch);
         }
         let start = at * self.window;
-        &self.permutation[start..self.len.min(start + self.window)]
+        &self.permutation[start..self.len.min(start.saturating_add(self.window))]
     }
 }
 

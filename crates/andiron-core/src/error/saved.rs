@@ -70,10 +70,10 @@ pub enum BundleError {
         /// The cause.
         source: std::io::Error,
     },
-    /// The folder exists and holds something else: it is left alone.
-    #[error("{path} exists and is no bundle, so it is not replaced: choose another folder")]
+    /// The folder exists and holds something else than a bundle: it is left alone.
+    #[error("{path} exists and belongs to no bundle, so it is not replaced: choose another folder")]
     Occupied {
-        /// The folder.
+        /// The folder, or the file beside the bundle in it.
         path: PathBuf,
     },
     /// The description is no valid JSON, or lacks a field.

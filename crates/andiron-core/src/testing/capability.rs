@@ -79,7 +79,7 @@ mod tests {
             let row = Capability {
                 kind: "contract".into(),
                 name: name.into(),
-                evidence: "11 laws hold".into(),
+                evidence: "12 laws hold".into(),
                 test: format!("{name}::keeps_the_contract"),
             };
             let path = folder.path().join(format!("{name}.json"));

@@ -1,6 +1,7 @@
 //! Predictions of any kind, compared as JSON.
 
 use serde_json::Value;
+use std::{collections::BTreeMap, fmt};
 
 /// The first place where two predictions differ by more than `tolerance`, and by how much.
 pub(super) fn difference(a: &Value, b: &Value, tolerance: f64) -> Option<String> {
@@ -32,17 +33,102 @@ fn at(path: &str, a: &Value, b: &Value, tolerance: f64) -> Option<String> {
 
 /// The form of a prediction: kinds of values and names of fields, without the values. Lists count
 /// as one form whatever their length, for texts and found objects vary in number.
-pub(super) fn form(value: &Value) -> String {
-    match value {
-        Value::Null => "null".to_owned(),
-        Value::Bool(_) => "bool".to_owned(),
-        Value::Number(_) => "number".to_owned(),
-        Value::String(_) => "text".to_owned(),
-        Value::Array(all) => format!("[{}]", all.first().map(form).unwrap_or_default()),
-        Value::Object(fields) => {
-            let fields: Vec<String> =
-                fields.iter().map(|(name, value)| format!("{name}:{}", form(value))).collect();
-            format!("{{{}}}", fields.join(","))
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Form {
+    /// Nothing was there to have a form: it fits every other.
+    Absent,
+    Bool,
+    Number,
+    Text,
+    List(ListForm),
+    Fields(BTreeMap<String, Form>),
+}
+
+/// What the elements of one or more lists have in common.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct ListForm {
+    /// The form of every element; none if they differ, as those of a tuple do.
+    every: Option<Box<Form>>,
+    /// The forms in order; none if the lists differ in length.
+    each: Option<Vec<Form>>,
+    /// Whether no element was seen at all: this fits every other list.
+    empty: bool,
+}
+
+impl Form {
+    pub(super) fn of(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::Absent,
+            Value::Bool(_) => Self::Bool,
+            Value::Number(_) => Self::Number,
+            Value::String(_) => Self::Text,
+            Value::Array(all) => Self::List(ListForm::of(all)),
+            Value::Object(fields) => Self::Fields(
+                fields.iter().map(|(name, value)| (name.clone(), Self::of(value))).collect(),
+            ),
+        }
+    }
+
+    /// The form that both are of; none if there is no such form.
+    pub(super) fn with(&self, other: &Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Absent, form) | (form, Self::Absent) => Some(form.clone()),
+            (Self::List(a), Self::List(b)) => a.with(b).map(Self::List),
+            (Self::Fields(a), Self::Fields(b)) if a.keys().eq(b.keys()) => a
+                .iter()
+                .map(|(name, a)| Some((name.clone(), a.with(&b[name])?)))
+                .collect::<Option<BTreeMap<_, _>>>()
+                .map(Self::Fields),
+            _ if self == other => Some(self.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl ListForm {
+    fn of(all: &[Value]) -> Self {
+        let each: Vec<Form> = all.iter().map(Form::of).collect();
+        let every = each.iter().try_fold(Form::Absent, |every, form| every.with(form));
+        Self { every: every.map(Box::new), empty: each.is_empty(), each: Some(each) }
+    }
+
+    /// Lists fit if all their elements are of one form, or if they are tuples of the same forms.
+    fn with(&self, other: &Self) -> Option<Self> {
+        if self.empty || other.empty {
+            return Some(if self.empty { other.clone() } else { self.clone() });
+        }
+        let every = match (&self.every, &other.every) {
+            (Some(a), Some(b)) => a.with(b).map(Box::new),
+            _ => None,
+        };
+        let each = match (&self.each, &other.each) {
+            (Some(a), Some(b)) if a.len() == b.len() => {
+                a.iter().zip(b).map(|(a, b)| a.with(b)).collect()
+            }
+            _ => None,
+        };
+        (every.is_some() || each.is_some()).then_some(Self { every, each, empty: false })
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let joined = |forms: &[Self]| -> String {
+            forms.iter().map(Self::to_string).collect::<Vec<_>>().join(",")
+        };
+        match self {
+            Self::Absent => f.write_str("null"),
+            Self::Bool => f.write_str("bool"),
+            Self::Number => f.write_str("number"),
+            Self::Text => f.write_str("text"),
+            Self::List(ListForm { empty: true, .. }) => f.write_str("[]"),
+            Self::List(ListForm { every: Some(every), .. }) => write!(f, "[{every}]"),
+            Self::List(list) => write!(f, "[{}]", joined(list.each.as_deref().unwrap_or_default())),
+            Self::Fields(fields) => {
+                let fields: Vec<String> =
+                    fields.iter().map(|(name, form)| format!("{name}:{form}")).collect();
+                write!(f, "{{{}}}", fields.join(","))
+            }
         }
     }
 }
@@ -80,9 +166,47 @@ mod tests {
 
     #[test]
     fn forms_leave_values_out() {
-        let form_of = |value| form(&value);
+        let form_of = |value| Form::of(&value).to_string();
         assert_eq!(form_of(json!({"b": [1, 2], "a": "x"})), "{a:text,b:[number]}");
         assert_eq!(form_of(json!([])), "[]");
-        assert_ne!(form_of(json!({"a": null})), form_of(json!({"a": 1})));
+        assert_eq!(form_of(json!(["a", 0.5])), "[text,number]");
+        assert_eq!(form_of(json!([null, {"on": true}])), "[{on:bool}]");
+    }
+
+    #[test]
+    fn forms_fit_whatever_the_lengths_and_what_is_absent() {
+        let fit = |values: &[Value]| {
+            values
+                .iter()
+                .map(Form::of)
+                .try_fold(Form::Absent, |all, form| all.with(&form))
+                .map(|form| form.to_string())
+        };
+        let boxes = |n: usize| json!({"boxes": vec![json!({"name": "x", "at": [1, 2]}); n]});
+        let found = Some("{boxes:[{at:[number],name:text}]}".to_owned());
+        // Nothing found first, last and in between.
+        assert_eq!(fit(&[boxes(0), boxes(2), boxes(0), boxes(1)]), found);
+        assert_eq!(fit(&[boxes(1), boxes(0)]), found);
+        assert_eq!(fit(&[boxes(0), json!({"boxes": null})]), Some("{boxes:[]}".to_owned()));
+        assert_eq!(fit(&[json!([[]]), json!([[1], []]), json!([])]), Some("[[number]]".to_owned()));
+        assert_eq!(fit(&[json!({"a": null}), json!({"a": 1})]), Some("{a:number}".to_owned()));
+        // What fits the absent does not fit each other for that.
+        assert_eq!(fit(&[json!({"a": null}), json!({"a": 1}), json!({"a": "x"})]), None);
+        assert_eq!(fit(&[json!([]), json!([1]), json!(["x"])]), None);
+        // All elements count, not the first alone.
+        assert_eq!(fit(&[json!([1, 2]), json!([1, 2, "x"])]), None);
+        assert_eq!(fit(&[json!([1]), json!([1, "x"])]), None);
+        // Tuples, of one length each.
+        assert_eq!(
+            fit(&[json!([["a", 1]]), json!([["b", 2], ["c", 3]]), json!([])]),
+            Some("[[text,number]]".to_owned())
+        );
+        assert_eq!(fit(&[json!(["a", 1]), json!(["b", null])]), Some("[text,number]".to_owned()));
+        assert_eq!(fit(&[json!(["a", 1]), json!([1, "a"])]), None);
+        assert_eq!(fit(&[json!(["a", 1]), json!(["a", 1, 2])]), None);
+        // Names are part of the form, and a list is no number.
+        assert_eq!(fit(&[json!({"a": 1}), json!({"b": 1})]), None);
+        assert_eq!(fit(&[json!({"a": 1}), json!({"a": 1, "b": 1})]), None);
+        assert_eq!(fit(&[json!([]), json!(1)]), None);
     }
 }

@@ -27,7 +27,7 @@ use std::{
 };
 
 /// Version of the checkpoint's format.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const STATE: &str = "state.json";
 const LOG: &str = "log.jsonl";
 
@@ -86,6 +86,9 @@ pub(super) struct Identity {
     training: TrainingConfig,
     architecture: String,
     model: Value,
+    /// SHA-256 of the weights that the run starts from. Format 1 has none.
+    #[serde(default)]
+    starting_weights: String,
     task: String,
     preprocessing: String,
     train_examples: usize,
@@ -96,7 +99,7 @@ impl Identity {
     pub(super) fn of<T: Task, C: ModelConfig>(
         training: &TrainingConfig,
         task: &T,
-        config: &C,
+        start: &Network<C>,
         examples: (usize, usize),
     ) -> Self {
         // By way of a value, whose fields are in order even where the task keeps a hash map.
@@ -104,7 +107,8 @@ impl Identity {
         Self {
             training: training.clone(),
             architecture: C::ARCHITECTURE.to_owned(),
-            model: serde_json::to_value(config).expect("a configuration is plain data"),
+            model: serde_json::to_value(&start.config).expect("a configuration is plain data"),
+            starting_weights: hash::sha256(&weights::to_bytes(start)),
             task: T::NAME.to_owned(),
             preprocessing: hash::sha256(preprocessing.to_string().as_bytes()),
             train_examples: examples.0,
@@ -149,6 +153,7 @@ pub(super) struct Resumed<C: ModelConfig> {
 /// A run's folder.
 pub(super) struct RunFolder {
     root: PathBuf,
+    run: Identity,
     log: File,
     logged: Pieces,
 }
@@ -165,7 +170,7 @@ impl RunFolder {
     /// Opens the folder, and reads its checkpoint where there is one.
     pub(super) fn open<C: ModelConfig>(
         root: &Path,
-        run: &Identity,
+        run: Identity,
         config: &C,
         optimizer: ModuleOptimizer,
         device: &Device,
@@ -174,7 +179,7 @@ impl RunFolder {
         let dir = root.join("checkpoint");
         let path = root.join(LOG);
         let resumed = if dir.join(STATE).is_file() {
-            Some(read(&dir, &path, run, config, optimizer, device)?)
+            Some(read(&dir, &path, &run, config, optimizer, device)?)
         } else {
             None
         };
@@ -186,7 +191,7 @@ impl RunFolder {
             OpenOptions::new().append(true).open(&path).map_err(|source| io(&path, source))?;
         let mut logged = Pieces::default();
         logged.add(&lines);
-        Ok((Self { root: root.into(), log, logged }, resumed))
+        Ok((Self { root: root.into(), run, log, logged }, resumed))
     }
 
     /// Appends a step to the log.
@@ -206,7 +211,6 @@ impl RunFolder {
     pub(super) fn save<C: ModelConfig>(
         &self,
         progress: &Reached,
-        run: &Identity,
         network: &Network<C>,
         best: Option<&C::Model>,
         optimizer: &ModuleOptimizer,
@@ -228,7 +232,7 @@ impl RunFolder {
             finished: progress.finished,
             best: progress.best,
             stale: progress.stale,
-            run: run.clone(),
+            run: self.run.clone(),
             optimized: held.by_path(&init::parameters(&network.model)),
             log: self.logged.sha256(),
             files: parts.iter().map(|(name, bytes)| (name.clone(), hash::sha256(bytes))).collect(),

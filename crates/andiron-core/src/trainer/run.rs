@@ -34,7 +34,6 @@ struct Run<'a, T: Solve<C::Model>, C: ModelConfig> {
     config: C,
     valid: &'a dyn Dataset<ExampleOf<T>>,
     plain: Device,
-    identity: Identity,
     folder: Option<RunFolder>,
     optimizer: ModuleOptimizer,
     best: Option<C::Model>,
@@ -61,13 +60,13 @@ where
     let plain = device.clone().without_autodiff();
     let mut network =
         Network { model: init::with_stable_ids(network.model), config: network.config };
-    let identity =
-        Identity::of(&trainer.config, &task, &network.config, (train.len(), valid.len()));
     let mut optimizer = trainer.config.optimizer.build(&init::parameters(&network.model));
     let (mut best, mut reached, mut log, mut folder) = (None, Reached::default(), Vec::new(), None);
     if let Some(root) = &trainer.folder {
+        let examples = (train.len(), valid.len());
+        let identity = Identity::of(&trainer.config, &task, &network, examples);
         let (opened, resumed) =
-            RunFolder::open(root, &identity, &network.config, optimizer.clone(), &plain)?;
+            RunFolder::open(root, identity, &network.config, optimizer.clone(), &plain)?;
         folder = Some(opened);
         if let Some(resumed) = resumed {
             (network, optimizer, best, log) =
@@ -82,19 +81,8 @@ where
         }
     }
     let Network { config, model } = network;
-    let mut run = Run {
-        trainer,
-        task: &task,
-        config,
-        valid,
-        plain,
-        identity,
-        folder,
-        optimizer,
-        best,
-        reached,
-        log,
-    };
+    let mut run =
+        Run { trainer, task: &task, config, valid, plain, folder, optimizer, best, reached, log };
     let model = if run.reached.finished { model } else { run.steps(model.train(), train)? };
     let kept = match run.best.take() {
         Some(best) if trainer.config.keep_best => best,
@@ -102,7 +90,11 @@ where
     };
     let Run { config, log, reached, plain, .. } = run;
     let predictor = Predictor::new(task.clone(), Network { config, model: kept }, &plain);
-    Ok(Fitted { predictor, log, best_step: reached.best.map(|best| best.step) })
+    Ok(Fitted {
+        predictor,
+        log,
+        best_step: reached.best.filter(|_| trainer.config.keep_best).map(|best| best.step),
+    })
 }
 
 impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
@@ -121,8 +113,7 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
             // The next batches are made on another thread while this one is learnt.
             let (send, receive) = sync_channel(2);
             let seed = mix(settings.seed, &[ORDER]);
-            let (window, batch_size) =
-                (settings.batch_size * settings.accumulate, settings.batch_size);
+            let (window, batch_size) = (settings.window(), settings.batch_size);
             scope.spawn(move || {
                 let mut order = Order::new(seed, train.len(), window);
                 for step in first..settings.max_steps {
@@ -146,7 +137,7 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
         display: &Display,
     ) -> Result<C::Model, TrainError> {
         let settings = self.trainer.config.clone();
-        let window = settings.batch_size * settings.accumulate;
+        let window = settings.window();
         let sizes = Order::new(0, examples, window);
         for step in self.reached.steps..settings.max_steps {
             let left = examples - (step % sizes.steps_per_epoch()) * window;
@@ -186,7 +177,7 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
     }
 
     /// One update, from one or more micro-batches. The gradient is the mean over all their
-    /// terms, whatever number of terms each has.
+    /// terms by their weights, whatever number of terms each has.
     fn update(
         &mut self,
         model: C::Model,
@@ -196,7 +187,7 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
     ) -> Result<(C::Model, Step), TrainError> {
         let settings = &self.trainer.config;
         let mut sum = GradientsAccumulator::new();
-        let (mut terms, mut total) = (0, 0.0);
+        let (mut terms, mut weights, mut total) = (0, 0.0, 0.0);
         for micro in 0..micro_batches {
             // The other thread ends early only by a panic, which the scope passes on.
             let Ok(batch) = batches.recv() else {
@@ -205,13 +196,18 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
             };
             let batch = batch.map_err(on("training"))?;
             let seed = mix(settings.seed, &[DROPOUT, step as u64, micro as u64]);
-            let Loss { mean, count } = training(seed, || self.task.learn(&model, batch));
+            let Loss { mean, count, weight } = training(seed, || self.task.learn(&model, batch));
             if !mean.is_tracked() {
                 return Err(TrainError::NothingToTrain);
             }
+            // A mean over nothing is no number, and has no part in the sum.
+            if weight == 0.0 {
+                continue;
+            }
             terms += count;
-            total += mean.clone().into_scalar::<f64>() * count as f64;
-            let grads = (mean * count as f64).backward();
+            weights += weight;
+            total += mean.clone().into_scalar::<f64>() * weight;
+            let grads = (mean * weight).backward();
             sum.accumulate(&model, GradientsParams::from_grads(grads, &model));
         }
         if terms == 0 {
@@ -219,14 +215,14 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
                 what: format!("the batch of step {step}"),
             }));
         }
-        let (loss, mut grads) = (total / terms as f64, sum.grads());
-        let norm = global_norm(&model, &grads) / terms as f64;
+        let (loss, mut grads) = (total / weights, sum.grads());
+        let norm = global_norm(&model, &grads) / weights;
         if !norm.is_finite() || !loss.is_finite() {
             return Err(TrainError::Diverged { step, loss, norm });
         }
         // As PyTorch's clip_grad_norm_, with its 1e-6 in the denominator.
         let clip = settings.clip_norm.map_or(1.0, |most| (most / (norm + 1e-6)).min(1.0));
-        scale(&model, &mut grads, clip / terms as f64);
+        scale(&model, &mut grads, clip / weights);
         let learning_rate = settings.rate_at(step);
         let model = self.optimizer.step(learning_rate, model, grads);
         let entry = Step { step, loss, terms, grad_norm: norm, learning_rate, valid_loss: None };
@@ -255,7 +251,7 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
     fn save(&self, model: &C::Model) -> Result<(), TrainError> {
         let Some(folder) = &self.folder else { return Ok(()) };
         let network = Network { config: self.config.clone(), model: model.valid() };
-        folder.save(&self.reached, &self.identity, &network, self.best.as_ref(), &self.optimizer)
+        folder.save(&self.reached, &network, self.best.as_ref(), &self.optimizer)
     }
 }
 
@@ -279,7 +275,7 @@ fn make<T: crate::Task>(
     Ok(())
 }
 
-/// The mean loss over all terms of a data set.
+/// The mean loss over all terms of a data set, by their weights.
 pub(crate) fn mean_loss<T: Solve<M>, M>(
     task: &T,
     model: &M,
@@ -287,13 +283,15 @@ pub(crate) fn mean_loss<T: Solve<M>, M>(
     batch_size: usize,
     device: &Device,
 ) -> Result<f64, DataError> {
-    let (mut total, mut terms) = (0.0, 0);
+    let (mut total, mut weights) = (0.0, 0.0);
     for start in (0..data.len()).step_by(batch_size) {
-        let end = data.len().min(start + batch_size);
+        let end = data.len().min(start.saturating_add(batch_size));
         let examples = (start..end).map(|index| data.get(index)).collect::<Result<Vec<_>, _>>()?;
-        let Loss { mean, count } = task.learn(model, task.batch(&examples, device)?);
-        total += mean.into_scalar::<f64>() * count as f64;
-        terms += count;
+        let Loss { mean, weight, .. } = task.learn(model, task.batch(&examples, device)?);
+        if weight != 0.0 {
+            total += mean.into_scalar::<f64>() * weight;
+            weights += weight;
+        }
     }
-    Ok(total / terms.max(1) as f64)
+    Ok(if weights == 0.0 { 0.0 } else { total / weights })
 }

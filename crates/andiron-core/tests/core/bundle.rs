@@ -277,6 +277,7 @@ fn one_flipped_bit_in_any_file_is_refused() {
         fs::write(&path, &whole).unwrap();
     }
     load(&saved.dir).unwrap();
+    record("bundle", "one flipped bit is refused", "in each file of the bundle");
 }
 
 #[test]
@@ -314,6 +315,7 @@ fn a_bundle_from_the_future_is_told_by_its_version() {
     assert!(
         text.ends_with("has bundle format 2, but this program reads format 1: use a newer andiron")
     );
+    record("bundle", "another version of the format is refused", "by its number");
 }
 
 #[test]
@@ -417,6 +419,7 @@ fn one_tensor_missing_too_many_or_misshapen() {
     let (missing, surplus, misshapen) = mismatch(&saved);
     assert_eq!((missing.len(), surplus.len(), misshapen.len()), (0, 0, 1));
     assert_eq!(misshapen[0].got, "F32[4]");
+    record("bundle", "tensors missing, too many or misshapen are refused", "each by its name");
 }
 
 #[test]
@@ -434,6 +437,7 @@ fn numbers_that_are_not_finite_are_refused() {
             other => panic!("{other}"),
         }
     }
+    record("bundle", "weights that are not finite are refused", "by the name of the tensor");
 }
 
 #[test]
@@ -477,6 +481,36 @@ fn a_folder_that_holds_something_else_is_left_alone() {
     assert!(matches!(predictor(1).save(file.join("model")), Err(BundleError::Io { .. })));
     assert_eq!(fs::read_to_string(&file).unwrap(), "more work");
     assert_eq!(names(root.path()), ["notes", "thesis"]);
+}
+
+#[test]
+fn a_bundle_with_other_files_beside_it_is_left_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("model");
+    predictor(1).save(&dir).unwrap();
+    let before = bytes_of(&load(&dir).unwrap());
+    let other = dir.join("notes.txt");
+    for is_folder in [false, true] {
+        match is_folder {
+            true => fs::create_dir(&other).unwrap(),
+            false => fs::write(&other, "years of work").unwrap(),
+        }
+        let error = predictor(2).save(&dir).unwrap_err();
+        assert!(matches!(&error, BundleError::Occupied { path } if *path == other), "{error}");
+        assert!(bytes_of(&load(&dir).unwrap()) == before);
+        match is_folder {
+            true => fs::remove_dir(&other).unwrap(),
+            false => fs::remove_file(&other).unwrap(),
+        }
+    }
+    assert_eq!(names(root.path()), ["model"]);
+    // A description that cannot be read any more protects what no bundle has, and nothing else.
+    fs::write(dir.join("andiron.json"), "{\"files\"").unwrap();
+    fs::write(&other, "years of work").unwrap();
+    assert!(matches!(predictor(2).save(&dir), Err(BundleError::Occupied { .. })));
+    fs::remove_file(&other).unwrap();
+    predictor(2).save(&dir).unwrap();
+    assert!(bytes_of(&load(&dir).unwrap()) == bytes_of(&predictor(2)));
 }
 
 #[test]
@@ -536,9 +570,8 @@ fn the_trained_network_goes_through_the_disk_too() {
     assert_eq!(answers(&load(&dir).unwrap()), answers(&fitted.predictor));
     record(
         "bundle",
-        "saved and loaded bit for bit; what was changed is refused",
-        "weights, answers and card; one flipped bit in each file, a future format, tensors missing, \
-         too many, misshapen or not finite, paths outside, a disk that is full",
+        "saved and loaded bit for bit",
+        "weights, answers and card of a trained network",
     );
 }
 

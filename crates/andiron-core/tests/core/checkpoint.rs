@@ -131,7 +131,7 @@ fn a_run_that_is_another_is_refused() {
     };
     let names = ["faint", "loud", "middle", "quiet"].map(str::to_owned);
     type Change<'a> = &'a dyn Fn(&mut Plan<MixedConfig>);
-    let changes: [(Change<'_>, &str); 9] = [
+    let changes: [(Change<'_>, &str); 10] = [
         (&|plan| plan.config.seed = 6, "training.seed was 5 and is now 6"),
         (
             &|plan| plan.config.learning_rate = 0.06,
@@ -140,6 +140,7 @@ fn a_run_that_is_another_is_refused() {
         (&|plan| plan.config.max_steps = 13, "training.max_steps was 12 and is now 13"),
         (&|plan| plan.network.d_hidden = 11, "model.d_hidden was 10 and is now 11"),
         (&|plan| plan.network.dropout = 0.25, "model.dropout was 0.2 and is now 0.25"),
+        (&|plan| plan.start = 12, "starting_weights was \""),
         (&|plan| plan.task.labels = Labels::of(&names).unwrap(), "preprocessing was "),
         (&|plan| plan.task.fault = Fault::ChangesForm, "preprocessing was "),
         (
@@ -269,8 +270,14 @@ fn what_is_missing_or_from_the_future_is_refused() {
     fs::remove_file(&log).unwrap();
     stopped.refuses(&stopped.plan, "log.jsonl");
     stopped.restore();
-    stopped.change_state(|state| state["format"] = 2.into());
-    stopped.refuses(&stopped.plan, "it has format 2, but 1 is read here");
+    stopped.change_state(|state| state["format"] = 3.into());
+    stopped.refuses(&stopped.plan, "it has format 3, but 2 is read here");
+    // As it was before the starting weights were compared.
+    stopped.change_state(|state| {
+        state["format"] = 1.into();
+        state["run"].as_object_mut().unwrap().remove("starting_weights").unwrap();
+    });
+    stopped.refuses(&stopped.plan, "it has format 1, but 2 is read here");
     stopped.change_state(|state| {
         state.as_object_mut().unwrap().remove("stale");
     });

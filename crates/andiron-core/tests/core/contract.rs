@@ -5,6 +5,7 @@ use andiron_core::{
     Labels,
     testing::{Contract, ContractReport, Law, Outcome},
 };
+use std::process::Command;
 
 fn report(fault: Fault) -> ContractReport {
     Contract::new(toy::tokens(fault), PooledConfig::new(fault), toy::examples()).report()
@@ -18,7 +19,7 @@ fn breaks(fault: Fault, laws: &[Law], text: &str) {
     let Outcome::Broken(how) = report.outcome(laws[0]) else { panic!("{report}") };
     assert!(how.contains(text), "{fault:?} shows as: {how}");
     assert!(report.to_string().contains(&format!("BROKEN   {:?}: {how}", laws[0])));
-    assert_eq!(report.counts(), (11 - laws.len(), 0, laws.len()));
+    assert_eq!(report.counts(), (12 - laws.len(), 0, laws.len()));
 }
 
 #[test]
@@ -26,7 +27,7 @@ fn an_honest_model_keeps_all_laws() {
     let contract =
         Contract::new(toy::tokens(Fault::None), PooledConfig::new(Fault::None), toy::examples());
     let report = contract.check();
-    assert_eq!(report.counts(), (11, 0, 0));
+    assert_eq!(report.counts(), (12, 0, 0));
     assert_eq!((report.task, report.architecture), ("toy-tokens", "toy-pooled"));
 }
 
@@ -37,11 +38,11 @@ fn a_declared_law_is_counted_and_not_tried() {
     let report = Contract::new(toy::tokens(fault), PooledConfig::new(fault), toy::examples())
         .without(Law::Backends, "there is one backend only")
         .report();
-    assert_eq!(report.counts(), (10, 1, 0));
+    assert_eq!(report.counts(), (11, 1, 0));
     let declared = Outcome::Declared("there is one backend only".to_owned());
     assert_eq!(report.outcome(Law::Backends), &declared);
     let text = report.to_string();
-    assert!(text.contains("10 laws hold, 1 have no meaning here, 0 are broken"), "{text}");
+    assert!(text.contains("11 laws hold, 1 have no meaning here, 0 are broken"), "{text}");
     assert!(text.contains("no sense Backends: there is one backend only"), "{text}");
 }
 
@@ -57,7 +58,7 @@ fn too_few_examples_are_refused() {
     let few = toy::examples()[..3].to_vec();
     let report =
         Contract::new(toy::tokens(Fault::None), PooledConfig::new(Fault::None), few).report();
-    assert_eq!(report.counts(), (0, 0, 11));
+    assert_eq!(report.counts(), (0, 0, 12));
     let wanted = Outcome::Broken("3 examples are too few: 4 are needed".to_owned());
     assert_eq!(report.outcome(Law::Overfit), &wanted);
 }
@@ -94,6 +95,20 @@ fn answers_that_are_lost() {
 #[test]
 fn answers_of_another_form() {
     breaks(Fault::ChangesForm, &[Law::OutputShape], "answers differ in form: {label:text,score");
+}
+
+#[test]
+fn lists_that_may_be_empty_are_of_one_form() {
+    let fault = Fault::MayBeEmpty;
+    let report =
+        Contract::new(toy::tokens(fault), PooledConfig::new(fault), toy::examples()).report();
+    assert_eq!(report.counts(), (12, 0, 0), "{report}");
+}
+
+#[test]
+fn lists_with_elements_of_two_forms() {
+    let text = "answers differ in form: {label:text,large:[number";
+    breaks(Fault::MixedList, &[Law::OutputShape], text);
 }
 
 #[test]
@@ -142,12 +157,46 @@ fn a_network_without_trainable_parameters() {
     let wanted = Outcome::Broken("the loss depends on no parameter that is trained".to_owned());
     assert_eq!(report.outcome(Law::Gradients), &wanted, "{report}");
     let broken: Vec<Law> = report.broken().iter().map(|(law, _)| *law).collect();
-    assert_eq!(broken, [Law::Gradients, Law::Overfit, Law::SeededRuns], "{report}");
+    assert_eq!(broken, [Law::Gradients, Law::Overfit, Law::Answers, Law::SeededRuns], "{report}");
 }
 
 #[test]
 fn a_network_that_learns_next_to_nothing() {
-    breaks(Fault::Blind, &[Law::Overfit], "after 150 steps on one batch the loss fell from 1.");
+    let text = "after 150 steps on one batch the loss fell from 1.";
+    breaks(Fault::Blind, &[Law::Overfit, Law::Answers], text);
+}
+
+#[test]
+fn a_network_that_answers_nothing() {
+    let text = "every example gets the answer {\"label\":\"loud\"";
+    breaks(Fault::ConstantAnswer, &[Law::Answers], text);
+}
+
+#[test]
+fn one_answer_for_all_can_be_declared() {
+    let fault = Fault::ConstantAnswer;
+    let report = Contract::new(toy::tokens(fault), PooledConfig::new(fault), toy::examples())
+        .without(Law::Answers, "it says the same of everything")
+        .report();
+    assert_eq!(report.counts(), (11, 1, 0));
+}
+
+#[test]
+fn numbers_that_are_not_finite() {
+    // All laws but those that ask for no answer and no loss outside training.
+    let laws: Vec<Law> = Law::ALL
+        .into_iter()
+        .filter(|law| !matches!(law, Law::Gradients | Law::SeededRuns))
+        .collect();
+    breaks(Fault::NanInInference, &laws, "input 0 got an answer in which .score");
+    let report = report(Fault::NanInInference);
+    let Outcome::Broken(how) = report.outcome(Law::Overfit) else { panic!("{report}") };
+    assert!(how.ends_with("but outside training it is NaN"), "{how}");
+}
+
+#[test]
+fn a_network_that_is_another_outside_training() {
+    breaks(Fault::TurnedInInference, &[Law::Overfit], ", but outside training it is ");
 }
 
 #[test]
@@ -159,6 +208,26 @@ fn a_state_that_is_not_saved() {
 fn a_loss_that_forgets_the_seed() {
     let text = "two runs with one seed gave different weights";
     breaks(Fault::DrawsInLoss, &[Law::SeededRuns], text);
+}
+
+/// Set for a process in which one test runs alone.
+const ALONE: &str = "ANDIRON_TEST_ALONE";
+
+#[test]
+fn a_loss_that_seeds_what_it_draws_from() {
+    // Its draws are the same each time unless somebody else draws, as the other tests of this
+    // process do: so it is tried in a process of its own.
+    if std::env::var_os(ALONE).is_some() {
+        let text = "another thread that trains and draws changed the weights";
+        return breaks(Fault::SeedsInLoss, &[Law::SeededRuns], text);
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "contract::a_loss_that_seeds_what_it_draws_from"])
+        .env(ALONE, "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }
 
 #[test]

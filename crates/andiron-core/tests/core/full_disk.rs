@@ -92,6 +92,11 @@ fn a_bundle_is_still_there_when_the_next_has_no_room() {
     without_room(root.path(), "bundle");
     assert!(!dir.exists());
     assert_eq!(debris(root.path()), Vec::<PathBuf>::new());
+    andiron_core::testing::record(
+        "bundle",
+        "a full disk leaves the last bundle whole",
+        "in a process whose files may not grow",
+    );
 }
 
 #[test]
@@ -108,4 +113,9 @@ fn a_checkpoint_is_still_there_when_the_next_has_no_room() {
     assert_eq!(debris(root.path()), Vec::<PathBuf>::new());
     plan.finish(&run);
     equal(&whole, &run);
+    andiron_core::testing::record(
+        "resume",
+        "a full disk leaves the last checkpoint whole",
+        "in a process whose files may not grow",
+    );
 }

@@ -34,8 +34,19 @@ fn numbers(value: &Value) -> Vec<f64> {
 /// A few rows at once to their classes: an example has more than one term.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Rows {
-    /// Says that every batch has one term: the mistake of averaging means.
-    miscounts: bool,
+    /// One weight a class, where they do not weigh alike.
+    class_weights: Option<Vec<f32>>,
+    /// What is said wrongly about the loss.
+    mistake: Mistake,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+enum Mistake {
+    None,
+    /// Every batch has one term: the mistake of averaging means.
+    OneTerm,
+    /// Every term weighs one: the mistake of averaging weighted means by count.
+    NoWeights,
 }
 
 impl Task for Rows {
@@ -72,10 +83,13 @@ impl OnePass for Rows {
     }
 
     fn loss(&self, output: Tensor<2>, truth: Tensor<1, Int>) -> Loss {
-        let loss = cross_entropy(output, truth, &CrossEntropy::default());
-        match self.miscounts {
-            true => Loss { count: 1, ..loss },
-            false => loss,
+        let class_weights = self.class_weights.clone();
+        let loss =
+            cross_entropy(output, truth, &CrossEntropy { class_weights, ..Default::default() });
+        match self.mistake {
+            Mistake::None => loss,
+            Mistake::OneTerm => Loss::new(loss.mean, 1),
+            Mistake::NoWeights => Loss::new(loss.mean, loss.count),
         }
     }
 
@@ -199,18 +213,28 @@ fn examples(golden: &Value, sizes: &[usize]) -> Vec<ExampleOf<Rows>> {
         .collect()
 }
 
+/// The task of a variant.
+fn rows(variant: &Value, mistake: Mistake) -> Rows {
+    let weights = variant.get("class_weights").map(numbers);
+    let class_weights = weights.map(|weights| weights.into_iter().map(|w| w as f32).collect());
+    Rows { class_weights, mistake }
+}
+
+/// Without weights and without a mistake.
+const PLAIN: Rows = Rows { class_weights: None, mistake: Mistake::None };
+
 fn run(
     golden: &Value,
     config: TrainingConfig,
     data: &Vec<ExampleOf<Rows>>,
-    miscounts: bool,
+    task: Rows,
 ) -> (BTreeMap<String, Vec<f64>>, Vec<Step>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.safetensors");
     let network = start(golden, &path);
     let fitted = GradientTrainer::new(config)
         .with_progress(Progress::Silent)
-        .fit(Rows { miscounts }, network, data, &Vec::new(), &Device::flex())
+        .fit(task, network, data, &Vec::new(), &Device::flex())
         .unwrap();
     (finals(fitted.predictor.network::<TanhConfig>().unwrap(), &path), fitted.log)
 }
@@ -254,17 +278,18 @@ fn same(name: &str, found: &BTreeMap<String, Vec<f64>>, log: &[Step], wanted: &V
 fn twenty_steps_equal_pytorchs() {
     let golden = golden();
     let variants = golden["variants"].as_object().unwrap();
-    assert!(variants.len() >= 9, "only {} variants", variants.len());
+    assert!(variants.len() >= 11, "only {} variants", variants.len());
     for (name, variant) in variants {
         // All rows in one batch, each row an example.
         let data = examples(&golden, &[1; 11]);
-        let (found, log) = run(&golden, settings(variant).with_batch_size(11), &data, false);
+        let config = settings(variant).with_batch_size(11);
+        let (found, log) = run(&golden, config, &data, rows(variant, Mistake::None));
         same(name, &found, &log, &variant["float64"]);
     }
     record(
         "golden",
         "AdamW, SGD, clipping, schedules: 20 steps equal PyTorch",
-        "9 variants: weights, losses and gradient norms within 1e-6, rates within 1e-15",
+        "11 variants: weights, losses and gradient norms within 1e-6, rates within 1e-15",
     );
 }
 
@@ -272,10 +297,10 @@ fn twenty_steps_equal_pytorchs() {
 fn accumulated(
     golden: &Value,
     variant: &Value,
-    miscounts: bool,
+    mistake: Mistake,
 ) -> (BTreeMap<String, Vec<f64>>, Vec<Step>) {
     let config = settings(variant).with_batch_size(1).with_accumulate(3);
-    run(golden, config, &examples(golden, &[5, 4, 2]), miscounts)
+    run(golden, config, &examples(golden, &[5, 4, 2]), rows(variant, mistake))
 }
 
 #[test]
@@ -283,7 +308,7 @@ fn accumulation_averages_over_terms_as_pytorch_does() {
     let golden = golden();
     for name in ["adamw_accumulated", "sgd_clip_accumulated"] {
         let variant = &golden["variants"][name];
-        let (found, log) = accumulated(&golden, variant, false);
+        let (found, log) = accumulated(&golden, variant, Mistake::None);
         same(name, &found, &log, &variant["accumulated"]);
         let wrong = farthest(&found, &variant["mean_of_means"]);
         assert!(wrong > 1e-4, "{name}: the mean of means is only {wrong:.1e} away");
@@ -296,12 +321,54 @@ fn accumulation_averages_over_terms_as_pytorch_does() {
 }
 
 #[test]
+fn accumulation_averages_by_class_weights_as_pytorch_does() {
+    let golden = golden();
+    for name in ["adamw_weighted_accumulated", "sgd_clip_weighted_accumulated"] {
+        let variant = &golden["variants"][name];
+        let (found, log) = accumulated(&golden, variant, Mistake::None);
+        same(name, &found, &log, &variant["accumulated"]);
+        // The planted mistake ends where PyTorch does with it, far away.
+        let (wrong, log) = accumulated(&golden, variant, Mistake::NoWeights);
+        assert_eq!(log[0].terms, 11);
+        assert!(farthest(&wrong, &variant["mean_by_count"]) <= TOLERANCE, "{name}");
+        assert!(farthest(&wrong, &variant["accumulated"]["final"]) > 1e-4, "{name}");
+    }
+    record(
+        "golden",
+        "gradient accumulation by class weights: 20 steps equal PyTorch",
+        "micro-batches of 5, 4 and 2 terms, with AdamW and clipped SGD: weights within 1e-6",
+    );
+}
+
+#[test]
+fn the_validation_loss_is_the_mean_by_class_weights() {
+    let golden = golden();
+    let variant = &golden["variants"]["sgd_clip_weighted_accumulated"];
+    let data = examples(&golden, &[5, 4, 2]);
+    let wanted = variant["float64"]["steps"]["loss"][0].as_f64().unwrap();
+    // A step of next to nothing, whatever batch it is made of: the start is what is measured. The
+    // parts of one and of two examples have unequal weights.
+    for batch_size in [1, 2, 3] {
+        let mut config = settings(variant).with_batch_size(batch_size).with_learning_rate(1e-30);
+        config.max_steps = 1;
+        let folder = tempfile::tempdir().unwrap();
+        let network = start(&golden, &folder.path().join("weights.safetensors"));
+        let fitted = GradientTrainer::new(config)
+            .with_progress(Progress::Silent)
+            .fit(rows(variant, Mistake::None), network, &data, &data, &Device::flex())
+            .unwrap();
+        let found = fitted.log[0].valid_loss.unwrap();
+        assert!((found - wanted).abs() < 1e-6, "parts of {batch_size}: {found}, not {wanted}");
+    }
+}
+
+#[test]
 fn a_task_that_miscounts_ends_with_the_mean_of_means() {
     // The planted mistake: the test above would see it.
     let golden = golden();
     for name in ["adamw_accumulated", "sgd_clip_accumulated"] {
         let variant = &golden["variants"][name];
-        let (found, log) = accumulated(&golden, variant, true);
+        let (found, log) = accumulated(&golden, variant, Mistake::OneTerm);
         assert_eq!(log[0].terms, 3);
         assert!(farthest(&found, &variant["mean_of_means"]) <= TOLERANCE, "{name}");
         assert!(farthest(&found, &variant["accumulated"]["final"]) > 1e-4, "{name}");
@@ -318,7 +385,7 @@ fn the_last_partial_window_counts_its_own_terms() {
         config.max_steps = 6;
         config.with_batch_size(batch).with_accumulate(accumulate).with_seed(3)
     };
-    let (whole, log) = run(&golden, config(4, 1), &data, false);
+    let (whole, log) = run(&golden, config(4, 1), &data, PLAIN);
     // Each epoch is a window of four and one of one: eleven terms together.
     for epoch in log.chunks(2) {
         assert_eq!(epoch[0].terms + epoch[1].terms, 11);
@@ -327,13 +394,13 @@ fn the_last_partial_window_counts_its_own_terms() {
         let (parts, same_log) = match (batch, accumulate) {
             // A window of six holds all five examples: another order, so another run.
             (3, 2) => {
-                let (parts, log) = run(&golden, config(3, 2), &data, false);
+                let (parts, log) = run(&golden, config(3, 2), &data, PLAIN);
                 assert!(log.iter().all(|step| step.terms == 11));
-                let (whole, _) = run(&golden, config(6, 1), &data, false);
+                let (whole, _) = run(&golden, config(6, 1), &data, PLAIN);
                 (farthest_of(&parts, &whole), true)
             }
             _ => {
-                let (parts, parts_log) = run(&golden, config(batch, accumulate), &data, false);
+                let (parts, parts_log) = run(&golden, config(batch, accumulate), &data, PLAIN);
                 let terms = |log: &[Step]| log.iter().map(|s| s.terms).collect::<Vec<_>>();
                 (farthest_of(&parts, &whole), terms(&parts_log) == terms(&log))
             }

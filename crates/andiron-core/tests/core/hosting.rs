@@ -70,6 +70,10 @@ fn tokens(numbers: impl IntoIterator<Item = u64>) -> Result<Vec<u16>, DataError>
 
 impl Registered for Hosted {
     const MEDIA: Option<&'static str> = Some("file");
+    const CUT: Option<fn(Vec<u16>) -> Vec<u16>> = Some(|mut tokens| {
+        tokens.truncate(2);
+        tokens
+    });
 
     fn models() -> &'static [ModelEntry<Self>] {
         static MODELS: &[ModelEntry<Hosted>] = &[ModelEntry::of::<PooledConfig>()];
@@ -122,6 +126,10 @@ impl Recipe<Hosted> for PooledConfig {
         config.dropout = dropout;
         Ok((Hosted { labels }, config))
     }
+
+    fn fits(&self, task: &Hosted) -> Result<(), ConfigError> {
+        ConfigError::agree("the number of labels", 3, task.labels.count())
+    }
 }
 
 static TASKS: &[TaskEntry] = &[TaskEntry::of::<Hosted>()];
@@ -141,6 +149,7 @@ fn records() -> Vec<Record> {
                 line: json!({"file": "x", "label": target}),
                 media: Media::Bytes(input.iter().map(|token| *token as u8).collect()),
                 name: Some(format!("{index}.tokens")),
+                cut: false,
             },
         })
         .collect()
@@ -299,6 +308,28 @@ fn a_bad_record_is_named_by_its_place() {
     let subset = Subset::new(&typed, vec![3, 0]);
     assert_eq!(subset.get(1).unwrap().input, [3, 1, 4]);
     assert_eq!((subset.len(), subset.is_empty()), (2, false));
+}
+
+#[test]
+fn records_are_checked_and_cut_when_asked_to() {
+    let entry = registry().task("toy-hosted").unwrap();
+    assert!(entry.cuts);
+    let mut records = records();
+    entry.check(&records).unwrap();
+    let whole = data::all::<ExampleOf<Hosted>>(&Typed::<Hosted>::new(&records)).unwrap();
+    for record in &mut records {
+        record.cut = true;
+    }
+    let cut = data::all::<ExampleOf<Hosted>>(&Typed::<Hosted>::new(&records)).unwrap();
+    assert_eq!((whole.len(), cut.len()), (7, 7));
+    assert!(whole.iter().any(|example| example.input.len() > 2));
+    for (whole, cut) in whole.iter().zip(&cut) {
+        assert_eq!(cut.input, whole.input[..whole.input.len().min(2)]);
+        assert_eq!(cut.target, whole.target);
+    }
+    records[3].media = Media::Bytes(vec![1, 99]);
+    let error = entry.check(&records).unwrap_err();
+    assert_eq!(error.to_string(), "example 3 (3.tokens)");
 }
 
 #[test]

@@ -61,6 +61,8 @@ impl Dataset<ExampleOf<Tokens>> for Eventful {
 pub(crate) struct Plan<C> {
     pub(crate) config: TrainingConfig,
     pub(crate) network: C,
+    /// The seed of the starting weights.
+    pub(crate) start: u64,
     pub(crate) task: Tokens,
     pub(crate) train: Vec<ExampleOf<Tokens>>,
     pub(crate) valid: Vec<ExampleOf<Tokens>>,
@@ -86,7 +88,7 @@ where
             trainer = trainer.with_stop_after(steps);
         }
         let device = Device::flex();
-        let network = Network::init(self.network.clone(), 11, &device)?;
+        let network = Network::init(self.network.clone(), self.start, &device)?;
         let (examples, fetched) = (self.train.clone(), AtomicUsize::new(0));
         let train = Eventful { examples, fetched, event, interrupt };
         trainer.fit(self.task.clone(), network, &train, &self.valid, &device)
@@ -155,6 +157,7 @@ fn large() -> Plan<MixedConfig> {
     Plan {
         config,
         network: MixedConfig::new(100, 192),
+        start: 11,
         task: mixed::task(),
         train: mixed::examples(90, 24..=24, 1),
         valid: mixed::examples(19, 20..=24, 2),
@@ -175,6 +178,7 @@ pub(crate) fn small() -> Plan<MixedConfig> {
     Plan {
         config,
         network: MixedConfig::new(6, 10),
+        start: 11,
         task: mixed::task(),
         train: mixed::examples(16, 1..=7, 3),
         valid: mixed::examples(7, 1..=9, 4),
@@ -200,6 +204,7 @@ fn early() -> Plan<PooledConfig> {
     Plan {
         config,
         network: PooledConfig::new(Fault::None),
+        start: 11,
         task: toy::tokens(Fault::None),
         train: toy::examples(),
         valid,
@@ -288,7 +293,8 @@ fn early_stopping_and_the_best_step_outlive_a_resume() {
     let mut last = plan.clone();
     last.config.keep_best = false;
     let parts = root.path().join("last");
-    last.finish(&parts);
+    // No step was chosen, though the losses were measured.
+    assert_eq!(last.finish(&parts).best_step, None);
     assert!(fs::read(parts.join("kept.safetensors")).unwrap() == file("model"));
 }
 
@@ -439,20 +445,66 @@ fn settings_that_cannot_be_used_are_refused() {
         weight_decay,
     };
     type Change = Box<dyn Fn(&mut TrainingConfig)>;
-    let changes: [(&str, Change); 9] = [
-        ("learning_rate", Box::new(|c| c.learning_rate = 0.0)),
-        ("learning_rate", Box::new(|c| c.learning_rate = f64::NAN)),
-        ("clip_norm", Box::new(|c| c.clip_norm = Some(-1.0))),
-        ("schedule.floor", Box::new(|c| c.schedule = Schedule::Linear { floor: 1.5 })),
-        ("optimizer.beta_1", Box::new(move |c| c.optimizer = adamw(1.0, 0.9, 1e-8, 0.0))),
-        ("optimizer.beta_2", Box::new(move |c| c.optimizer = adamw(0.9, -0.1, 1e-8, 0.0))),
-        ("optimizer.epsilon", Box::new(move |c| c.optimizer = adamw(0.9, 0.9, 0.0, 0.0))),
-        ("optimizer.weight_decay", Box::new(move |c| c.optimizer = adamw(0.9, 0.9, 1e-8, -1.0))),
-        ("optimizer.momentum", Box::new(|c| c.optimizer = OptimizerConfig::sgd(1.0))),
+    let changes: [(&str, &str, Change); 11] = [
+        (
+            "learning_rate",
+            "must be greater than 0 and at most 1000, but is 0",
+            Box::new(|c| c.learning_rate = 0.0),
+        ),
+        (
+            "learning_rate",
+            "must be greater than 0 and at most 1000, but is NaN",
+            Box::new(|c| c.learning_rate = f64::NAN),
+        ),
+        (
+            "clip_norm",
+            "must be finite and greater than 0, but is -1",
+            Box::new(|c| c.clip_norm = Some(-1.0)),
+        ),
+        (
+            "clip_norm",
+            "must be finite and greater than 0, but is -1e-300",
+            Box::new(|c| c.clip_norm = Some(-1e-300)),
+        ),
+        (
+            "learning_rate",
+            "must lie in 2.2250738585072014e-308..=1000, but is 1e-310",
+            Box::new(|c| c.learning_rate = 1e-310),
+        ),
+        (
+            "schedule.floor",
+            "must lie in 0..=1, but is 1.5",
+            Box::new(|c| c.schedule = Schedule::Linear { floor: 1.5 }),
+        ),
+        (
+            "optimizer.beta_1",
+            "must lie in 0..=0.999",
+            Box::new(move |c| c.optimizer = adamw(1.0, 0.9, 1e-8, 0.0)),
+        ),
+        (
+            "optimizer.beta_2",
+            "must lie in 0..=0.999",
+            Box::new(move |c| c.optimizer = adamw(0.9, -0.1, 1e-8, 0.0)),
+        ),
+        (
+            "optimizer.epsilon",
+            "must be greater than 0 and at most 1, but is 0",
+            Box::new(move |c| c.optimizer = adamw(0.9, 0.9, 0.0, 0.0)),
+        ),
+        (
+            "optimizer.weight_decay",
+            "must lie in 0..=1000, but is -1",
+            Box::new(move |c| c.optimizer = adamw(0.9, 0.9, 1e-8, -1.0)),
+        ),
+        (
+            "optimizer.momentum",
+            "must lie in 0..=0.999",
+            Box::new(|c| c.optimizer = OptimizerConfig::sgd(1.0)),
+        ),
     ];
-    for (field, change) in changes {
+    for (field, wanted, change) in changes {
         let text = refused(&change);
-        assert!(text.starts_with(&format!("{field} must lie in")), "{text}");
+        assert!(text.starts_with(&format!("{field} {wanted}")), "{text}");
     }
 }
 

@@ -20,6 +20,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread::ThreadId,
+    time::Duration,
 };
 
 /// What is wrong with a planted model or task.
@@ -44,6 +45,8 @@ pub(crate) enum Fault {
     CountsPadding,
     /// The loss draws from burn's generator, which no one seeds.
     DrawsInLoss,
+    /// The loss draws from burn's generator, and seeds it with a constant before.
+    SeedsInLoss,
     /// The forward pass draws from burn's generator.
     DrawsInForward,
     /// The configuration's width is not written to JSON.
@@ -54,6 +57,10 @@ pub(crate) enum Fault {
     LosesAnswers,
     /// An answer lacks a score if it is not alone.
     ChangesForm,
+    /// None: the answers have a list that may be empty, and a number that may be absent.
+    MayBeEmpty,
+    /// The same, but the list holds a text behind its numbers.
+    MixedList,
     /// A number is made while the weights are drawn, and saved nowhere.
     UnsavedState,
     /// The network remembers what it saw last on this thread.
@@ -62,6 +69,12 @@ pub(crate) enum Fault {
     DependsOnThread,
     /// The answer depends on the backend.
     DependsOnBackend,
+    /// Whatever was learnt, the answer is one and the same.
+    ConstantAnswer,
+    /// Outside training, all logits are NaN.
+    NanInInference,
+    /// Outside training, the logits are turned round.
+    TurnedInInference,
 }
 
 /// Word numbers to a label.
@@ -126,6 +139,7 @@ impl Task for Tokens {
 pub(crate) enum Answer {
     Whole(Choice),
     Half { label: String },
+    Listed { label: String, score: f32, large: Vec<serde_json::Value>, largest: Option<u16> },
 }
 
 impl OnePass for Tokens {
@@ -139,7 +153,12 @@ impl OnePass for Tokens {
 
     fn loss(&self, output: Tensor<2>, truth: Tensor<1, Int>) -> Loss {
         let output = match self.fault {
-            Fault::DrawsInLoss => {
+            Fault::DrawsInLoss | Fault::SeedsInLoss => {
+                if self.fault == Fault::SeedsInLoss {
+                    Device::flex().seed(5);
+                    // Another thread that draws gets its turn before the next line does.
+                    std::thread::sleep(Duration::from_millis(1));
+                }
                 let noise = Distribution::Normal(0.0, 0.01);
                 output.clone() + output.random_like(noise)
             }
@@ -149,6 +168,10 @@ impl OnePass for Tokens {
     }
 
     fn decode(&self, inputs: &[&Vec<u16>], output: Tensor<2>) -> Vec<Answer> {
+        let output = match self.fault {
+            Fault::ConstantAnswer => output.zeros_like(),
+            _ => output,
+        };
         let mut answers: Vec<Answer> =
             self.labels.choose(output).into_iter().map(Answer::Whole).collect();
         let short = inputs.iter().all(|input| input.len() < LONGEST);
@@ -157,9 +180,26 @@ impl OnePass for Tokens {
             Fault::ChangesForm if inputs.len() == 2 && short => {
                 answers[1] = Answer::Half { label: "quiet".to_owned() }
             }
+            Fault::MayBeEmpty | Fault::MixedList => {
+                let pairs = answers.into_iter().zip(inputs);
+                answers = pairs.map(|(answer, input)| self.listed(answer, input)).collect();
+            }
             _ => {}
         }
         answers
+    }
+}
+
+impl Tokens {
+    /// The same answer with the large tokens of the input.
+    fn listed(&self, answer: Answer, input: &[u16]) -> Answer {
+        let Answer::Whole(Choice { label, score, .. }) = answer else { return answer };
+        let large = || input.iter().copied().filter(|token| *token > 7);
+        let mut list: Vec<serde_json::Value> = large().map(Into::into).collect();
+        if self.fault == Fault::MixedList && !list.is_empty() {
+            list.push("that was all".into());
+        }
+        Answer::Listed { label, score, large: list, largest: large().max() }
     }
 }
 
@@ -353,6 +393,8 @@ impl Pooled {
                 }
             }
             Fault::DependsOnBackend if logits.device() != Device::flex() => logits * 1.01,
+            Fault::NanInInference if !logits.device().is_autodiff() => logits * f64::NAN,
+            Fault::TurnedInInference if !logits.device().is_autodiff() => logits.neg(),
             _ => logits,
         }
     }

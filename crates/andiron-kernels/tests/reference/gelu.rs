@@ -32,6 +32,26 @@ fn equals_the_twin_at_every_length() {
     }
 }
 
+/// The two ways agree within their errors, so only other bits tell which one was taken.
+#[test]
+fn the_fused_body_is_taken() {
+    let bits = |y: Tensor<1>| -> Vec<u32> {
+        let values: Vec<f32> = y.into_data().try_to_vec().unwrap();
+        values.into_iter().map(f32::to_bits).collect()
+    };
+    let x = uniform(4_001, 8.0, &Device::flex());
+    assert!(bits(gelu(x.clone())) != bits(activation::gelu(x.clone())), "plain: burn's was taken");
+    let recorded = |operation: fn(Tensor<1>) -> Tensor<1>| {
+        let x = Tensor::from_inner(x.clone()).require_grad();
+        let y = operation(x.clone());
+        let gradients = y.clone().sum().backward();
+        (bits(y.inner()), bits(x.grad(&gradients).unwrap()))
+    };
+    let (fused, portable) = (recorded(gelu), recorded(activation::gelu));
+    assert!(fused.0 != portable.0, "recorded: burn's was taken");
+    assert!(fused.1 != portable.1, "backwards: burn's was taken");
+}
+
 #[test]
 fn equals_the_formula_everywhere() {
     let values: Vec<f32> = (-130_000..=130_000).map(|i| i as f32 * 1e-4).collect();

@@ -1,14 +1,17 @@
 //! The same bits at every run and every number of threads, at sizes that are worked on in parallel.
 
-use crate::support::{numbers, tensor};
+use crate::support::{mask, numbers, tensor};
 use andiron_kernels::{
-    Activation, AttentionOptions, add_rms_norm, attention, conv2d_norm_act, gelu, layer_norm,
-    linear, masked_softmax,
+    Activation, AttentionOptions, RotaryLayout, RotaryTable, add_rms_norm, attention,
+    conv1d_norm_act, conv2d_norm_act, gelu, layer_norm, linear, masked_softmax, rms_norm, silu,
 };
 use burn::{
     module::Module,
-    nn::{BatchNormConfig, conv::Conv2dConfig},
-    tensor::{DType, Device, Tensor},
+    nn::{
+        BatchNormConfig,
+        conv::{Conv1dConfig, Conv2dConfig},
+    },
+    tensor::{Bool, DType, Device, Tensor},
 };
 
 fn single<const D: usize>(seed: u64, shape: [usize; D]) -> Tensor<D> {
@@ -40,6 +43,8 @@ fn the_number_of_threads_does_not_matter() {
     let x = single::<2>(1, [rows, width]);
     let (gamma, beta) = (single::<1>(2, [width]), single::<1>(3, [width]));
     assert_same(|| gelu(x.clone()));
+    assert_same(|| silu(x.clone()));
+    assert_same(|| rms_norm(x.clone(), gamma.clone(), 1e-5));
     assert_same(|| masked_softmax(x.clone(), Some(x.clone().greater_elem(1.0))));
     assert_same(|| layer_norm(x.clone(), gamma.clone(), Some(beta.clone()), 1e-5));
     assert_same(|| add_rms_norm(x.clone(), x.clone(), gamma.clone(), 1e-5).0);
@@ -48,18 +53,112 @@ fn the_number_of_threads_does_not_matter() {
     let heads = single::<4>(5, [3, 4, 131, 32]);
     let options = AttentionOptions { causal: true, scale: None };
     assert_same(|| attention(heads.clone(), heads.clone(), heads.clone(), None, &options));
+    assert_same(|| {
+        attention(
+            heads.clone(),
+            heads.clone(),
+            heads.clone(),
+            Some(visible([3, 131], &Device::flex())),
+            &options,
+        )
+    });
+    let table = RotaryTable::new(32, 140, 10_000.0, &Device::flex());
+    for layout in [RotaryLayout::Half, RotaryLayout::Interleaved] {
+        assert_same(|| table.apply(heads.clone(), 3, layout));
+    }
 
     let conv = Conv2dConfig::new([16, 24], [3, 3]).init(&Device::flex());
     let norm = BatchNormConfig::new(24).init(&Device::flex());
     let image = single::<4>(6, [3, 16, 37, 41]);
     conv.weight.val(); // parameters are drawn at their first use
     assert_same(|| conv2d_norm_act(image.clone(), &conv, &norm, Activation::Relu));
+    let conv = Conv1dConfig::new(16, 24, 5).init(&Device::flex());
+    let sound = single::<3>(7, [3, 16, 1_013]);
+    conv.weight.val();
+    assert_same(|| conv1d_norm_act(sound.clone(), &conv, &norm, Activation::Silu));
+}
+
+/// Which places are no padding; the rows have different lengths.
+fn visible([batch, len]: [usize; 2], device: &Device) -> Tensor<2, Bool> {
+    let truths: Vec<bool> = (0..batch * len).map(|at| at % len < len - 17 * (at / len)).collect();
+    mask(&truths, [batch, len], device)
+}
+
+fn recorded(seed: u64, n: usize) -> Tensor<1> {
+    Tensor::from_inner(single::<1>(seed, [n])).require_grad()
+}
+
+/// The gradients of a result with respect to all that goes in, one behind the other. Each value
+/// of the result counts differently.
+fn gradients<const D: usize>(y: Tensor<D>, leaves: Vec<Tensor<1>>) -> Tensor<1> {
+    let n = y.dims().iter().product::<usize>();
+    let weights = Tensor::from_inner(single::<1>(98, [n]));
+    let gradients = (y.reshape([n]) * weights).reshape([1, n]).sum_dim(1).sum().backward();
+    Tensor::cat(leaves.into_iter().map(|leaf| leaf.grad(&gradients).unwrap()).collect(), 0)
+}
+
+#[test]
+fn the_number_of_threads_does_not_matter_in_training_of_attention() {
+    let shape: [usize; 4] = [3, 4, 131, 32];
+    let n: usize = shape.iter().product();
+    let device = Device::flex().autodiff();
+    let seen = || visible([3, 131], &device);
+    for (causal, visible) in [(true, false), (false, true), (true, true)] {
+        let options = AttentionOptions { causal, scale: None };
+        assert_same(|| {
+            let leaves = [recorded(1, n), recorded(2, n), recorded(3, n)];
+            let [query, key, value] = leaves.clone().map(|leaf| leaf.reshape(shape));
+            gradients(attention(query, key, value, visible.then(seen), &options), leaves.to_vec())
+        });
+    }
+    let table = RotaryTable::new(32, 140, 10_000.0, &device);
+    for layout in [RotaryLayout::Half, RotaryLayout::Interleaved] {
+        assert_same(|| {
+            let x = recorded(4, n);
+            gradients(table.apply(x.clone().reshape(shape), 5, layout), vec![x])
+        });
+    }
+}
+
+#[test]
+fn the_number_of_threads_does_not_matter_in_training_of_rows() {
+    let (rows, width) = (701, 259);
+    let hidden = Tensor::from_inner(single::<2>(9, [rows, width])).greater_elem(1.0);
+    assert_same(|| {
+        let x = recorded(1, rows * width);
+        let y = masked_softmax(x.clone().reshape([rows, width]), Some(hidden.clone()));
+        gradients(y, vec![x])
+    });
+    assert_same(|| {
+        let (x, gamma) = (recorded(1, rows * width), recorded(2, width));
+        let y = rms_norm(x.clone().reshape([rows, width]), gamma.clone(), 1e-5);
+        gradients(y, vec![x, gamma])
+    });
+    assert_same(|| {
+        let x = recorded(1, rows * width);
+        gradients(silu(x.clone().reshape([rows, width])), vec![x])
+    });
+    let device = Device::flex().autodiff();
+    let conv = Conv1dConfig::new(16, 24, 5).init(&device);
+    let norm = BatchNormConfig::new(24).init(&device).train();
+    conv.weight.val();
+    let shape: [usize; 3] = [3, 16, 1_013];
+    assert_same(|| {
+        let x = recorded(3, shape.iter().product());
+        let y = conv1d_norm_act(x.clone().reshape(shape), &conv, &norm, Activation::Silu);
+        let weight = conv.weight.val();
+        let n = y.dims().iter().product::<usize>();
+        let weights = Tensor::from_inner(single::<1>(97, [n]));
+        let grads = (y.reshape([n]) * weights).reshape([1, n]).sum_dim(1).sum().backward();
+        let of_weight = weight.grad(&grads).unwrap();
+        let flat = of_weight.dims().iter().product::<usize>();
+        Tensor::cat(vec![x.grad(&grads).unwrap(), of_weight.reshape([flat])], 0)
+    });
 }
 
 /// Gradients too, of every tensor that goes in.
 #[test]
 fn the_number_of_threads_does_not_matter_in_training() {
-    let recorded = |seed, n| Tensor::from_inner(single::<1>(seed, [n])).require_grad();
     let (rows, width, out) = (701, 259, 301);
     assert_same(|| {
         let x = recorded(1, rows * width);

@@ -120,6 +120,7 @@ impl OnePass for TextClassification {
 
 impl Registered for TextClassification {
     const MEDIA: Option<&'static str> = None;
+    const CUT: Option<fn(Text) -> Text> = Some(Text::truncated);
 
     fn models() -> &'static [ModelEntry<Self>] {
         TEXT_CLASSIFIERS
@@ -285,6 +286,19 @@ mod tests {
         let one = toy::examples()[..3].to_vec();
         let refused = HashedLinearConfig::prepare(&Value::Null, &one).map(|_| ());
         assert!(matches!(refused, Err(DataError::OneClass { examples: 3, .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn a_network_and_a_task_that_disagree_are_told() {
+        let (task, config) =
+            TextEncoderConfig::prepare(&json!({"max_length": 9}), &toy::examples()).unwrap();
+        assert_eq!(config.fits(&task), Ok(()));
+        let said = |config: TextEncoderConfig| config.fits(&task).unwrap_err().to_string();
+        let wanted = "max_length is 8 for the network, but 9 for the task";
+        assert_eq!(said(config.clone().with_max_length(8)), wanted);
+        let fewer = TextEncoderConfig { n_tokens: config.n_tokens - 1, ..config.clone() };
+        assert!(said(fewer).starts_with("the number of tokens is "));
+        assert!(HashedLinearConfig::new(3).fits(&task).is_err(), "it has a vocabulary");
     }
 
     #[test]

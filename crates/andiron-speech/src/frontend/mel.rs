@@ -273,7 +273,10 @@ mod tests {
             (LogMelConfig { f_min: 4_000.0, ..good.clone() }, "f_min must lie in 0..="),
             (LogMelConfig { f_max: Some(20.0), ..good.clone() }, "f_max must lie in 20"),
             (LogMelConfig { f_max: Some(4_001.0), ..good.clone() }, "f_max must lie in 20"),
-            (LogMelConfig { floor: 0.0, ..good.clone() }, "floor must lie in "),
+            (
+                LogMelConfig { floor: 0.0, ..good.clone() },
+                "floor must be greater than 0 and at most 1, but is 0",
+            ),
         ] {
             let text = refused(config);
             assert!(text.starts_with(start), "{text}");

@@ -196,6 +196,10 @@ impl Recipe<AudioClassification> for MelCnnConfig {
             .with_dropout(chosen.dropout);
         Ok((task, config))
     }
+
+    fn fits(&self, task: &AudioClassification) -> Result<(), ConfigError> {
+        task.fits(self.n_mels, self.n_classes)
+    }
 }
 
 #[cfg(test)]

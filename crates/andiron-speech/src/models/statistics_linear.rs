@@ -130,6 +130,10 @@ impl Recipe<AudioClassification> for StatisticsLinearConfig {
         let config = Self::new(task.width(), task.labels.count()).with_dropout(chosen.dropout);
         Ok((task, config))
     }
+
+    fn fits(&self, task: &AudioClassification) -> Result<(), ConfigError> {
+        task.fits(self.n_statistics, self.n_classes)
+    }
 }
 
 #[cfg(test)]

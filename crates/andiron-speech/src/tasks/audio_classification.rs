@@ -14,8 +14,8 @@ use crate::{
     models::{mel_cnn::MelCnnConfig, statistics_linear::StatisticsLinearConfig},
 };
 use andiron_core::{
-    Choice, ClassifierEvaluator, DataError, Dataset, EvalError, Evaluator, Labelled, Labels, Loss,
-    ModelEntry, OnePass, Predictor, Raw, Registered, Report, Task,
+    Choice, ClassifierEvaluator, ConfigError, DataError, Dataset, EvalError, Evaluator, Labelled,
+    Labels, Loss, ModelEntry, OnePass, Predictor, Raw, Registered, Report, Task,
     data::{ExampleOf, text_field},
 };
 use burn::tensor::{Device, Int, Tensor};
@@ -59,6 +59,18 @@ impl AudioClassification {
     /// How many numbers a frame has.
     pub fn width(&self) -> usize {
         self.frontend.width()
+    }
+
+    /// Whether a network that takes frames of `width` numbers and tells `n_classes` labels apart
+    /// can answer the task: for [`Recipe::fits`](andiron_core::Recipe::fits).
+    ///
+    /// # Errors
+    /// [`ConfigError`] names what network and task say differently, or the setting of the task
+    /// that cannot be used.
+    pub fn fits(&self, width: usize, n_classes: usize) -> Result<(), ConfigError> {
+        ConfigError::agree("the number of labels", n_classes, self.labels.count())?;
+        ConfigError::agree("the width of a frame", width, self.width())?;
+        self.clip.check()
     }
 }
 

@@ -48,6 +48,19 @@ impl ImageClassification {
         ConfigError::within("label_smoothing", 0.0, 1.0, label_smoothing)?;
         Ok(Self { label_smoothing, ..self })
     }
+
+    /// Whether a network that takes images of `[channels, height, width]` and tells `n_classes`
+    /// labels apart can answer the task: for [`Recipe::fits`](andiron_core::Recipe::fits).
+    ///
+    /// # Errors
+    /// [`ConfigError::Disagree`] names what network and task say differently.
+    pub fn fits(&self, image: [usize; 3], n_classes: usize) -> Result<(), ConfigError> {
+        let [channels, height, width] = image;
+        ConfigError::agree("the number of labels", n_classes, self.labels.count())?;
+        ConfigError::agree("channels", channels, self.transform.channels())?;
+        ConfigError::agree("height", height, self.transform.height())?;
+        ConfigError::agree("width", width, self.transform.width())
+    }
 }
 
 /// The answer about an image; as JSON `{"label", "score", "top": [{"label", "score"}, …]}` with

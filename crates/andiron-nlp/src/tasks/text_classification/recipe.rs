@@ -125,6 +125,14 @@ impl Recipe<TextClassification> for HashedLinearConfig {
             .with_dropout(options.dropout);
         Ok((task, config))
     }
+
+    fn fits(&self, task: &TextClassification) -> Result<(), ConfigError> {
+        ConfigError::agree("the number of labels", self.n_classes, task.labels.count())?;
+        match &task.features {
+            Features::NGrams(ngrams) => ngrams.check(),
+            Features::Vocabulary(_) => ConfigError::agree("features", "n-grams", "vocabulary"),
+        }
+    }
 }
 
 impl Recipe<TextClassification> for TextEncoderConfig {
@@ -149,6 +157,17 @@ impl Recipe<TextClassification> for TextEncoderConfig {
             .with_max_length(options.max_length)
             .with_dropout(options.dropout);
         Ok((task, config))
+    }
+
+    fn fits(&self, task: &TextClassification) -> Result<(), ConfigError> {
+        ConfigError::agree("the number of labels", self.n_classes, task.labels.count())?;
+        match &task.features {
+            Features::NGrams(_) => ConfigError::agree("features", "vocabulary", "n-grams"),
+            Features::Vocabulary(vocabulary) => {
+                ConfigError::agree("the number of tokens", self.n_tokens, vocabulary.len())?;
+                ConfigError::agree("max_length", self.max_length, vocabulary.max_length)
+            }
+        }
     }
 }
 

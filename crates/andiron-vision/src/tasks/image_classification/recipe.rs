@@ -9,7 +9,7 @@ use crate::{
     },
     transform::ImageStatistics,
 };
-use andiron_core::{DataError, Dataset, Labels, Recipe, overlay};
+use andiron_core::{ConfigError, DataError, Dataset, Labels, Recipe, overlay};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -81,6 +81,10 @@ impl Recipe<ImageClassification> for SmallCnnConfig {
         let config = Self { channels, height, width, n_classes, widths, d_hidden, dropout };
         Ok((task, config))
     }
+
+    fn fits(&self, task: &ImageClassification) -> Result<(), ConfigError> {
+        task.fits([self.channels, self.height, self.width], self.n_classes)
+    }
 }
 
 /// The options of a [`ResNetConfig`]: those that its data do not decide.
@@ -118,6 +122,12 @@ impl Recipe<ImageClassification> for ResNetConfig {
         let channels = transform.channels();
         let stem = stem.unwrap_or_else(|| stem_for(transform.width().min(transform.height())));
         Ok((task, Self { channels, n_classes, widths, blocks, stem }))
+    }
+
+    /// Any height and width will do.
+    fn fits(&self, task: &ImageClassification) -> Result<(), ConfigError> {
+        let (height, width) = (task.transform.height(), task.transform.width());
+        task.fits([self.channels, height, width], self.n_classes)
     }
 }
 
