@@ -48,13 +48,32 @@ pub fn fetch(name: &str, revision: Option<&str>) -> Result<PathBuf, HubError> {
     Hub::from_env()?.fetch(name, revision)
 }
 
+/// As [`fetch`], of one file alone: of a repository with several GGUF files, each in other
+/// precision, one is enough.
+///
+/// # Errors
+/// [`HubError`].
+pub fn fetch_file(name: &str, revision: Option<&str>, file: &str) -> Result<PathBuf, HubError> {
+    Hub::from_env()?.fetch_file(name, revision, file)
+}
+
 /// A hub and the cache of what came from it.
 #[derive(Debug, Clone)]
 pub struct Hub {
     cache: PathBuf,
     endpoint: Option<String>,
-    token: Option<String>,
+    token: Option<Token>,
     offline: bool,
+}
+
+/// A secret, which no log shall show.
+#[derive(Clone)]
+struct Token(String);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token")
+    }
 }
 
 /// What the hub says of a repository.
@@ -92,7 +111,7 @@ impl Hub {
         let offline = set("HF_HUB_OFFLINE").is_some_and(|value| {
             ["1", "yes", "on", "true"].contains(&value.to_ascii_lowercase().as_str())
         });
-        let (endpoint, token) = (set("HF_ENDPOINT"), set("HF_TOKEN"));
+        let (endpoint, token) = (set("HF_ENDPOINT"), set("HF_TOKEN").map(Token));
         Ok(Self { cache: home.join("hub"), endpoint, token, offline })
     }
 
@@ -109,7 +128,7 @@ impl Hub {
 
     /// The token for repositories that want one.
     pub fn with_token(self, token: &str) -> Self {
-        Self { token: Some(token.to_owned()), ..self }
+        Self { token: Some(Token(token.to_owned())), ..self }
     }
 
     /// As the function [`fetch`], with these settings.
@@ -117,18 +136,50 @@ impl Hub {
     /// # Errors
     /// [`HubError`].
     pub fn fetch(&self, name: &str, revision: Option<&str>) -> Result<PathBuf, HubError> {
+        let wanted = self.wanted(name, revision)?;
+        if self.offline {
+            return wanted.cached().ok_or_else(|| wanted.offline());
+        }
+        wanted.fetch(|all| choose::files(all).map_err(|found| wanted.unclear(found)))
+    }
+
+    /// As the function [`fetch_file`], with these settings.
+    ///
+    /// # Errors
+    /// [`HubError`].
+    pub fn fetch_file(
+        &self,
+        name: &str,
+        revision: Option<&str>,
+        file: &str,
+    ) -> Result<PathBuf, HubError> {
+        let wanted = self.wanted(name, revision)?;
+        let folder = if self.offline {
+            wanted.cached()
+        } else {
+            let only = |all: &[Listed]| -> Result<Vec<usize>, HubError> {
+                let at = all.iter().position(|listed| listed.rfilename == file);
+                at.map(|at| vec![at]).ok_or_else(|| wanted.no_file(file))
+            };
+            Some(wanted.fetch(only)?)
+        };
+        let path = folder.map(|folder| folder.join(file)).filter(|path| path.is_file());
+        path.ok_or_else(|| wanted.offline())
+    }
+
+    fn wanted<'a>(
+        &'a self,
+        name: &'a str,
+        revision: Option<&'a str>,
+    ) -> Result<Wanted<'a>, HubError> {
         let revision = revision.unwrap_or("main");
-        let wanted = Wanted { hub: self, name, revision };
         if !is_path(name) || name.split('/').count() > 2 {
             return Err(HubError::Name { got: name.to_owned() });
         }
         if !is_path(revision) {
             return Err(HubError::Revision { got: revision.to_owned() });
         }
-        if self.offline {
-            return wanted.cached().ok_or_else(|| wanted.offline());
-        }
-        wanted.fetch()
+        Ok(Wanted { hub: self, name, revision })
     }
 
     fn api(&self) -> Result<Api, ApiError> {
@@ -139,7 +190,7 @@ impl Hub {
         if let Some(endpoint) = &self.endpoint {
             builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_owned());
         }
-        if let Some(token) = &self.token {
+        if let Some(Token(token)) = &self.token {
             builder = builder.with_token(Some(token.clone()));
         }
         builder.build()
@@ -190,19 +241,34 @@ impl Wanted<'_> {
         HubError::of(self.name, self.revision, file, source)
     }
 
-    fn fetch(&self) -> Result<PathBuf, HubError> {
+    fn no_file(&self, file: &str) -> HubError {
+        let (name, revision) = (self.name.to_owned(), self.revision.to_owned());
+        HubError::NoFile { name, revision, file: file.to_owned() }
+    }
+
+    /// The error where none of the weights `found` is clearly the one.
+    fn unclear(&self, found: Vec<String>) -> HubError {
+        let (name, revision) = (self.name.to_owned(), self.revision.to_owned());
+        if found.is_empty() {
+            return HubError::NoWeights { name, revision };
+        }
+        HubError::Ambiguous { name, found }
+    }
+
+    /// Fetches the files that `choose` names by their places in the hub's list.
+    fn fetch(
+        &self,
+        choose: impl Fn(&[Listed]) -> Result<Vec<usize>, HubError>,
+    ) -> Result<PathBuf, HubError> {
         let api = self.hub.api().map_err(|source| self.failed(None, source))?;
         let about = self.about(&api.repo(self.repo(self.revision)))?;
         if !is_path(&about.sha) || about.sha.contains('/') {
             return Err(self.answer("commit", &about.sha));
         }
-        let files = choose::files(&about.siblings).ok_or_else(|| HubError::NoWeights {
-            name: self.name.to_owned(),
-            revision: self.revision.to_owned(),
-        })?;
         let repo = api.repo(self.repo(&about.sha));
         let folder = self.folder(&about.sha);
-        for file in files {
+        for at in choose(&about.siblings)? {
+            let file = &about.siblings[at];
             // A hub must not choose where on the disk a file comes to lie.
             if !is_path(&file.rfilename) {
                 return Err(self.answer("file name", &file.rfilename));
@@ -212,7 +278,7 @@ impl Wanted<'_> {
                 self.download(&api, &repo, file, &about.sha, &path)?;
             }
         }
-        // Last, so that a revision which the cache knows is whole.
+        // Last, so that a revision which the cache knows has all that was asked for.
         let cached = Cache::new(self.hub.cache.clone()).repo(self.repo(self.revision));
         let io = |source| HubError::Io { path: folder.clone(), source };
         cached.create_ref(&about.sha).map_err(io)?;
@@ -238,7 +304,8 @@ impl Wanted<'_> {
     fn about(&self, repo: &ApiRepo) -> Result<About, HubError> {
         self.persist(|| {
             let request = |source| self.failed(None, ApiError::RequestError(Box::new(source)));
-            let mut response = repo.info_request().query("blobs", "true").call().map_err(request)?;
+            let mut response =
+                repo.info_request().query("blobs", "true").call().map_err(request)?;
             response.body_mut().read_json().map_err(request)
         })
     }

@@ -25,11 +25,14 @@
 //! - [`folder`]: safetensors and PyTorch files, sharded or not.
 //! - [`gguf`]: llama.cpp's format, with its quantised types.
 //! - [`Renamed`]: other names for a source's tensors.
+//! - `hub` (feature `hub`): published models from the Hugging Face hub.
 
 mod error;
 mod floats;
 pub mod folder;
 pub mod gguf;
+#[cfg(feature = "hub")]
+pub mod hub;
 mod map;
 mod renamed;
 #[cfg(feature = "testing")]

@@ -291,7 +291,7 @@ impl<'a> Reader<'a> {
             None => 0,
         };
         let from = start.saturating_add(offset);
-        let range = self.inside(from, length).ok_or_else(|| ReadError::Short {
+        let range = self.inside(from, length, alignment).ok_or_else(|| ReadError::Short {
             path: self.path.into(),
             field: format!("the values of {}", self.within),
             at: from,
@@ -302,11 +302,15 @@ impl<'a> Reader<'a> {
         Ok(Info { shape, kind, range })
     }
 
-    fn inside(&self, from: u64, length: u64) -> Option<Range<usize>> {
+    /// The bytes of the file from `from` on; `None` if there are not so many.
+    fn inside(&self, from: u64, length: u64, alignment: u64) -> Option<Range<usize>> {
+        let end = self.bytes.len();
+        // A tensor without values may stand behind the last byte, where padding would be.
+        if length == 0 && from <= (end as u64).next_multiple_of(alignment) {
+            return Some(end..end);
+        }
         let from = usize::try_from(from).ok()?;
         let to = from.checked_add(usize::try_from(length).ok()?)?;
-        // A tensor without values may stand behind the last byte, where padding would be.
-        (to <= self.bytes.len() || from == to)
-            .then_some(from.min(self.bytes.len())..to.min(self.bytes.len()))
+        (to <= end).then_some(from..to)
     }
 }

@@ -80,6 +80,24 @@ pub enum HubError {
         /// Its revision.
         revision: String,
     },
+    /// The repository has several files of weights, and none has a name that says it is the one.
+    #[error("{name} has several files of weights, choose one: {found:?}")]
+    Ambiguous {
+        /// The model.
+        name: String,
+        /// The files.
+        found: Vec<String>,
+    },
+    /// The repository has no such file.
+    #[error("{name} at {revision} has no file {file:?}")]
+    NoFile {
+        /// The model.
+        name: String,
+        /// Its revision.
+        revision: String,
+        /// The file.
+        file: String,
+    },
     /// A file came in another length than announced.
     #[error("{file} of {name} came with {got} bytes, but has {wanted}")]
     Size {

@@ -67,7 +67,9 @@ fn what_cannot_be_opened_is_named() {
 fn every_type_is_listed_and_floating_point_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let values = [0.5f32, -1.25, 3.0, 65504.0, 0.0, -2.0];
-    let bytes = |each: &dyn Fn(f32) -> Vec<u8>| values.iter().flat_map(|v| each(*v)).collect();
+    let bytes = |each: &dyn Fn(f32) -> Vec<u8>| -> Vec<u8> {
+        values.iter().flat_map(|v| each(*v)).collect()
+    };
     let stored: Vec<Stored> = vec![
         singles("single", &[2, 3], &values),
         ("half".into(), Dtype::F16, vec![3, 2], bytes(&|v| f16::from_f32(v).to_le_bytes().into())),
@@ -221,7 +223,7 @@ proptest! {
     ) {
         let folder = tempfile::tempdir().unwrap();
         let values = |at: usize, shape: &[usize]| -> Vec<f32> {
-            (0..shape.iter().product()).map(|n| (n + at) as f32 + f32::from(seed as u16) / 8.0).collect()
+            (0..shape.iter().product::<usize>()).map(|n| (n + at) as f32 + f32::from(seed as u16) / 8.0).collect()
         };
         let stored: Vec<Stored> = shapes
             .iter()

@@ -165,9 +165,9 @@ fn metadata_that_lies_is_refused_by_key() {
     }
     let twice = GgufFile::new(3).with("key", 0, &[1]).with("key", 0, &[1]);
     assert_eq!(refusal(twice.bytes()), "a.gguf has the metadata key \"key\" twice");
-    for (kind, value) in
-        [(4, &0u32.to_le_bytes()[..]), (4, &48u32.to_le_bytes()), (10, &32u64.to_le_bytes())]
-    {
+    let (none, odd, long) = (0u32.to_le_bytes(), 48u32.to_le_bytes(), 32u64.to_le_bytes());
+    let wrong: [(u32, &[u8]); 3] = [(4, &none), (4, &odd), (10, &long)];
+    for (kind, value) in wrong {
         let refused = refusal(GgufFile::new(3).with("general.alignment", kind, value).bytes());
         assert!(refused.contains("\"general.alignment\" must be a power of two"), "{refused}");
     }

@@ -26,7 +26,7 @@ fn every_type_of_block_gives_the_bits_that_the_gguf_package_gives() {
         assert_eq!(entry.dtype, kind, "{name}");
         let (found, wanted) = (gguf.read(&name).unwrap(), wanted.read(&name).unwrap());
         assert_eq!(found.shape(), wanted.shape(), "{name}");
-        let (found, wanted) = (found.as_slice().unwrap(), wanted.as_slice().unwrap());
+        let (found, wanted) = (found.as_slice::<f32>().unwrap(), wanted.as_slice::<f32>().unwrap());
         assert!(found.len() >= 21, "{name}: only {} numbers", found.len());
         for (at, (found, wanted)) in bits(found).iter().zip(bits(wanted)).enumerate() {
             assert_eq!(*found, wanted, "{name}, number {at}");

@@ -16,7 +16,7 @@ use safetensors::Dtype;
 use std::{
     path::Path,
     process::Command,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -93,27 +93,28 @@ fn anonymous() -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
 }
 
+/// The highest anonymous memory that was seen.
+static PEAK: AtomicU64 = AtomicU64::new(0);
+
 /// Loads the file and prints the highest anonymous memory meanwhile, less that from before, and
 /// the bytes of the network's parameters.
 fn load(path: &Path) {
     let device = Device::flex();
     let network = Network::blank(LargeConfig {}, &device).unwrap();
-    let (peak, done) = (AtomicU64::new(0), AtomicBool::new(false));
     let before = anonymous();
-    let network = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                peak.fetch_max(anonymous(), Ordering::Relaxed);
-                std::thread::sleep(Duration::from_micros(100));
-            }
-        });
-        let file = Folder::open(path).unwrap();
-        let network = weights::load_from(network, &file).unwrap();
-        done.store(true, Ordering::Relaxed);
-        network
+    let measure = || PEAK.fetch_max(anonymous(), Ordering::Relaxed);
+    // Ends with the process.
+    std::thread::spawn(move || {
+        loop {
+            measure();
+            std::thread::sleep(Duration::from_micros(100));
+        }
     });
-    peak.fetch_max(anonymous(), Ordering::Relaxed);
-    println!("measured {} {}", peak.into_inner() - before, network.parameters() * 4);
+    let file = Folder::open(path).unwrap();
+    let network = weights::load_from(network, &file).unwrap();
+    measure();
+    let peak = PEAK.load(Ordering::Relaxed);
+    println!("measured {} {}", peak - before, network.parameters() * 4);
 }
 
 #[test]

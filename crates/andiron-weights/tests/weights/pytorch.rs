@@ -18,8 +18,9 @@ fn check(found: &dyn Source) {
         if !entry.readable {
             let refused = found.read(&name).unwrap_err();
             let cause = refused.source().unwrap().to_string();
+            // The file may know it by a longer name.
             assert!(
-                cause.contains(&format!("{name:?}")) && cause.contains(&entry.dtype),
+                cause.contains(&format!("{name}\"")) && cause.contains(&entry.dtype),
                 "{cause}"
             );
             continue;
@@ -101,7 +102,9 @@ fn what_is_no_pytorch_file_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let whole = fs::read(golden("zip.pt")).unwrap();
     let cut = &whole[..whole.len() / 2];
-    for (name, bytes) in [("empty.bin", &b""[..]), ("text.pt", b"not a pickle"), ("cut.pth", cut)] {
+    let files: [(&str, &[u8]); 3] =
+        [("empty.bin", b""), ("text.pt", b"not a pickle"), ("cut.pth", cut)];
+    for (name, bytes) in files {
         let path = folder.path().join(name);
         fs::write(&path, bytes).unwrap();
         let refused = Folder::open(&path).unwrap_err();
