@@ -97,7 +97,9 @@ impl Folder {
     /// [`ReadError`] says what is wrong with the folder or with which of its files.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
         let path = path.as_ref();
-        let chosen = if path.is_dir() { choose(path)? } else { path.to_owned() };
+        let about = std::fs::metadata(path);
+        let about = about.map_err(|source| ReadError::Io { path: path.into(), source })?;
+        let chosen = if about.is_dir() { choose(path)? } else { path.to_owned() };
         let (files, listed) = if chosen.to_string_lossy().ends_with(".index.json") {
             let index = index::read(&chosen)?;
             let files: Result<Vec<_>, _> = index.files.iter().map(|file| open_file(file)).collect();

@@ -1,4 +1,5 @@
 //! The hub's client against a server on this machine, which fails in every way that hubs do.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod server;
 

@@ -55,8 +55,10 @@ fn what_cannot_be_opened_is_named() {
     let refused = Folder::open(&missing).unwrap_err();
     assert!(matches!(refused, ReadError::Io { .. }));
     assert_eq!((refused.path(), refused.source().is_some()), (missing.as_path(), true));
-    let refused = Folder::open(folder.path().join("missing.bin")).unwrap_err();
-    assert!(matches!(refused, ReadError::Io { .. }), "{refused:?}");
+    for missing in ["missing.bin", "missing"] {
+        let refused = Folder::open(folder.path().join(missing)).unwrap_err();
+        assert!(matches!(refused, ReadError::Io { .. }), "{refused:?}");
+    }
     let odd = folder.path().join("model.onnx");
     fs::write(&odd, "x").unwrap();
     let refused = Folder::open(&odd).unwrap_err().to_string();
