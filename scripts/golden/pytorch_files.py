@@ -3,7 +3,8 @@
 Writes to crates/andiron-weights/tests/golden/: `zip.pt` and `legacy.pt` (the same tensors), `training.pt` (they
 stand below `model_state`, beside an optimiser's), `code.pt` (a pickle that would run a command if it were
 unpickled), `sharded/` (two `.bin` files with their index), and `pytorch.safetensors` (the values, packed; half
-types as single precision).
+types as single precision). The older layout names storages by their addresses: `legacy.pt` has other bytes at every
+run, and the same values.
 """
 
 import golden_json  # first: it pins the thread counts
