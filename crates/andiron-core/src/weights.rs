@@ -121,6 +121,36 @@ pub trait Source {
     fn read(&self, name: &str) -> Result<TensorData, WeightsError>;
 }
 
+impl<S: Source + ?Sized> Source for &S {
+    fn path(&self) -> &Path {
+        (**self).path()
+    }
+    fn names(&self) -> Vec<String> {
+        (**self).names()
+    }
+    fn entry(&self, name: &str) -> Option<Entry> {
+        (**self).entry(name)
+    }
+    fn read(&self, name: &str) -> Result<TensorData, WeightsError> {
+        (**self).read(name)
+    }
+}
+
+impl<S: Source + ?Sized> Source for Box<S> {
+    fn path(&self) -> &Path {
+        (**self).path()
+    }
+    fn names(&self) -> Vec<String> {
+        (**self).names()
+    }
+    fn entry(&self, name: &str) -> Option<Entry> {
+        (**self).entry(name)
+    }
+    fn read(&self, name: &str) -> Result<TensorData, WeightsError> {
+        (**self).read(name)
+    }
+}
+
 /// What a [`Source`] says of a tensor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {

@@ -45,6 +45,14 @@ pub enum WeightsError {
         /// The cause.
         source: std::io::Error,
     },
+    /// A reader of another format than the bundle's cannot give what was asked for.
+    #[error("the weights in {path} cannot be read")]
+    Reader {
+        /// The file or folder.
+        path: PathBuf,
+        /// The reader's own error, whose type core does not know.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 /// A tensor whose shape or element type is not the wanted one.

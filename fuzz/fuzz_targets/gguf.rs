@@ -1,0 +1,6 @@
+//! A GGUF file: `cargo +nightly fuzz run gguf`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    andiron_weights::testing::gguf(bytes);
+});
