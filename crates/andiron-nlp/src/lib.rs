@@ -42,6 +42,7 @@
 //! - [`models`]: the networks.
 //! - [`layers`]: what networks share.
 //! - [`decoder`]: what networks that write text have in common.
+//! - [`published_decoder`]: decoders as others publish them.
 //! - [`tokenizer`]: from a text to a published model's tokens.
 //! - [`tasks`]: what is learnt and answered.
 //! - [`data`]: readers of CSV, TSV and JSON Lines.
@@ -54,6 +55,7 @@ pub mod features;
 pub mod layers;
 pub mod models;
 mod published_config;
+pub mod published_decoder;
 pub mod tasks;
 pub mod text;
 pub mod tokenizer;

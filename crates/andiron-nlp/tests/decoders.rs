@@ -4,12 +4,18 @@
 use andiron_core::{ModelConfig, Network, device, testing, weights};
 use andiron_nlp::{
     batch::TextBatch,
+    chat::Message,
     decoder::Decoder,
     models::{gpt2::Gpt2Config, llama::LlamaConfig},
+    published_decoder::{DecoderError, from_folder},
+    tasks::text_generation::{Prompt, Sampling},
 };
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use serde_json::Value;
-use std::{fs, path::PathBuf};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/decoders")
@@ -91,6 +97,15 @@ fn check<M: Decoder>(name: &str, model: &M, device: &Device) {
         let row = together.clone().narrow(0, at, 1).narrow(1, padding[at], text.len());
         near(&flat(row), &wanted["logits"][at], &format!("{name}, text {at} padded in front"));
     }
+    for (at, text) in texts.iter().enumerate() {
+        let greedy: Vec<i32> = serde_json::from_value(wanted["greedy"][at].clone()).unwrap();
+        let (mut cache, mut read) = (model.cache(&[0]), text.clone());
+        for (place, wanted) in greedy.iter().enumerate() {
+            let last = model.read(ids(&read, device), &mut cache).narrow(1, read.len() - 1, 1);
+            read = vec![model.logits(last).argmax(2).into_scalar::<i32>()];
+            assert_eq!(read[0], *wanted, "{name}, text {at}, token {place}");
+        }
+    }
     testing::record(
         "golden",
         name,
@@ -112,4 +127,104 @@ fn gpt2_is_that_of_transformers() {
     let device = device("flex").unwrap();
     let config = Gpt2Config::from_hugging_face(&config_json("gpt2")).unwrap();
     check("gpt2", &load("gpt2", config, &device).model, &device);
+}
+
+#[test]
+fn tokens_are_drawn_from_as_by_transformers() {
+    let golden = golden();
+    let cases = golden["sampling"].as_array().unwrap();
+    assert!(cases.len() >= 8);
+    for case in cases {
+        let logits: Vec<f32> = serde_json::from_value(case["logits"].clone()).unwrap();
+        let before: Vec<u32> = serde_json::from_value(case["before"].clone()).unwrap();
+        let wanted: Vec<f64> = serde_json::from_value(case["probabilities"].clone()).unwrap();
+        let sampling = Sampling::read(&case["settings"]).unwrap();
+        let mut got = vec![0.0; wanted.len()];
+        for (id, probability) in sampling.distribution(&logits, &before).unwrap() {
+            got[id as usize] = probability;
+        }
+        for (got, wanted) in got.iter().zip(&wanted) {
+            assert!((got - wanted).abs() < 1e-7, "{}: {got}, not {wanted}", case["settings"]);
+        }
+    }
+    testing::record(
+        "golden",
+        "sampling",
+        "penalty, temperature, top-k, top-p and min-p leave the probabilities that transformers' leave",
+    );
+}
+
+/// The tiny Llama as a folder of the hub: `n_tokens` words, a template, two ends.
+fn hub_folder(dir: &Path, n_tokens: usize) {
+    for file in ["config.json", "model.safetensors"] {
+        fs::copy(folder().join("llama").join(file), dir.join(file)).unwrap();
+    }
+    let words: serde_json::Map<String, Value> =
+        (0..n_tokens).map(|at| (format!("w{at}"), at.into())).collect();
+    let put = |file: &str, content: Value| fs::write(dir.join(file), content.to_string()).unwrap();
+    put(
+        "tokenizer.json",
+        json!({
+            "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+            "normalizer": null, "pre_tokenizer": {"type": "WhitespaceSplit"},
+            "post_processor": null, "decoder": null,
+            "model": {"type": "WordLevel", "vocab": words, "unk_token": "w0"}
+        }),
+    );
+    let template = "{{ bos_token }}{% for m in messages %} {{ m.content }}{% endfor %} w5";
+    put(
+        "tokenizer_config.json",
+        json!({
+            "bos_token": {"content": "w1"}, "eos_token": "w7",
+            "chat_template": [
+                {"name": "tools", "template": "no"}, {"name": "default", "template": template}
+            ]
+        }),
+    );
+    put("generation_config.json", json!({"eos_token_id": [9, 7]}));
+}
+
+#[test]
+fn a_folder_of_the_hub_is_read() {
+    let device = device("flex").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    hub_folder(dir.path(), 37);
+    let (task, network) = from_folder::<LlamaConfig>(dir.path(), &device).unwrap();
+    assert_eq!((task.max_length, &task.ends), (48, &vec![7, 9]));
+    let said = task.encode(&Prompt::Messages(vec![Message::new("user", "w3 w4")])).unwrap();
+    assert_eq!(said, [1, 3, 4, 5]);
+    check("llama", &network.model, &device);
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_is_refused() {
+    let device = device("flex").unwrap();
+    let load = |change: &dyn Fn(&Path)| {
+        let dir = tempfile::tempdir().unwrap();
+        hub_folder(dir.path(), 37);
+        change(dir.path());
+        from_folder::<LlamaConfig>(dir.path(), &device).map(|_| ()).unwrap_err()
+    };
+    let more = load(&|dir| hub_folder(dir, 38));
+    assert!(matches!(more, DecoderError::Vocabulary { tokenizer: 38, network: 37, .. }), "{more}");
+    let missing = load(&|dir| fs::remove_file(dir.join("tokenizer.json")).unwrap());
+    assert!(matches!(missing, DecoderError::Tokenizer(_)), "{missing}");
+    let missing = load(&|dir| fs::remove_file(dir.join("config.json")).unwrap());
+    assert!(matches!(missing, DecoderError::Io { .. }), "{missing}");
+    let missing = load(&|dir| fs::remove_file(dir.join("model.safetensors")).unwrap());
+    assert!(matches!(missing, DecoderError::Read(_)), "{missing}");
+    let broken = load(&|dir| fs::write(dir.join("tokenizer_config.json"), "{").unwrap());
+    assert!(matches!(broken, DecoderError::Json { .. }), "{broken}");
+    let chat = load(&|dir| fs::write(dir.join("chat_template.jinja"), "{% if").unwrap());
+    assert!(matches!(chat, DecoderError::Chat { .. }), "{chat}");
+    let other = load(&|dir| {
+        fs::copy(folder().join("gpt2/config.json"), dir.join("config.json")).unwrap();
+    });
+    assert!(matches!(other, DecoderError::Config { .. }), "{other}");
+    let layers = load(&|dir| {
+        let text = fs::read_to_string(dir.join("config.json")).unwrap();
+        let text = text.replace("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1");
+        fs::write(dir.join("config.json"), text).unwrap();
+    });
+    assert!(matches!(layers, DecoderError::Weights(_)), "{layers}");
 }
