@@ -2,10 +2,9 @@
 //!
 //! Use this crate through `andiron` (feature `nlp`, on by default) if you have texts and a label
 //! for each, and want a classifier that you train, measure, save and serve with the same calls as
-//! every other domain. Do not use it for text generation or published language models: neither is
-//! here.
+//! every other domain; or if you have a published language model, and want it to write.
 //!
-//! Two algorithms stand behind the one task, the fast one first:
+//! Two algorithms stand behind text classification, the fast one first:
 //!
 //! - [`models::hashed_linear`]: a bag of hashed n-grams under a linear layer.
 //! - [`models::text_encoder`]: a transformer encoder, trained from scratch.
@@ -39,19 +38,31 @@
 //! - [`text`]: the input of the tasks.
 //! - [`features`]: from a text to numbers.
 //! - [`batch`]: texts as tensors.
+//! - [`chat`]: conversations as one text.
 //! - [`models`]: the networks.
+//! - [`layers`]: what networks share.
+//! - [`decoder`]: what networks that write text have in common.
+//! - [`published_decoder`]: decoders as others publish them.
+//! - [`tokenizer`]: from a text to a published model's tokens.
 //! - [`tasks`]: what is learnt and answered.
 //! - [`data`]: readers of CSV, TSV and JSON Lines.
 
 pub mod batch;
+pub mod chat;
 pub mod data;
+pub mod decoder;
 pub mod features;
+pub mod layers;
 pub mod models;
+mod published_config;
+pub mod published_decoder;
 pub mod tasks;
 pub mod text;
+pub mod tokenizer;
 
 use andiron_core::TaskEntry;
-use tasks::text_classification::TextClassification;
+use tasks::{text_classification::TextClassification, text_generation::TextGeneration};
 
 /// The tasks of this crate.
-pub static TASKS: &[TaskEntry] = &[TaskEntry::of::<TextClassification>()];
+pub static TASKS: &[TaskEntry] =
+    &[TaskEntry::of::<TextClassification>(), TaskEntry::of::<TextGeneration>()];

@@ -1,3 +1,4 @@
 //! The tasks.
 
 pub mod text_classification;
+pub mod text_generation;

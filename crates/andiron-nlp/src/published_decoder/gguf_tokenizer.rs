@@ -1,0 +1,143 @@
+//! The tokenizer that a GGUF file holds as arrays.
+
+use super::DecoderError;
+use crate::tokenizer::Tokenizer;
+use andiron_core::{ConfigError, weights::Source};
+use andiron_weights::gguf::Gguf;
+use serde_json::{Map, Value, json};
+
+/// `tokenizer.ggml.token_type` of a special token, and of one that a user added.
+const CONTROL: i64 = 3;
+const ADDED: i64 = 4;
+/// Special tokens that end a text by their name, whatever the metadata calls the end.
+const ENDS: [&str; 4] = ["<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<|end_of_text|>"];
+/// How Llama 3 and Qwen2 split a text; GPT-2's way with contractions in any case and numbers of so
+/// many digits at the most.
+const LLAMA_3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const QWEN_2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+/// What a file says of its tokens.
+pub(super) struct Parts {
+    pub(super) tokenizer: Tokenizer,
+    /// The tokens that end a text.
+    pub(super) ends: Vec<u32>,
+    /// What `bos_token` stands for in the chat template.
+    pub(super) start_token: Option<String>,
+    /// What `eos_token` stands for in the chat template.
+    pub(super) end_token: Option<String>,
+}
+
+pub(super) fn read(gguf: &Gguf) -> Result<Parts, DecoderError> {
+    let tokens: &[String] = gguf.get("tokenizer.ggml.tokens")?;
+    let merges: &[String] = gguf.get("tokenizer.ggml.merges")?;
+    let kinds: Vec<i64> = gguf.find("tokenizer.ggml.token_type")?.unwrap_or_default();
+    let kind: &str = gguf.get("tokenizer.ggml.model")?;
+    if kind != "gpt2" {
+        return Err(refused(gguf, "tokenizer.ggml.model", kind, "supported is gpt2"));
+    }
+    let start: Option<u32> = gguf.find("tokenizer.ggml.bos_token_id")?;
+    let end: Option<u32> = gguf.find("tokenizer.ggml.eos_token_id")?;
+    let name = |id: Option<u32>| id.and_then(|id| tokens.get(id as usize)).cloned();
+    let starts = gguf.find("tokenizer.ggml.add_bos_token")?.unwrap_or(false);
+    let processor = match (starts, start, name(start)) {
+        (true, Some(id), Some(token)) => put_in_front(id, &token),
+        _ => Value::Null,
+    };
+    let added: Vec<Value> = tokens
+        .iter()
+        .zip(&kinds)
+        .enumerate()
+        .filter(|(_, (_, kind))| matches!(**kind, CONTROL | ADDED))
+        .map(|(id, (token, kind))| {
+            json!({
+                "id": id, "content": token, "single_word": false, "lstrip": false,
+                "rstrip": false, "normalized": false, "special": *kind == CONTROL
+            })
+        })
+        .collect();
+    let vocabulary: Map<String, Value> =
+        tokens.iter().enumerate().map(|(id, token)| (token.clone(), id.into())).collect();
+    let pairs: Vec<Value> = merges
+        .iter()
+        .map(|merge| merge.split_once(' ').map_or(json!([merge, ""]), |(a, b)| json!([a, b])))
+        .collect();
+    let (normalizer, pre_tokenizer, ignore_merges) = splitting(gguf)?;
+    let tokenizer = json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": added,
+        "normalizer": normalizer, "pre_tokenizer": pre_tokenizer, "post_processor": processor,
+        "decoder": byte_level(true),
+        "model": {
+            "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false,
+            "ignore_merges": ignore_merges, "vocab": vocabulary, "merges": pairs
+        }
+    });
+    let text = tokenizer.to_string();
+    let named = format!("the tokenizer in {}", gguf.path().display());
+    let tokenizer = Tokenizer::from_bytes(text.as_bytes(), &named)?;
+    let mut ends: Vec<u32> = end.into_iter().collect();
+    let more = ["tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"];
+    for id in more.iter().map(|key| gguf.find::<u32>(key)) {
+        ends.extend(id?);
+    }
+    let special = |id: &u32| kinds.get(*id as usize) == Some(&CONTROL);
+    ends.extend(ENDS.iter().filter_map(|token| tokenizer.id(token)).filter(special));
+    let mut seen = std::collections::BTreeSet::new();
+    ends.retain(|id| (*id as usize) < tokens.len() && seen.insert(*id));
+    Ok(Parts { tokenizer, ends, start_token: name(start), end_token: name(end) })
+}
+
+fn refused(gguf: &Gguf, field: &str, got: &str, reason: &str) -> DecoderError {
+    DecoderError::Config {
+        path: gguf.path().into(),
+        source: ConfigError::Kind {
+            field: field.to_owned(),
+            got: got.to_owned(),
+            reason: reason.to_owned(),
+        },
+    }
+}
+
+fn byte_level(use_regex: bool) -> Value {
+    json!({
+        "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex
+    })
+}
+
+/// The normaliser, how a text is split before pairs are merged, and whether a split that is a token
+/// is taken as it is.
+fn splitting(gguf: &Gguf) -> Result<(Value, Value, bool), DecoderError> {
+    let in_turn = |parts: Value| json!({"type": "Sequence", "pretokenizers": parts});
+    let split = |pattern: &str| {
+        json!({
+            "type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false
+        })
+    };
+    let digits = json!({"type": "Digits", "individual_digits": true});
+    Ok(match gguf.find::<&str>("tokenizer.ggml.pre")?.unwrap_or("default") {
+        "gpt-2" | "gpt2" | "default" => (Value::Null, byte_level(true), false),
+        "smollm" => (Value::Null, in_turn(json!([digits, byte_level(true)])), false),
+        "llama-bpe" | "llama3" => {
+            (Value::Null, in_turn(json!([split(LLAMA_3), byte_level(false)])), true)
+        }
+        "qwen2" => {
+            (json!({"type": "NFC"}), in_turn(json!([split(QWEN_2), byte_level(false)])), false)
+        }
+        other => {
+            let known = "supported are gpt-2, default, smollm, llama-bpe and qwen2";
+            return Err(refused(gguf, "tokenizer.ggml.pre", other, known));
+        }
+    })
+}
+
+/// What puts a token in front of every text.
+fn put_in_front(id: u32, token: &str) -> Value {
+    let special = |kind: u32| json!({"SpecialToken": {"id": token, "type_id": kind}});
+    let text = |name: &str, kind: u32| json!({"Sequence": {"id": name, "type_id": kind}});
+    json!({
+        "type": "TemplateProcessing",
+        "single": [special(0), text("A", 0)],
+        "pair": [special(0), text("A", 0), special(1), text("B", 1)],
+        "special_tokens": {token: {"id": token, "ids": [id], "tokens": [token]}}
+    })
+}
