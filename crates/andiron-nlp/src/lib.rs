@@ -1,14 +1,17 @@
 //! Language for Andiron: texts in, typed answers out.
 //!
-//! Use this crate through `andiron` (feature `nlp`, on by default) if you have texts and a label
-//! for each, and want a classifier that you train, measure, save and serve with the same calls as
-//! every other domain. Do not use it for text generation or published language models: neither is
-//! here.
+//! Use this crate through `andiron` (feature `nlp`, on by default) if you have texts and want them
+//! classified, or turned into vectors to search and compare, by a model that you train, measure,
+//! save and serve with the same calls as every other domain. Do not use it for text generation: that
+//! is not here.
 //!
-//! Two algorithms stand behind the one task, the fast one first:
+//! Two algorithms stand behind [`tasks::text_classification`], the fast one first:
 //!
 //! - [`models::hashed_linear`]: a bag of hashed n-grams under a linear layer.
 //! - [`models::text_encoder`]: a transformer encoder, trained from scratch.
+//!
+//! Published encoders stand behind [`tasks::embedding`]: [`models::bert`], [`models::distilbert`]
+//! and [`models::roberta`], from a folder as Hugging Face or sentence-transformers have it.
 //!
 //! ```
 //! use andiron_core::{Example, GradientTrainer, Network, Recipe, Trainer, TrainingConfig, device};
@@ -38,20 +41,27 @@
 //!
 //! - [`text`]: the input of the tasks.
 //! - [`features`]: from a text to numbers.
+//! - [`tokenizer`]: a published model's tokens, and vocabularies of one's own.
+//! - [`published`]: encoders from the folders that others publish.
 //! - [`batch`]: texts as tensors.
-//! - [`models`]: the networks.
+//! - [`models`]: the networks, and [`layers`] that they share.
 //! - [`tasks`]: what is learnt and answered.
 //! - [`data`]: readers of CSV, TSV and JSON Lines.
 
 pub mod batch;
 pub mod data;
 pub mod features;
+mod hugging_face;
+pub mod layers;
 pub mod models;
+pub mod published;
 pub mod tasks;
 pub mod text;
+pub mod tokenizer;
 
 use andiron_core::TaskEntry;
-use tasks::text_classification::TextClassification;
+use tasks::{embedding::Embedding, text_classification::TextClassification};
 
 /// The tasks of this crate.
-pub static TASKS: &[TaskEntry] = &[TaskEntry::of::<TextClassification>()];
+pub static TASKS: &[TaskEntry] =
+    &[TaskEntry::of::<TextClassification>(), TaskEntry::of::<Embedding>()];

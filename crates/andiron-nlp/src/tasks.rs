@@ -1,3 +1,4 @@
 //! The tasks.
 
+pub mod embedding;
 pub mod text_classification;
