@@ -49,14 +49,7 @@ impl Evaluator<Embedding> for RetrievalEvaluator {
         }
         let queries = pairs.iter().map(|pair| pair.input.clone()).enumerate().collect();
         let (queries, corpus) = (vectors(predictor, queries)?, vectors(predictor, positives)?);
-        let mut ranks = Vec::with_capacity(queries.len());
-        for (queries, truth) in queries.chunks(CHUNK).zip(truth.chunks(CHUNK)) {
-            let found = nearest(queries, &corpus, corpus.len(), Similarity::Cosine)?;
-            for (found, own) in found.iter().zip(truth) {
-                let before = found.iter().take_while(|neighbour| neighbour.index != *own);
-                ranks.push(before.count() + 1);
-            }
-        }
+        let ranks = ranks(&queries, &corpus, &truth)?;
         let scores = self.bootstrap.scores(ranks.len(), |indices, out| {
             let mut sums = [0.0; SCORES.len()];
             for index in indices {
@@ -85,6 +78,23 @@ impl Evaluator<Embedding> for RetrievalEvaluator {
                 .collect(),
         })
     }
+}
+
+/// For each query the place of its own among all of `corpus`, counted from 1.
+fn ranks(
+    queries: &[Vec<f32>],
+    corpus: &[Vec<f32>],
+    truth: &[usize],
+) -> Result<Vec<usize>, DataError> {
+    let mut ranks = Vec::with_capacity(queries.len());
+    for (queries, truth) in queries.chunks(CHUNK).zip(truth.chunks(CHUNK)) {
+        let found = nearest(queries, corpus, corpus.len(), Similarity::Cosine)?;
+        for (found, own) in found.iter().zip(truth) {
+            let before = found.iter().take_while(|neighbour| neighbour.index != *own);
+            ranks.push(before.count() + 1);
+        }
+    }
+    Ok(ranks)
 }
 
 fn values(rank: usize) -> [f64; SCORES.len()] {
