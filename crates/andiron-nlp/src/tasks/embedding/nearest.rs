@@ -31,8 +31,8 @@ pub struct Neighbour {
 /// ```
 /// use andiron_nlp::tasks::embedding::{Similarity, nearest};
 ///
-/// let corpus = [[1.0, 0.0], [0.6, 0.8], [0.0, 3.0], [0.6, 0.8]];
-/// let found = nearest(&[[0.0, 2.0]], &corpus, 3, Similarity::Cosine)?;
+/// let corpus = [[1.0_f32, 0.0], [0.6, 0.8], [0.0, 3.0], [0.6, 0.8]];
+/// let found = nearest(&[[0.0_f32, 2.0]], &corpus, 3, Similarity::Cosine)?;
 /// let indices: Vec<usize> = found[0].iter().map(|neighbour| neighbour.index).collect();
 /// assert_eq!(indices, [2, 1, 3]);
 /// # Ok::<(), andiron_core::DataError>(())
