@@ -6,7 +6,8 @@
 //! cargo run --example embedding
 //! ```
 //!
-//! Another folder in the form of sentence-transformers can be named behind `--`. With `--quick` it
+//! Recall@1 on the eight test pairs (chance is .125): trained here .1250, published 1.0000. Another
+//! folder in the form of sentence-transformers can be named behind `--`. With `--quick` it
 //! makes a tenth of the steps, to show that it runs.
 
 use andiron::{
