@@ -39,3 +39,54 @@ impl TextBatch {
         }
     }
 }
+
+/// Several texts as a published encoder takes them, padded to the longest.
+///
+/// ```
+/// use andiron_nlp::batch::TokenBatch;
+/// use burn::tensor::Device;
+///
+/// let (first, second) = (vec![101, 7, 102, 8, 102], vec![101, 9, 102]);
+/// let segments = [vec![0, 0, 0, 1, 1], vec![0, 0, 0]];
+/// let batch = TokenBatch::of(&[first, second], &segments, &Device::flex());
+/// assert_eq!(batch.ids.dims(), [2, 5]);
+/// let ids: Vec<i32> = batch.ids.into_data().iter::<i32>().collect();
+/// assert_eq!(ids[5..], [101, 9, 102, 0, 0]);
+/// ```
+#[derive(Debug, Clone)]
+pub struct TokenBatch {
+    /// Token numbers, `[batch, length]`; 0 where the mask is false, where no network looks.
+    pub ids: Tensor<2, Int>,
+    /// True where a token stands, false in the padding behind it, `[batch, length]`.
+    pub mask: Tensor<2, Bool>,
+    /// Which of a pair of texts a token is of, `[batch, length]`; 0 in the padding.
+    pub segments: Tensor<2, Int>,
+}
+
+impl TokenBatch {
+    /// The batch of `rows`, one a text, each with its segments; a text without has segment 0
+    /// throughout. It is at least one token wide, so that no axis is empty.
+    pub fn of(rows: &[Vec<u32>], segments: &[Vec<u32>], device: &Device) -> Self {
+        let width = rows.iter().map(Vec::len).max().unwrap_or(0).max(1);
+        let shape = [rows.len(), width];
+        let mut ids = vec![0_i32; rows.len() * width];
+        let mut mask = vec![false; rows.len() * width];
+        let mut kinds = vec![0_i32; rows.len() * width];
+        for (at, row) in rows.iter().enumerate() {
+            let start = at * width;
+            for (place, id) in row.iter().enumerate() {
+                ids[start + place] = *id as i32;
+            }
+            mask[start..start + row.len()].fill(true);
+            for (place, kind) in segments.get(at).into_iter().flatten().take(row.len()).enumerate()
+            {
+                kinds[start + place] = *kind as i32;
+            }
+        }
+        Self {
+            ids: Tensor::from_data(TensorData::new(ids, shape), device),
+            mask: Tensor::from_data(TensorData::new(mask, shape), device),
+            segments: Tensor::from_data(TensorData::new(kinds, shape), device),
+        }
+    }
+}

@@ -1,7 +1,10 @@
 //! What several networks share and burn-nn lacks.
 
+pub mod encoder_layer;
 mod fused;
 pub mod kv_cache;
+pub(crate) mod names;
 pub mod rope;
+pub mod text_embeddings;
 
-pub(crate) use fused::project;
+pub(crate) use fused::{add_normalise, normalise, project};

@@ -1,13 +1,16 @@
 //! Language for Andiron: texts in, typed answers out.
 //!
-//! Use this crate through `andiron` (feature `nlp`, on by default) if you have texts and a label
-//! for each, and want a classifier that you train, measure, save and serve with the same calls as
-//! every other domain; or if you have a published language model, and want it to write.
+//! Use this crate through `andiron` (feature `nlp`, on by default) if you have texts and want them
+//! classified, turned into vectors to search and compare, or continued, by a model that you train,
+//! measure, save and serve with the same calls as every other domain, or that others published.
 //!
-//! Two algorithms stand behind text classification, the fast one first:
+//! Two algorithms stand behind [`tasks::text_classification`], the fast one first:
 //!
 //! - [`models::hashed_linear`]: a bag of hashed n-grams under a linear layer.
 //! - [`models::text_encoder`]: a transformer encoder, trained from scratch.
+//!
+//! Published encoders stand behind [`tasks::embedding`]: [`models::bert`], [`models::distilbert`]
+//! and [`models::roberta`], from a folder as Hugging Face or sentence-transformers have it.
 //!
 //! ```
 //! use andiron_core::{Example, GradientTrainer, Network, Recipe, Trainer, TrainingConfig, device};
@@ -37,13 +40,13 @@
 //!
 //! - [`text`]: the input of the tasks.
 //! - [`features`]: from a text to numbers.
+//! - [`tokenizer`]: a published model's tokens, and vocabularies of one's own.
+//! - [`published`]: encoders from the folders that others publish.
 //! - [`batch`]: texts as tensors.
+//! - [`models`]: the networks, and [`layers`] that they share.
 //! - [`chat`]: conversations as one text.
-//! - [`models`]: the networks.
-//! - [`layers`]: what networks share.
 //! - [`decoder`]: what networks that write text have in common.
 //! - [`published_decoder`]: decoders as others publish them.
-//! - [`tokenizer`]: from a text to a published model's tokens.
 //! - [`tasks`]: what is learnt and answered.
 //! - [`data`]: readers of CSV, TSV and JSON Lines.
 
@@ -52,8 +55,10 @@ pub mod chat;
 pub mod data;
 pub mod decoder;
 pub mod features;
+mod hugging_face;
 pub mod layers;
 pub mod models;
+pub mod published;
 mod published_config;
 pub mod published_decoder;
 pub mod tasks;
@@ -61,8 +66,13 @@ pub mod text;
 pub mod tokenizer;
 
 use andiron_core::TaskEntry;
-use tasks::{text_classification::TextClassification, text_generation::TextGeneration};
+use tasks::{
+    embedding::Embedding, text_classification::TextClassification, text_generation::TextGeneration,
+};
 
 /// The tasks of this crate.
-pub static TASKS: &[TaskEntry] =
-    &[TaskEntry::of::<TextClassification>(), TaskEntry::of::<TextGeneration>()];
+pub static TASKS: &[TaskEntry] = &[
+    TaskEntry::of::<TextClassification>(),
+    TaskEntry::of::<Embedding>(),
+    TaskEntry::of::<TextGeneration>(),
+];

@@ -1,6 +1,9 @@
 //! The networks.
 
+pub mod bert;
+pub mod distilbert;
 pub mod gpt2;
 pub mod hashed_linear;
 pub mod llama;
+pub mod roberta;
 pub mod text_encoder;

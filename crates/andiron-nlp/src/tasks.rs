@@ -1,4 +1,5 @@
 //! The tasks.
 
+pub mod embedding;
 pub mod text_classification;
 pub mod text_generation;

@@ -18,18 +18,22 @@
 //! # Ok::<(), andiron_core::ConfigError>(())
 //! ```
 
-use crate::batch::TextBatch;
-use andiron_core::{ConfigError, Model, ModelConfig};
-use andiron_kernels::{
-    Activation, AttentionOptions, add_layer_norm, attention, dropout, layer_norm, linear,
+use crate::{
+    batch::TextBatch,
+    layers::{
+        encoder_layer::{EncoderLayer, EncoderLayerConfig},
+        names, normalise, project,
+    },
 };
+use andiron_core::{ConfigError, Model, ModelConfig};
+use andiron_kernels::{Activation, dropout};
 use burn::{
     config::Config,
-    module::{Module, Param},
+    module::Module,
     nn::{
         Embedding, EmbeddingConfig, Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig,
     },
-    tensor::{Bool, Device, Int, Tensor},
+    tensor::{Device, Int, Tensor},
 };
 
 /// Added to the variance by the normalisations; BERT's.
@@ -71,25 +75,8 @@ pub struct TextEncoder {
     words: Embedding,
     positions: Embedding,
     norm: LayerNorm,
-    layers: Vec<Layer>,
+    layers: Vec<EncoderLayer>,
     output: Linear,
-    #[module(skip)]
-    dropout: f64,
-}
-
-/// Self-attention and two linear maps, each added to its input and then normalised.
-#[derive(Module, Debug)]
-struct Layer {
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    mixed: Linear,
-    mixed_norm: LayerNorm,
-    wide: Linear,
-    narrow: Linear,
-    narrow_norm: LayerNorm,
-    #[module(skip)]
-    n_heads: usize,
     #[module(skip)]
     dropout: f64,
 }
@@ -101,13 +88,12 @@ impl ModelConfig for TextEncoderConfig {
     fn init(&self, device: &Device) -> Result<TextEncoder, ConfigError> {
         ConfigError::at_least("n_tokens", 2, self.n_tokens)?;
         ConfigError::at_least("n_classes", 2, self.n_classes)?;
-        ConfigError::at_least("d_model", 1, self.d_model)?;
-        ConfigError::at_least("n_heads", 1, self.n_heads)?;
-        ConfigError::multiple("d_model", self.d_model, "n_heads", self.n_heads)?;
-        ConfigError::at_least("n_layers", 1, self.n_layers)?;
-        ConfigError::at_least("d_hidden", 1, self.d_hidden)?;
         ConfigError::at_least("max_length", 1, self.max_length)?;
-        ConfigError::within("dropout", 0.0, 1.0, self.dropout)?;
+        let layers = EncoderLayerConfig::new(self.d_model, self.n_heads, self.d_hidden)
+            .with_dropout(self.dropout)
+            .with_epsilon(EPSILON)
+            .with_initializer(Initializer::XavierUniform { gain: 1.0 })
+            .stack(self.n_layers, device)?;
         let fresh = || Initializer::Normal { mean: 0.0, std: STANDARD_DEVIATION };
         let table =
             |rows| EmbeddingConfig::new(rows, self.d_model).with_initializer(fresh()).init(device);
@@ -115,7 +101,7 @@ impl ModelConfig for TextEncoderConfig {
             words: table(self.n_tokens),
             positions: table(self.max_length),
             norm: LayerNormConfig::new(self.d_model).with_epsilon(EPSILON).init(device),
-            layers: (0..self.n_layers).map(|_| Layer::new(self, device)).collect(),
+            layers,
             output: LinearConfig::new(self.d_model, self.n_classes).init(device),
             dropout: self.dropout,
         })
@@ -124,30 +110,15 @@ impl ModelConfig for TextEncoderConfig {
     /// Hugging Face's names for a BERT with a classifier on top.
     fn weight_name(&self, path: &str) -> String {
         match path.split('.').collect::<Vec<_>>()[..] {
-            ["words", leaf] => format!("embeddings.word_embeddings.{leaf}"),
-            ["positions", leaf] => format!("embeddings.position_embeddings.{leaf}"),
-            ["norm", leaf] => format!("embeddings.LayerNorm.{leaf}"),
+            [part @ ("words" | "positions" | "norm"), leaf] => {
+                format!("embeddings.{}.{leaf}", names::embeddings_part(part))
+            }
             ["output", leaf] => format!("classifier.{leaf}"),
             ["layers", at, name, leaf] => {
-                format!("encoder.layer.{at}.{}.{leaf}", name_in_layer(name))
+                format!("encoder.layer.{at}.{}.{leaf}", names::bert_layer_part(name))
             }
             _ => path.to_owned(),
         }
-    }
-}
-
-/// Hugging Face's name for a part of a layer.
-fn name_in_layer(name: &str) -> &str {
-    match name {
-        "query" => "attention.self.query",
-        "key" => "attention.self.key",
-        "value" => "attention.self.value",
-        "mixed" => "attention.output.dense",
-        "mixed_norm" => "attention.output.LayerNorm",
-        "wide" => "intermediate.dense",
-        "narrow" => "output.dense",
-        "narrow_norm" => "output.LayerNorm",
-        other => other,
     }
 }
 
@@ -170,7 +141,7 @@ impl Model for TextEncoder {
         let words = self.words.forward(text.ids.mask_fill(unknown, 1));
         let places = Tensor::<1, Int>::arange(0..length as i64, &device).unsqueeze::<2>();
         let x = words + self.positions.forward(places);
-        let mut x = dropout(normalise(&self.norm, x), self.dropout);
+        let mut x = dropout(normalise(&self.norm, x, EPSILON), self.dropout);
         for layer in &self.layers {
             x = layer.forward(x, &text.mask);
         }
@@ -179,68 +150,6 @@ impl Model for TextEncoder {
         let mean = ((x * mask).sum_dim(1) / count).squeeze_dim(1);
         project(&self.output, dropout(mean, self.dropout), Activation::None)
     }
-}
-
-impl Layer {
-    fn new(config: &TextEncoderConfig, device: &Device) -> Self {
-        let (d, hidden) = (config.d_model, config.d_hidden);
-        let map = |from, to| {
-            let fresh = Initializer::XavierUniform { gain: 1.0 };
-            LinearConfig::new(from, to).with_initializer(fresh).init(device)
-        };
-        let norm = || LayerNormConfig::new(d).with_epsilon(EPSILON).init(device);
-        Self {
-            query: map(d, d),
-            key: map(d, d),
-            value: map(d, d),
-            mixed: map(d, d),
-            mixed_norm: norm(),
-            wide: map(d, hidden),
-            narrow: map(hidden, d),
-            narrow_norm: norm(),
-            n_heads: config.n_heads,
-            dropout: config.dropout,
-        }
-    }
-
-    /// `[batch, length, d_model]` to the same; `mask` is true where a token stands.
-    fn forward(&self, x: Tensor<3>, mask: &Tensor<2, Bool>) -> Tensor<3> {
-        let [batch, length, d_model] = x.dims();
-        let heads = |map: &Linear| {
-            project(map, x.clone(), Activation::None)
-                .reshape([batch, length, self.n_heads, d_model / self.n_heads])
-                .swap_dims(1, 2)
-        };
-        // Sections 3.2.1 and 3.2.2.
-        let mixed = attention(
-            heads(&self.query),
-            heads(&self.key),
-            heads(&self.value),
-            Some(mask.clone()),
-            &AttentionOptions::default(),
-        );
-        let mixed = mixed.swap_dims(1, 2).reshape([batch, length, d_model]);
-        let mixed = dropout(project(&self.mixed, mixed, Activation::None), self.dropout);
-        // Section 3.1: LayerNorm(x + Sublayer(x)).
-        let x = add_normalise(&self.mixed_norm, mixed, x);
-        // Section 3.3, with GELU for ReLU.
-        let wide = project(&self.wide, x.clone(), Activation::Gelu);
-        let narrow = dropout(project(&self.narrow, wide, Activation::None), self.dropout);
-        add_normalise(&self.narrow_norm, narrow, x)
-    }
-}
-
-fn project<const D: usize>(map: &Linear, x: Tensor<D>, activation: Activation) -> Tensor<D> {
-    linear(x, map.weight.val(), map.bias.as_ref().map(Param::val), activation)
-}
-
-fn normalise(norm: &LayerNorm, x: Tensor<3>) -> Tensor<3> {
-    layer_norm(x, norm.gamma.val(), norm.beta.as_ref().map(Param::val), EPSILON)
-}
-
-fn add_normalise(norm: &LayerNorm, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
-    let beta = norm.beta.as_ref().map(Param::val);
-    add_layer_norm(x, residual, norm.gamma.val(), beta, EPSILON).0
 }
 
 #[cfg(test)]

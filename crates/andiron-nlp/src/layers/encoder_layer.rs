@@ -1,0 +1,177 @@
+//! One layer of a transformer encoder, normalised behind each addition.
+//!
+//! Paper: Vaswani et al. 2017, <https://arxiv.org/abs/1706.03762>, section 3.1.
+//! Differs from it: the activation may be GELU, as in BERT; there is no dropout on the weights of
+//! the attention.
+
+use super::{add_normalise, project};
+use andiron_core::ConfigError;
+use andiron_kernels::{Activation, AttentionOptions, attention, dropout};
+use burn::{
+    config::Config,
+    module::Module,
+    nn::{Initializer, LayerNorm, LayerNormConfig, Linear, LinearConfig},
+    tensor::{Bool, Device, Tensor},
+};
+use serde::{Deserialize, Serialize};
+
+/// The function between the two linear maps of a layer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HiddenActivation {
+    /// `x Φ(x)`, exact.
+    #[default]
+    Gelu,
+    /// GELU in its tanh form.
+    GeluTanh,
+    /// `max(0, x)`.
+    Relu,
+    /// `x σ(x)`.
+    Silu,
+}
+
+impl HiddenActivation {
+    /// The activation that Hugging Face calls `name`, if it is one of these.
+    pub fn from_hugging_face(name: &str) -> Option<Self> {
+        match name {
+            "gelu" => Some(Self::Gelu),
+            "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" => Some(Self::GeluTanh),
+            "relu" => Some(Self::Relu),
+            "silu" | "swish" => Some(Self::Silu),
+            _ => None,
+        }
+    }
+}
+
+impl From<HiddenActivation> for Activation {
+    fn from(activation: HiddenActivation) -> Self {
+        match activation {
+            HiddenActivation::Gelu => Self::Gelu,
+            HiddenActivation::GeluTanh => Self::GeluTanh,
+            HiddenActivation::Relu => Self::Relu,
+            HiddenActivation::Silu => Self::Silu,
+        }
+    }
+}
+
+/// Settings of an [`EncoderLayer`].
+#[derive(Config, Debug)]
+pub struct EncoderLayerConfig {
+    /// Width of a token's vector, a multiple of `n_heads`.
+    pub d_model: usize,
+    /// Heads of the attention; 1 or more.
+    pub n_heads: usize,
+    /// Width between the two linear maps; 1 or more.
+    pub d_hidden: usize,
+    /// The function between them.
+    #[config(default = "HiddenActivation::Gelu")]
+    pub activation: HiddenActivation,
+    /// Probability of dropout in training, 0 to 1.
+    #[config(default = 0.1)]
+    pub dropout: f64,
+    /// Added to the variance by the normalisations.
+    #[config(default = 1e-12)]
+    pub epsilon: f64,
+    /// How fresh weights are drawn.
+    #[config(default = "Initializer::Normal { mean: 0.0, std: 0.02 }")]
+    pub initializer: Initializer,
+}
+
+impl EncoderLayerConfig {
+    /// Builds a layer.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the setting that cannot be used.
+    pub fn init(&self, device: &Device) -> Result<EncoderLayer, ConfigError> {
+        let (d, hidden) = (self.d_model, self.d_hidden);
+        ConfigError::at_least("d_model", 1, d)?;
+        ConfigError::at_least("n_heads", 1, self.n_heads)?;
+        ConfigError::multiple("d_model", d, "n_heads", self.n_heads)?;
+        ConfigError::at_least("d_hidden", 1, hidden)?;
+        ConfigError::within("dropout", 0.0, 1.0, self.dropout)?;
+        ConfigError::within("epsilon", 0.0, 1.0, self.epsilon)?;
+        let map = |from, to| {
+            LinearConfig::new(from, to).with_initializer(self.initializer.clone()).init(device)
+        };
+        let norm = || LayerNormConfig::new(d).with_epsilon(self.epsilon).init(device);
+        Ok(EncoderLayer {
+            query: map(d, d),
+            key: map(d, d),
+            value: map(d, d),
+            mixed: map(d, d),
+            mixed_norm: norm(),
+            wide: map(d, hidden),
+            narrow: map(hidden, d),
+            narrow_norm: norm(),
+            n_heads: self.n_heads,
+            activation: self.activation.into(),
+            dropout: self.dropout,
+            epsilon: self.epsilon,
+        })
+    }
+
+    /// Builds several equal layers; 1 or more.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the setting that cannot be used.
+    pub fn stack(
+        &self,
+        n_layers: usize,
+        device: &Device,
+    ) -> Result<Vec<EncoderLayer>, ConfigError> {
+        ConfigError::at_least("n_layers", 1, n_layers)?;
+        (0..n_layers).map(|_| self.init(device)).collect()
+    }
+}
+
+/// Self-attention and two linear maps, each added to its input and then normalised; built by
+/// [`EncoderLayerConfig`].
+#[derive(Module, Debug)]
+pub struct EncoderLayer {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    mixed: Linear,
+    mixed_norm: LayerNorm,
+    wide: Linear,
+    narrow: Linear,
+    narrow_norm: LayerNorm,
+    #[module(skip)]
+    n_heads: usize,
+    #[module(skip)]
+    activation: Activation,
+    #[module(skip)]
+    dropout: f64,
+    #[module(skip)]
+    epsilon: f64,
+}
+
+impl EncoderLayer {
+    /// # Shapes
+    /// - x and output: `[batch, length, d_model]`
+    /// - mask: `[batch, length]`, true where a token stands
+    pub fn forward(&self, x: Tensor<3>, mask: &Tensor<2, Bool>) -> Tensor<3> {
+        let [batch, length, d_model] = x.dims();
+        let heads = |map: &Linear| {
+            project(map, x.clone(), Activation::None)
+                .reshape([batch, length, self.n_heads, d_model / self.n_heads])
+                .swap_dims(1, 2)
+        };
+        // Sections 3.2.1 and 3.2.2.
+        let mixed = attention(
+            heads(&self.query),
+            heads(&self.key),
+            heads(&self.value),
+            Some(mask.clone()),
+            &AttentionOptions::default(),
+        );
+        let mixed = mixed.swap_dims(1, 2).reshape([batch, length, d_model]);
+        let mixed = dropout(project(&self.mixed, mixed, Activation::None), self.dropout);
+        // Section 3.1: LayerNorm(x + Sublayer(x)).
+        let x = add_normalise(&self.mixed_norm, mixed, x, self.epsilon);
+        // Section 3.3.
+        let wide = project(&self.wide, x.clone(), self.activation);
+        let narrow = dropout(project(&self.narrow, wide, Activation::None), self.dropout);
+        add_normalise(&self.narrow_norm, narrow, x, self.epsilon)
+    }
+}

@@ -1,0 +1,236 @@
+//! DistilBERT: BERT with half the layers and no segments.
+//!
+//! Paper: Sanh et al. 2019, <https://arxiv.org/abs/1910.01108>.
+//! Differs from it: gives the last layer's outputs, without the heads that it was trained with;
+//! there is no dropout on the weights of the attention.
+//!
+//! ```
+//! use andiron_core::{Model, ModelConfig};
+//! use andiron_nlp::{batch::TokenBatch, models::distilbert::DistilBertConfig};
+//! use burn::tensor::Device;
+//!
+//! let device = Device::flex();
+//! let config = DistilBertConfig::new(37).with_d_model(20).with_n_heads(4).with_d_hidden(28);
+//! let model = config.with_n_layers(2).init(&device)?;
+//! let batch = TokenBatch::of(&[vec![5, 36, 2], vec![7]], &[], &device);
+//! assert_eq!(model.forward(batch).dims(), [2, 3, 20]);
+//! # Ok::<(), andiron_core::ConfigError>(())
+//! ```
+
+use crate::{
+    batch::TokenBatch,
+    hugging_face::Fields,
+    layers::{
+        encoder_layer::{EncoderLayer, EncoderLayerConfig, HiddenActivation},
+        names,
+        text_embeddings::{TextEmbeddings, TextEmbeddingsConfig},
+    },
+    published::PublishedEncoder,
+};
+use andiron_core::{ConfigError, Model, ModelConfig};
+use burn::{
+    config::Config,
+    module::Module,
+    tensor::{Device, Tensor},
+};
+use serde_json::Value;
+
+/// Added to the variance by the normalisations; its `config.json` does not say it.
+const EPSILON: f64 = 1e-12;
+
+/// Settings of a [`DistilBert`]; the defaults are those of the published one.
+#[derive(Config, Debug)]
+pub struct DistilBertConfig {
+    /// Token numbers; 1 or more.
+    pub n_tokens: usize,
+    /// Width of a token's vector, a multiple of `n_heads`.
+    #[config(default = 768)]
+    pub d_model: usize,
+    /// Heads of each attention; 1 or more.
+    #[config(default = 12)]
+    pub n_heads: usize,
+    /// Layers; 1 or more.
+    #[config(default = 6)]
+    pub n_layers: usize,
+    /// Width between the two linear maps of a layer; 1 or more.
+    #[config(default = 3072)]
+    pub d_hidden: usize,
+    /// The longest text in tokens; 1 or more.
+    #[config(default = 512)]
+    pub max_length: usize,
+    /// The function between the two linear maps of a layer.
+    #[config(default = "HiddenActivation::Gelu")]
+    pub activation: HiddenActivation,
+    /// Probability of dropout in training, 0 to 1.
+    #[config(default = 0.1)]
+    pub dropout: f64,
+}
+
+/// Embeddings and layers of attention; built by [`DistilBertConfig`].
+#[derive(Module, Debug)]
+pub struct DistilBert {
+    embeddings: TextEmbeddings,
+    layers: Vec<EncoderLayer>,
+}
+
+impl ModelConfig for DistilBertConfig {
+    const ARCHITECTURE: &'static str = "distilbert";
+    type Model = DistilBert;
+
+    fn init(&self, device: &Device) -> Result<DistilBert, ConfigError> {
+        ConfigError::at_least("max_length", 1, self.max_length)?;
+        let layer = EncoderLayerConfig::new(self.d_model, self.n_heads, self.d_hidden)
+            .with_activation(self.activation)
+            .with_dropout(self.dropout)
+            .with_epsilon(EPSILON);
+        let embeddings = TextEmbeddingsConfig::new(self.n_tokens, self.max_length, 0, self.d_model)
+            .with_dropout(self.dropout)
+            .with_epsilon(EPSILON);
+        Ok(DistilBert {
+            embeddings: embeddings.init(device)?,
+            layers: layer.stack(self.n_layers, device)?,
+        })
+    }
+
+    /// Hugging Face's names for a `DistilBertModel`.
+    fn weight_name(&self, path: &str) -> String {
+        match path.split('.').collect::<Vec<_>>()[..] {
+            ["embeddings", part, leaf] => {
+                format!("embeddings.{}.{leaf}", names::embeddings_part(part))
+            }
+            ["layers", at, part, leaf] => {
+                let part = match part {
+                    "query" => "attention.q_lin",
+                    "key" => "attention.k_lin",
+                    "value" => "attention.v_lin",
+                    "mixed" => "attention.out_lin",
+                    "mixed_norm" => "sa_layer_norm",
+                    "wide" => "ffn.lin1",
+                    "narrow" => "ffn.lin2",
+                    "narrow_norm" => "output_layer_norm",
+                    other => other,
+                };
+                format!("transformer.layer.{at}.{part}.{leaf}")
+            }
+            _ => path.to_owned(),
+        }
+    }
+}
+
+impl PublishedEncoder for DistilBertConfig {
+    const MODEL_TYPES: &'static [&'static str] = &["distilbert"];
+    const PREFIX: &'static str = "distilbert.";
+    const SURPLUS: &'static [&'static str] = &[
+        "embeddings.position_ids",
+        "vocab_transform.weight",
+        "vocab_transform.bias",
+        "vocab_layer_norm.weight",
+        "vocab_layer_norm.bias",
+        "vocab_projector.weight",
+        "vocab_projector.bias",
+    ];
+
+    fn from_hugging_face(config: &Value) -> Result<Self, ConfigError> {
+        let fields = Fields::of(config)?;
+        fields.encoder(Self::MODEL_TYPES)?;
+        Ok(Self {
+            n_tokens: fields.size("vocab_size")?,
+            d_model: fields.size("dim")?,
+            n_heads: fields.size("n_heads")?,
+            n_layers: fields.layers("n_layers")?,
+            d_hidden: fields.size("hidden_dim")?,
+            max_length: fields.size("max_position_embeddings")?,
+            activation: fields.activation("activation")?,
+            dropout: fields.number_or("dropout", 0.1)?,
+        })
+    }
+
+    fn n_tokens(&self) -> usize {
+        self.n_tokens
+    }
+
+    fn max_length(&self) -> usize {
+        self.max_length
+    }
+}
+
+impl Model for DistilBert {
+    type Input = TokenBatch;
+    type Output = Tensor<3>;
+
+    /// # Shapes
+    /// - ids, mask: `[batch, length]`, length at most `max_length`; segments do not count
+    /// - output: `[batch, length, d_model]`; without meaning where the mask is false
+    fn forward(&self, tokens: TokenBatch) -> Tensor<3> {
+        let places = self.embeddings.places(&tokens.ids);
+        let x = self.embeddings.forward(tokens.ids, places, tokens.segments);
+        self.layers.iter().fold(x, |x, layer| layer.forward(x, &tokens.mask))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::tasks::embedding::toy;
+    use andiron_core::testing::Contract;
+    use serde_json::json;
+
+    fn tiny(n_tokens: usize) -> DistilBertConfig {
+        let config = DistilBertConfig::new(n_tokens).with_d_model(12).with_n_heads(3);
+        config.with_n_layers(2).with_d_hidden(10).with_max_length(40)
+    }
+
+    #[test]
+    fn keeps_the_contract() {
+        let task = toy::task();
+        let config = tiny(task.tokenizer.n_tokens()).with_dropout(0.02);
+        Contract::new(task, config, toy::pairs()).overfits_in(80, 1e-2).check();
+    }
+
+    #[test]
+    fn settings_out_of_range_are_refused() {
+        for (config, wanted) in [
+            (tiny(0), "n_tokens must be at least 1, but is 0"),
+            (tiny(9).with_d_model(10), "d_model must be a multiple of n_heads (3), but is 10"),
+            (tiny(9).with_n_layers(0), "n_layers must be at least 1, but is 0"),
+            (tiny(9).with_d_hidden(0), "d_hidden must be at least 1, but is 0"),
+            (tiny(9).with_max_length(0), "max_length must be at least 1, but is 0"),
+            (tiny(9).with_dropout(-0.5), "dropout must lie in 0..=1, but is -0.5"),
+        ] {
+            let refused = config.init(&Device::flex()).map(|_| ()).unwrap_err();
+            assert_eq!(refused.to_string(), wanted);
+        }
+    }
+
+    #[test]
+    fn a_published_configuration_is_read_or_refused() {
+        let published = json!({
+            "model_type": "distilbert", "vocab_size": 37, "dim": 20, "n_heads": 4, "n_layers": 2,
+            "hidden_dim": 28, "max_position_embeddings": 19, "activation": "relu",
+            "sinusoidal_pos_embds": false, "dropout": 0.3
+        });
+        let config = DistilBertConfig::from_hugging_face(&published).unwrap();
+        assert_eq!((config.n_tokens, config.d_model, config.n_heads), (37, 20, 4));
+        assert_eq!((config.n_layers, config.d_hidden, config.max_length), (2, 28, 19));
+        assert_eq!((config.activation, config.dropout), (HiddenActivation::Relu, 0.3));
+        for (field, value) in [("activation", json!("tanh")), ("dim", json!("wide"))] {
+            let mut config = published.clone();
+            config[field] = value;
+            let refused = DistilBertConfig::from_hugging_face(&config).unwrap_err().to_string();
+            assert!(refused.starts_with(&format!("setting \"{field}\" cannot be ")), "{refused}");
+        }
+    }
+
+    #[test]
+    fn weights_have_hugging_faces_names() {
+        let name = |path: &str| tiny(9).weight_name(path);
+        for (ours, theirs) in [
+            ("embeddings.words.weight", "embeddings.word_embeddings.weight"),
+            ("layers.1.query.bias", "transformer.layer.1.attention.q_lin.bias"),
+            ("layers.0.narrow_norm.weight", "transformer.layer.0.output_layer_norm.weight"),
+        ] {
+            assert_eq!(name(ours), theirs);
+        }
+    }
+}
