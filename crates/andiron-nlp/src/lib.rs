@@ -42,11 +42,18 @@
 //! - [`models`]: the networks.
 //! - [`tasks`]: what is learnt and answered.
 //! - [`data`]: readers of CSV, TSV and JSON Lines.
+//! - [`tags`]: from scores of pieces of words to entities.
+//! - [`fasttext`], [`language_id`]: classifiers trained by fastText, such as the one for languages.
+//! - [`metrics`]: BLEU, chrF, ROUGE and entity F1.
 
 pub mod batch;
 pub mod data;
+pub mod fasttext;
 pub mod features;
+pub mod language_id;
+pub mod metrics;
 pub mod models;
+pub mod tags;
 pub mod tasks;
 pub mod text;
 
