@@ -73,9 +73,10 @@ impl Output {
             }
             let Some(question) = node.checked_sub(n_labels) else {
                 // Where all leaves are wanted, the order can wait.
-                let at = match k {
-                    k if k >= n_labels => found.len(),
-                    _ => found.partition_point(|(other, _)| *other >= score),
+                let at = if k >= n_labels {
+                    found.len()
+                } else {
+                    found.partition_point(|(other, _)| *other >= score)
                 };
                 found.insert(at, (score, node));
                 found.truncate(k);
