@@ -3,12 +3,17 @@
 //! - [`Evaluator`] measures; [`ClassifierEvaluator`] is the one for tasks that choose one label.
 //! - [`Report`] is what comes out: scores, tables, and per example what the paired tests need.
 //! - [`Report::compare`] tests two reports on the same examples against each other.
-//! - [`metrics`] and [`bootstrap`] are the formulas, for an evaluator of another kind of task.
+//! - [`metrics`] and [`bootstrap`] are the formulas, for an evaluator of another kind of task;
+//!   [`multilabel`], [`ranking`], [`correlation`] and [`perplexity`] those of other answers.
 
 pub mod bootstrap;
 mod classifier;
+pub mod correlation;
 pub mod metrics;
+pub mod multilabel;
 pub mod paired;
+pub mod perplexity;
+pub mod ranking;
 mod report;
 mod table;
 

@@ -49,18 +49,25 @@
 //! - [`published_decoder`]: decoders as others publish them.
 //! - [`tasks`]: what is learnt and answered.
 //! - [`data`]: readers of CSV, TSV and JSON Lines.
+//! - [`tags`]: from scores of pieces of words to entities.
+//! - [`fasttext`], [`language_id`]: classifiers trained by fastText, such as the one for languages.
+//! - [`metrics`]: BLEU, chrF, ROUGE and entity F1.
 
 pub mod batch;
 pub mod chat;
 pub mod data;
 pub mod decoder;
+pub mod fasttext;
 pub mod features;
 mod hugging_face;
+pub mod language_id;
 pub mod layers;
+pub mod metrics;
 pub mod models;
 pub mod published;
 mod published_config;
 pub mod published_decoder;
+pub mod tags;
 pub mod tasks;
 pub mod text;
 pub mod tokenizer;

@@ -115,6 +115,36 @@ pub enum DataError {
         /// Where it stands, counted from 0.
         at: usize,
     },
+    /// All values are equal, where their variation was asked for.
+    #[error("all values of {what} are {got}; two different ones are needed")]
+    Constant {
+        /// What holds them.
+        what: &'static str,
+        /// The only value.
+        got: f64,
+    },
+    /// A value below zero where none has a meaning.
+    #[error("{what} holds {got} at position {at}; no value may be below 0")]
+    Negative {
+        /// What holds it.
+        what: &'static str,
+        /// The value.
+        got: f64,
+        /// Where it stands, counted from 0.
+        at: usize,
+    },
+    /// Two lists that belong together differ in length.
+    #[error("{left} and {right} must be equally many, but are {n_left} and {n_right}")]
+    Unpaired {
+        /// What the first list holds.
+        left: &'static str,
+        /// What the second list holds.
+        right: &'static str,
+        /// Length of the first list.
+        n_left: usize,
+        /// Length of the second list.
+        n_right: usize,
+    },
     /// A file cannot be opened or read.
     #[error("cannot read {path}")]
     Io {

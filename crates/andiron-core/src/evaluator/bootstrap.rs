@@ -73,6 +73,23 @@ impl Bootstrap {
         Ok(scores.collect())
     }
 
+    /// One statistic of `examples` examples with its interval: [`scores`](Self::scores) of one.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn score(
+        &self,
+        examples: usize,
+        mut statistic: impl FnMut(&[usize]) -> f64,
+    ) -> Result<Score, ConfigError> {
+        let (values, mut draws) =
+            self.draws(examples, &mut |indices: &[usize], out: &mut Vec<f64>| {
+                out.push(statistic(indices));
+            })?;
+        let (low, high) = self.interval(&mut draws[0]);
+        Ok(Score { value: values[0], low, high })
+    }
+
     /// The statistics of the examples as they are, and for each its values in all resamples.
     pub(super) fn draws(
         &self,

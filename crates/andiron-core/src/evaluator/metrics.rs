@@ -47,7 +47,8 @@ pub struct PrecisionRecall {
 }
 
 impl PrecisionRecall {
-    fn of(right: usize, predicted: usize, support: usize) -> Self {
+    /// From counts: answers that are right, answers, and what there was to find.
+    pub fn of(right: usize, predicted: usize, support: usize) -> Self {
         Self {
             precision: ratio(right, predicted),
             recall: ratio(right, support),
