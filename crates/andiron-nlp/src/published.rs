@@ -1,14 +1,12 @@
 //! Encoders as others publish them: a folder with `config.json`, weights and `tokenizer.json`.
 
-mod safetensors_file;
-
 use crate::{
     batch::TokenBatch,
     tokenizer::{Tokenizer, TokenizerError},
 };
 use andiron_core::{ConfigError, Model, ModelConfig, Network, WeightsError, weights};
+use andiron_weights::{Renamed, folder::Folder};
 use burn::tensor::{Device, Tensor};
-use safetensors_file::SafetensorsFile;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -124,7 +122,7 @@ pub(crate) fn read_json_if_any(path: &Path) -> Result<Option<Value>, PublishedEr
     }
 }
 
-/// An encoder from a folder with `config.json` and `model.safetensors`. What a head's file holds
+/// An encoder from a folder with `config.json` and weights, as [`Folder`] reads them. What a head's file holds
 /// beside the encoder is left out.
 ///
 /// # Errors
@@ -137,7 +135,8 @@ pub fn load_network<C: PublishedEncoder>(
     let fail = |source| PublishedError::Config { path: path.clone(), source };
     let config = C::from_hugging_face(&read_json(&path)?).map_err(fail)?;
     let network = Network::blank(config, device).map_err(fail)?;
-    let source = SafetensorsFile::open(&dir.join("model.safetensors"), encoder_name::<C>)?;
+    let folder = Folder::open(dir).map_err(WeightsError::from)?;
+    let source = Renamed::new(folder, encoder_name::<C>).map_err(WeightsError::from)?;
     Ok(weights::load_from(network, &source)?)
 }
 

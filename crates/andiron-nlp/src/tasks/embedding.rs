@@ -114,6 +114,22 @@ impl Embedding {
         Self { dimensions: Some(dimensions), ..self }
     }
 
+    /// Whether an encoder of so many tokens, such a length and such a width can answer the task:
+    /// for [`Recipe::fits`](andiron_core::Recipe::fits).
+    ///
+    /// # Errors
+    /// [`ConfigError`] names what network and task say differently, or the setting of the task
+    /// that cannot be used.
+    pub fn fits(&self, n_tokens: usize, longest: usize, d_model: usize) -> Result<(), ConfigError> {
+        ConfigError::at_least("the number of tokens", self.tokenizer.n_tokens(), n_tokens)?;
+        ConfigError::at_least("the network's length", self.max_length, longest)?;
+        let least = self.tokenizer.n_special(false) + 1;
+        ConfigError::at_least("max_length", least, self.max_length)?;
+        let dimensions = self.dimensions.unwrap_or(d_model);
+        ConfigError::at_least("dimensions", 1, dimensions)?;
+        ConfigError::at_least("d_model", dimensions, d_model)
+    }
+
     fn encode(&self, text: &Text, cut: bool) -> Result<Encoded, DataError> {
         self.tokenizer.encode(text, self.max_length, cut)
     }

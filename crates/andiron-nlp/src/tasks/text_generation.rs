@@ -120,6 +120,17 @@ impl TextGeneration {
         Self { chat_template: Some(template), ..self }
     }
 
+    /// Whether a network of so many tokens and such a length can answer the task: for
+    /// [`Recipe::fits`](andiron_core::Recipe::fits).
+    ///
+    /// # Errors
+    /// [`ConfigError`] names what network and task say differently.
+    pub fn fits(&self, n_tokens: usize, longest: usize) -> Result<(), ConfigError> {
+        ConfigError::at_least("the number of tokens", self.tokenizer.n_tokens(), n_tokens)?;
+        ConfigError::at_least("max_length", 2, self.max_length)?;
+        ConfigError::at_least("the network's length", self.max_length, longest)
+    }
+
     /// The tokens of a prompt, those that the tokenizer puts in front included.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 use super::{Embedding, Pooling};
 use crate::{
     models::{bert::BertConfig, distilbert::DistilBertConfig, roberta::RobertaConfig},
+    published::PublishedEncoder,
     tokenizer::{Tokenizer, TokenizerError, byte_level_bpe, word_piece},
 };
 use andiron_core::{
@@ -102,6 +103,10 @@ impl Recipe<Embedding> for BertConfig {
         let config = sized!(Self::new(task.tokenizer.n_tokens()), options);
         Ok((task, config))
     }
+
+    fn fits(&self, task: &Embedding) -> Result<(), ConfigError> {
+        task.fits(self.n_tokens, PublishedEncoder::max_length(self), self.d_model)
+    }
 }
 
 impl Recipe<Embedding> for DistilBertConfig {
@@ -111,6 +116,10 @@ impl Recipe<Embedding> for DistilBertConfig {
         let config = sized!(Self::new(task.tokenizer.n_tokens()), options);
         Ok((task, config))
     }
+
+    fn fits(&self, task: &Embedding) -> Result<(), ConfigError> {
+        task.fits(self.n_tokens, PublishedEncoder::max_length(self), self.d_model)
+    }
 }
 
 impl Recipe<Embedding> for RobertaConfig {
@@ -119,5 +128,9 @@ impl Recipe<Embedding> for RobertaConfig {
         let (options, task) = prepared(options, train, byte_level_bpe)?;
         let config = sized!(Self::new(task.tokenizer.n_tokens()), options);
         Ok((task, config))
+    }
+
+    fn fits(&self, task: &Embedding) -> Result<(), ConfigError> {
+        task.fits(self.n_tokens, PublishedEncoder::max_length(self), self.d_model)
     }
 }

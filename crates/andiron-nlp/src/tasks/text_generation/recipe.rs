@@ -73,6 +73,10 @@ impl Recipe<TextGeneration> for LlamaConfig {
         let config = Self::new(n_tokens, d_model, n_layers, n_heads, d_hidden);
         Ok((task, config.with_max_length(max_length).with_tied(true)))
     }
+
+    fn fits(&self, task: &TextGeneration) -> Result<(), ConfigError> {
+        task.fits(self.n_tokens, self.max_length)
+    }
 }
 
 impl Recipe<TextGeneration> for Gpt2Config {
@@ -91,6 +95,10 @@ impl Recipe<TextGeneration> for Gpt2Config {
             .with_max_length(options.max_length)
             .with_dropout(options.dropout);
         Ok((task, config))
+    }
+
+    fn fits(&self, task: &TextGeneration) -> Result<(), ConfigError> {
+        task.fits(self.n_tokens, self.max_length)
     }
 }
 
