@@ -1,10 +1,12 @@
-//! A language model writes: trains a small one on Hamlet-like lines if nothing was fetched, or takes
-//! the published SmolLM2-135M-Instruct if it was.
+//! A language model writes: the published SmolLM2-135M-Instruct if it was fetched, or else a small
+//! one that is trained here on nursery rhymes.
 //!
 //! ```text
 //! scripts/fetch-assets --only smollm2
-//! cargo run --release --example text_generation
+//! cargo run --example text_generation
 //! ```
+//!
+//! With SmolLM2 it begins with `The capital of France is Paris.`
 //!
 //! With `--quick` it trains the small one for a few steps, whatever was fetched, to show that it
 //! runs.

@@ -278,7 +278,7 @@ mod tests {
                 "{{ {'a': [1, none]} | tojson(indent=2) }}",
                 "{\n  \"a\": [\n    1,\n    null\n  ]\n}",
             ),
-            ("{{ bos_token }}|{{ tools is none }}", "|true"),
+            ("{{ bos_token }}|{{ tools is none }}", "|True"),
             ("  {% if true %}\nx\n  {% endif %}\ny\n", "x\ny"),
             ("{% for m in messages %}{% break %}{% endfor %}-", "-"),
             ("{% if strftime_now is defined %}now{% endif %}.", "."),

@@ -1,6 +1,8 @@
 //! Fields of a published decoder's `config.json`: what a network depends on is read or refused by
 //! name.
 
+mod llama;
+
 use andiron_core::{ConfigError, data::shortened};
 use serde_json::Value;
 

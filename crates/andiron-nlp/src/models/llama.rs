@@ -18,8 +18,6 @@
 //! # Ok::<(), andiron_core::ConfigError>(())
 //! ```
 
-mod config;
-
 use crate::{
     batch::TextBatch,
     decoder::Decoder,
@@ -136,7 +134,7 @@ impl LlamaConfig {
         if self.d_head == 0 { self.d_model / self.n_heads.max(1) } else { self.d_head }
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
         ConfigError::at_least("n_tokens", 2, self.n_tokens)?;
         ConfigError::at_least("d_model", 1, self.d_model)?;
         ConfigError::at_least("n_layers", 1, self.n_layers)?;

@@ -252,15 +252,20 @@ pub(crate) mod toy {
 
     /// Every text begins with another letter, so that all but the beginning can be known.
     pub(crate) fn examples() -> Vec<Example<Request, String>> {
-        [("the sea", " is deep and blue"), ("a", " hill"), ("some days are", " long"), ("É", "té")]
-            .map(|(prompt, target)| Example {
-                input: Request {
-                    prompt: Prompt::Text(prompt.to_owned()),
-                    sampling: Sampling { max_tokens: Some(5), ..Default::default() },
-                },
-                target: target.to_owned(),
-            })
-            .to_vec()
+        [
+            ("the sea", " is deep and blue"),
+            ("a", " hill"),
+            ("some days are longer than others", " by far"),
+            ("É", "té"),
+        ]
+        .map(|(prompt, target)| Example {
+            input: Request {
+                prompt: Prompt::Text(prompt.to_owned()),
+                sampling: Sampling { max_tokens: Some(5), ..Default::default() },
+            },
+            target: target.to_owned(),
+        })
+        .to_vec()
     }
 }
 

@@ -17,22 +17,27 @@ pub struct Sampling {
     pub max_tokens: Option<usize>,
     /// What logits are divided by, 0 or more: higher is more varied. 0, the default, takes the most
     /// probable token each time, and leaves `top_k`, `top_p` and `min_p` without effect.
+    #[serde(skip_serializing_if = "is_zero")]
     pub temperature: f64,
     /// Only so many most probable tokens are drawn from, 1 or more; default all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_k: Option<usize>,
     /// Only the most probable tokens that together have this probability are drawn from, 0 to 1
     /// (Holtzman et al. 2019, <https://arxiv.org/abs/1904.09751>); default 1, all.
+    #[serde(skip_serializing_if = "is_one")]
     pub top_p: f64,
     /// Only tokens at least this many times as probable as the most probable one are drawn from, 0
     /// to 1 (Nguyen et al. 2024, <https://arxiv.org/abs/2407.01082>); default 0, all.
+    #[serde(skip_serializing_if = "is_zero")]
     pub min_p: f64,
     /// What the logits of tokens that stood before are divided by where they are positive, and
     /// multiplied by where they are not, above 0 (Keskar et al. 2019,
     /// <https://arxiv.org/abs/1909.05858>, section 4.1); default 1, none.
+    #[serde(skip_serializing_if = "is_one")]
     pub repetition_penalty: f64,
     /// Where the random stream starts; default 0. Equal seeds give equal texts, whatever else is in
     /// the batch.
+    #[serde(skip_serializing_if = "is_first")]
     pub seed: u64,
     /// The text ends before the first of these; default none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -184,6 +189,18 @@ impl Sampling {
         }
         Ok(probable)
     }
+}
+
+fn is_zero(number: &f64) -> bool {
+    *number == 0.0
+}
+
+fn is_one(number: &f64) -> bool {
+    *number == 1.0
+}
+
+fn is_first(seed: &u64) -> bool {
+    *seed == 0
 }
 
 /// A field that is there and not null.

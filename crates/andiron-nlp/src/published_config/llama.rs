@@ -1,15 +1,12 @@
 //! A `config.json` of the hub as a [`LlamaConfig`].
 
-use super::LlamaConfig;
-use crate::{
-    layers::rope::RopeScaling,
-    published_config::{absent, field, flag_or, number, number_or, only, refused, size, size_or},
-};
+use super::{absent, field, flag_or, number, number_or, only, refused, size, size_or};
+use crate::{layers::rope::RopeScaling, models::llama::LlamaConfig};
 use andiron_core::ConfigError;
 use serde_json::{Value, json};
 
 /// What `model_type` says of the networks that are a `Llama`.
-pub(crate) const MODEL_TYPES: [&str; 4] = ["llama", "mistral", "qwen2", "qwen3"];
+const MODEL_TYPES: [&str; 4] = ["llama", "mistral", "qwen2", "qwen3"];
 
 impl LlamaConfig {
     /// Reads Hugging Face's `config.json` of a Llama, Mistral, Qwen2 or Qwen3. A field that the
