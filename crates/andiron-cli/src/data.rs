@@ -183,7 +183,7 @@ impl Records {
     pub(crate) fn located(&self, error: EvalError) -> EvalError {
         match error {
             EvalError::Data(DataError::Example { index, name: None, source }) => {
-                let name = self.entries.iter().nth(index).map(|entry| entry.name.clone());
+                let name = self.entries.as_slice().get(index).map(|entry| entry.name.clone());
                 EvalError::Data(DataError::Example { index, name, source })
             }
             error => error,

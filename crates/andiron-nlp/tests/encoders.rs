@@ -147,7 +147,7 @@ fn a_spoilt_folder_is_refused_by_name() {
 
     let copy = copied("bert");
     fs::write(copy.path().join("model.safetensors"), [1, 2, 3]).unwrap();
-    assert!(matches!(refused(copy.path()), PublishedError::Weights(WeightsError::Format { .. })));
+    assert!(matches!(refused(copy.path()), PublishedError::Weights(WeightsError::Reader { .. })));
 }
 
 #[test]

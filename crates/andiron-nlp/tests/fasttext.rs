@@ -161,7 +161,7 @@ fn a_spoilt_model_is_read_or_refused() {
             let mut bytes = bytes.to_vec();
             for _ in 0..=random(&mut state) % 3 {
                 // Half of the faults where the sizes stand.
-                let within = if random(&mut state) % 2 == 0 { bytes.len() } else { 200 };
+                let within = if random(&mut state).is_multiple_of(2) { bytes.len() } else { 200 };
                 let at = random(&mut state) % within.min(bytes.len());
                 match random(&mut state) % 4 {
                     0 => bytes[at] = 0xff,

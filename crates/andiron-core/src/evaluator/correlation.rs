@@ -81,7 +81,8 @@ fn check(pairs: &[(f64, f64)]) -> Result<(), DataError> {
     if pairs.len() < 2 {
         return Err(DataError::TooFew { what: "a correlation", least: 2, got: pairs.len() });
     }
-    let sides: [fn(&(f64, f64)) -> f64; 2] = [|pair| pair.0, |pair| pair.1];
+    type Side = fn(&(f64, f64)) -> f64;
+    let sides: [Side; 2] = [|pair| pair.0, |pair| pair.1];
     for (what, side) in SIDES.into_iter().zip(sides) {
         if let Some(at) = pairs.iter().position(|pair| !side(pair).is_finite()) {
             return Err(DataError::NotFinite { what, got: side(&pairs[at]) as f32, at });

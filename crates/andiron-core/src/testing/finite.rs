@@ -266,7 +266,8 @@ mod tests {
     #[test]
     fn the_place_of_a_number_that_is_not_finite_is_named() {
         let (nan, up, down) = (f64::NAN, f64::INFINITY, f64::NEG_INFINITY);
-        let cases: [(fn(&mut Everything, f64), f64, &str); 7] = [
+        type Change = fn(&mut Everything, f64);
+        let cases: [(Change, f64, &str); 7] = [
             (|e, x| e.maybe = Some(x as f32), nan, ".maybe is NaN"),
             (|e, x| e.pairs[1].1 = x as f32, up, ".pairs[1][1] is inf"),
             (|e, x| e.scores = BTreeMap::from([("y".to_owned(), x)]), down, ".scores.y is -inf"),

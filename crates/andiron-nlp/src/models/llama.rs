@@ -390,6 +390,6 @@ mod tests {
             assert_eq!(refused.to_string(), wanted);
         }
         let refused = fresh().with_theta(0.0).init(&Device::flex()).map(|_| ()).unwrap_err();
-        assert!(refused.to_string().starts_with("theta must lie in"));
+        assert!(refused.to_string().starts_with("theta must be finite and greater than 0"));
     }
 }
