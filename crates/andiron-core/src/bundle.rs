@@ -147,11 +147,43 @@ fn listed(dir: &Path) -> BTreeSet<OsString> {
     }
 }
 
-/// Writes a bundle: into a temporary folder first, then renamed. An older bundle in `dir` is
-/// replaced; a folder that holds anything else is left alone.
-///
-/// # Errors
-/// [`BundleError::Occupied`], or [`BundleError::Io`] naming the file.
+impl Description {
+    /// What the bundle of such a model says, but for its files.
+    pub fn new(
+        task: &str,
+        architecture: &str,
+        config: Value,
+        preprocessing: Value,
+        card: Card,
+    ) -> Self {
+        Self {
+            format: FORMAT,
+            task: task.to_owned(),
+            architecture: architecture.to_owned(),
+            config,
+            preprocessing,
+            card,
+            versions: BTreeMap::from([
+                ("andiron".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+                ("burn".to_owned(), "0.22.1".to_owned()),
+            ]),
+            files: BTreeMap::new(),
+            sha256: String::new(),
+        }
+    }
+
+    /// What the bundle of a task and a network says, but for its files.
+    pub(crate) fn of<T: Task, C: ModelConfig>(
+        task: &T,
+        config: &C,
+        card: &Card,
+    ) -> Result<Self, serde_json::Error> {
+        let (config, preprocessing) = (serde_json::to_value(config)?, serde_json::to_value(task)?);
+        Ok(Self::new(T::NAME, C::ARCHITECTURE, config, preprocessing, card.clone()))
+    }
+}
+
+/// Writes the bundle of a network.
 pub(crate) fn save<T: Task, C: ModelConfig>(
     task: &T,
     network: &Network<C>,
@@ -160,32 +192,36 @@ pub(crate) fn save<T: Task, C: ModelConfig>(
 ) -> Result<(), BundleError> {
     check_free(dir)?;
     let json = |source| BundleError::Format { path: dir.join(DESCRIPTION), source };
-    let mut description = Description {
-        format: FORMAT,
-        task: T::NAME.to_owned(),
-        architecture: C::ARCHITECTURE.to_owned(),
-        config: serde_json::to_value(&network.config).map_err(json)?,
-        preprocessing: serde_json::to_value(task).map_err(json)?,
-        card: card.clone(),
-        versions: BTreeMap::from([
-            ("andiron".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-            ("burn".to_owned(), "0.22.1".to_owned()),
-        ]),
-        files: BTreeMap::new(),
-        sha256: String::new(),
-    };
-    let readme = card.to_markdown(T::NAME, C::ARCHITECTURE, network.parameters());
-    let parts = [(WEIGHTS, weights::to_bytes(network)), (README, readme.into_bytes())];
+    let description = Description::of(task, &network.config, card).map_err(json)?;
+    write(description, network.parameters(), &[(WEIGHTS, weights::to_bytes(network))], dir)
+}
+
+/// Writes a bundle with `files`: into a temporary folder first, then renamed. An older bundle in
+/// `dir` is replaced; a folder that holds anything else is left alone. `parameters` is for the card.
+///
+/// # Errors
+/// [`BundleError::Occupied`], or [`BundleError::Io`] naming the file.
+pub fn write(
+    mut description: Description,
+    parameters: usize,
+    files: &[(&str, Vec<u8>)],
+    dir: &Path,
+) -> Result<(), BundleError> {
+    check_free(dir)?;
+    let Description { card, task, architecture, .. } = &description;
+    let readme = card.to_markdown(task, architecture, parameters).into_bytes();
     let fail = |source| BundleError::Io { path: dir.into(), source };
     file::replace_folder(dir, fail, |folder| {
         let put = |name: &str, bytes: &[u8]| {
             file::write(&folder.join(name), bytes)
                 .map_err(|source| BundleError::Io { path: dir.join(name), source })
         };
-        for (name, bytes) in &parts {
+        for (name, bytes) in files.iter().map(|(name, bytes)| (*name, bytes)).chain([(README, &readme)])
+        {
             put(name, bytes)?;
-            description.files.insert((*name).to_owned(), hash::sha256(bytes));
+            description.files.insert(name.to_owned(), hash::sha256(bytes));
         }
+        let json = |source| BundleError::Format { path: dir.join(DESCRIPTION), source };
         let text = serde_json::to_string_pretty(&description).map_err(json)?;
         put(DESCRIPTION, hash::seal(&text).as_bytes())
     })

@@ -99,7 +99,34 @@ pub fn save<C: ModelConfig>(network: &Network<C>, path: &Path) -> Result<(), Wei
 
 /// Names and shapes of the tensors that [`save`] would write, in the file's names.
 pub fn tensors<C: ModelConfig>(network: &Network<C>) -> Vec<(String, Vec<usize>)> {
-    collect(network).into_iter().map(|(name, shape, _)| (name, shape)).collect()
+    let name = |path: &str| network.config.weight_name(path);
+    let mut shapes = Shapes { walk: Walk::default(), name: &name, found: Vec::new() };
+    network.model.visit(&mut shapes);
+    shapes.found
+}
+
+/// Names and shapes of a network as they stand in a file.
+struct Shapes<'a> {
+    walk: Walk,
+    name: &'a dyn Fn(&str) -> String,
+    found: Vec<(String, Vec<usize>)>,
+}
+
+impl ModuleVisitor for Shapes<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.walk.enter(name, container);
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.walk.exit();
+    }
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let (path, transposed) = self.walk.here();
+        let mut shape = param.lazy_shape().to_vec();
+        if transposed {
+            shape.swap(D - 2, D - 1);
+        }
+        self.found.push(((self.name)(&path), shape));
+    }
 }
 
 /// Tensors by name, whatever file or folder holds them. Linear maps stand as PyTorch stores them,

@@ -65,7 +65,6 @@ pub mod layers;
 pub mod metrics;
 pub mod models;
 pub mod published;
-mod published_config;
 pub mod published_decoder;
 pub mod tags;
 pub mod tasks;

@@ -7,7 +7,7 @@ mod pooling;
 mod recipe;
 
 pub use evaluator::RetrievalEvaluator;
-pub use folder::from_folder;
+pub use folder::{PUBLISHED, from_folder};
 pub use nearest::{Neighbour, Similarity, nearest};
 pub use pooling::Pooling;
 pub use recipe::EncoderOptions;
@@ -20,7 +20,7 @@ use crate::{
 };
 use andiron_core::{
     ConfigError, DataError, Dataset, EvalError, Evaluator as _, Loss, Model, ModelEntry, Predictor,
-    Raw, Registered, Report, Solve, Task,
+    PublishedEntry, Raw, Registered, Report, Solve, Task,
     data::{ExampleOf, text_field},
     loss::{self, CrossEntropy},
 };
@@ -255,6 +255,10 @@ impl Registered for Embedding {
 
     fn models() -> &'static [ModelEntry<Self>] {
         ENCODERS
+    }
+
+    fn published() -> &'static [PublishedEntry] {
+        PUBLISHED
     }
 
     fn read(raw: Raw<'_>) -> Result<Text, DataError> {

@@ -1,7 +1,11 @@
 //! One label a text: topic, mood, language, spam.
 
+mod fasttext;
+mod published;
 mod recipe;
 
+pub use fasttext::FastTextClassifier;
+pub use published::PUBLISHED;
 pub use recipe::{HashedLinearOptions, TextEncoderOptions};
 
 use crate::{
@@ -12,7 +16,7 @@ use crate::{
 };
 use andiron_core::{
     Choice, ClassifierEvaluator, DataError, Dataset, EvalError, Evaluator as _, Labelled, Labels,
-    Loss, ModelEntry, OnePass, Predictor, Raw, Registered, Report, Task,
+    Loss, ModelEntry, OnePass, Predictor, PublishedEntry, Raw, Registered, Report, Task,
     data::{ExampleOf, text_field},
     loss::{self, CrossEntropy},
 };
@@ -124,6 +128,10 @@ impl Registered for TextClassification {
 
     fn models() -> &'static [ModelEntry<Self>] {
         TEXT_CLASSIFIERS
+    }
+
+    fn published() -> &'static [PublishedEntry] {
+        PUBLISHED
     }
 
     fn read(raw: Raw<'_>) -> Result<Text, DataError> {
