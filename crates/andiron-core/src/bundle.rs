@@ -4,7 +4,7 @@ mod card;
 
 pub use card::{Card, DataSource, Metric};
 
-use crate::{BundleError, ModelConfig, Network, Task, file, hash, weights};
+use crate::{BundleError, HomeFile, ModelConfig, Network, Task, file, hash, weights};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -75,8 +75,7 @@ pub fn parse(text: &[u8], path: &Path) -> Result<Description, BundleError> {
     }
     let description: Description = serde_json::from_value(value).map_err(format)?;
     for name in description.files.keys() {
-        let plain = !name.is_empty() && name != ".." && name != "." && !name.contains(['/', '\\']);
-        if !plain {
+        if !is_plain(name) {
             return Err(BundleError::Outside { path: path.into(), name: name.clone() });
         }
     }
@@ -86,6 +85,11 @@ pub fn parse(text: &[u8], path: &Path) -> Result<Description, BundleError> {
         got,
     })?;
     Ok(description)
+}
+
+/// Whether a name is that of a file in the bundle's own folder.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name != ".." && name != "." && !name.contains(['/', '\\'])
 }
 
 /// Reads a file of the bundle and checks its hash.
@@ -193,33 +197,44 @@ pub(crate) fn save<T: Task, C: ModelConfig>(
     check_free(dir)?;
     let json = |source| BundleError::Format { path: dir.join(DESCRIPTION), source };
     let description = Description::of(task, &network.config, card).map_err(json)?;
-    write(description, network.parameters(), &[(WEIGHTS, weights::to_bytes(network))], dir)
+    let mut files = vec![(WEIGHTS.to_owned(), weights::to_bytes(network))];
+    let home = network.config.home_files(&network.model, &description.preprocessing);
+    files.extend(home.into_iter().map(|HomeFile { name, bytes }| (name, bytes)));
+    write(description, network.parameters(), files, dir)
 }
 
-/// Writes a bundle with `files`: into a temporary folder first, then renamed. An older bundle in
-/// `dir` is replaced; a folder that holds anything else is left alone. `parameters` is for the card.
+/// Writes a bundle with `files`, names and contents: into a temporary folder first, then renamed. An
+/// older bundle in `dir` is replaced; a folder that holds anything else is left alone. `parameters`
+/// is for the card.
 ///
 /// # Errors
 /// [`BundleError::Occupied`], or [`BundleError::Io`] naming the file.
+///
+/// # Panics
+/// If a name is no plain one, stands there twice, or is that of the description or the card.
 pub fn write(
     mut description: Description,
     parameters: usize,
-    files: &[(&str, Vec<u8>)],
+    mut files: Vec<(String, Vec<u8>)>,
     dir: &Path,
 ) -> Result<(), BundleError> {
     check_free(dir)?;
     let Description { card, task, architecture, .. } = &description;
     let readme = card.to_markdown(task, architecture, parameters).into_bytes();
+    files.push((README.to_owned(), readme));
+    let mut names = BTreeSet::from([DESCRIPTION]);
+    for (name, _) in &files {
+        assert!(is_plain(name) && names.insert(name), "{name:?} cannot be the name of a file");
+    }
     let fail = |source| BundleError::Io { path: dir.into(), source };
     file::replace_folder(dir, fail, |folder| {
         let put = |name: &str, bytes: &[u8]| {
             file::write(&folder.join(name), bytes)
                 .map_err(|source| BundleError::Io { path: dir.join(name), source })
         };
-        for (name, bytes) in files.iter().map(|(name, bytes)| (*name, bytes)).chain([(README, &readme)])
-        {
+        for (name, bytes) in &files {
             put(name, bytes)?;
-            description.files.insert(name.to_owned(), hash::sha256(bytes));
+            description.files.insert(name.clone(), hash::sha256(bytes));
         }
         let json = |source| BundleError::Format { path: dir.join(DESCRIPTION), source };
         let text = serde_json::to_string_pretty(&description).map_err(json)?;

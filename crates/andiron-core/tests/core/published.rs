@@ -55,7 +55,8 @@ impl AnyPredictor for Kept {
     }
     fn save(&self, card: Card, dir: &Path) -> Result<(), BundleError> {
         let description = Description { card, ..self.contents().unwrap().description };
-        bundle::write(description, 0, &[("said", fs::read(self.path.join("said")).unwrap())], dir)
+        let said = fs::read(self.path.join("said")).unwrap();
+        bundle::write(description, 0, vec![("said".to_owned(), said)], dir)
     }
     fn contents(&self) -> Result<Contents, serde_json::Error> {
         let nothing = (Value::Null, Value::Null, Card::default());

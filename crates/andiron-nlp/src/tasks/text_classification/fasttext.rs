@@ -112,7 +112,7 @@ impl AnyPredictor for FastTextClassifier {
         let is_small = self.path.extension().is_some_and(|ending| ending == "ftz");
         let name = if is_small { "model.ftz" } else { "model.bin" };
         let parameters = self.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
-        bundle::write(self.describe(card), parameters, &[(name, bytes)], dir)
+        bundle::write(self.describe(card), parameters, vec![(name.to_owned(), bytes)], dir)
     }
 
     fn contents(&self) -> Result<Contents, serde_json::Error> {
