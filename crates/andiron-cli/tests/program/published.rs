@@ -255,3 +255,50 @@ fn a_gguf_file_that_lies_is_refused_at_once() {
         "in seven fields, each in under ten seconds",
     );
 }
+
+#[test]
+fn a_classifier_trained_here_on_a_published_encoder_is_a_published_classifier() {
+    let base = hugging_face("encoders/bert", &[]);
+    let dir = tempfile::tempdir().unwrap();
+    let rows: String = (0..24)
+        .map(|at| if at % 2 == 0 { "abc abc bca,up\n" } else { "cab ab cab,down\n" })
+        .collect();
+    write(&dir.path().join("data.csv"), format!("text,label\n{rows}"));
+    let toml = dir.path().join("mine.toml");
+    let settings = |base: &str| {
+        format!(
+            "task = \"text-classification\"\nmodel = \"bert\"\noutput = \"mine\"\n\
+             base = \"{base}\"\n[data]\ntrain = \"data.csv\"\nsplit = \"random\"\n\
+             [training]\nmax_steps = 6\nlearning_rate = 0.01\n"
+        )
+    };
+    write(&toml, settings(text(base.path())));
+    andiron(&["train", text(&toml)]).good();
+    let bundle = dir.path().join("mine");
+    let lines = [json!({"text": "abc bca"}), json!({"text": "cab"})];
+    let wanted = said(&bundle, &lines).good();
+    assert_eq!(wanted.lines()[0]["scores"].as_object().unwrap().len(), 2);
+    // Without our description it is what transformers would have written.
+    let published = dir.path().join("published");
+    for name in ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"] {
+        write(&published.join(name), fs::read(bundle.join(name)).unwrap());
+    }
+    let all = inspected(&published);
+    assert_eq!((&all["task"], &all["architecture"]), (&json!("text-classification"), &json!("bert")));
+    assert_eq!(said(&published, &lines).good().out, wanted.out);
+    let again = dir.path().join("again");
+    andiron(&["convert", text(&published), text(&again)]).good();
+    assert_eq!(said(&again, &lines).good().out, wanted.out);
+    // With one label it ranks, and with many at once it is another task: neither is guessed at.
+    edit(&published.join("config.json"), |config| {
+        config["problem_type"] = json!("multi_label_classification");
+    });
+    andiron(&["predict", text(&published), "-"]).refused(2, "can be used for [\"embedding\"]: choose a task");
+
+    write(&toml, settings("no such folder"));
+    andiron(&["train", text(&toml)]).refused(1, "no such folder");
+    // What others published for something else is a base as well; a base must be one.
+    fs::remove_file(base.path().join("config.json")).unwrap();
+    write(&toml, settings(text(base.path())));
+    andiron(&["train", text(&toml), "--fresh"]).refused(1, "config.json");
+}

@@ -2,11 +2,13 @@
 
 mod encoder_recipe;
 mod fasttext;
+mod folder;
 mod published;
 mod recipe;
 
 pub use encoder_recipe::EncoderClassifierOptions;
 pub use fasttext::FastTextClassifier;
+pub use folder::from_folder;
 pub use published::PUBLISHED;
 pub use recipe::{HashedLinearOptions, TextEncoderOptions};
 
