@@ -73,6 +73,25 @@ pub trait Recipe<T: Task>: ModelConfig {
         Ok(Network::init(self, seed, device)?)
     }
 
+    /// Trains the network that [`start`](Self::start) gave. A recipe that knows a shorter way to the
+    /// same weights takes it here, as one whose encoder is frozen and need not run at each step.
+    ///
+    /// # Errors
+    /// As [`Trainer::fit`].
+    fn fit(
+        trainer: &GradientTrainer,
+        task: T,
+        network: Network<Self>,
+        train: &dyn Dataset<ExampleOf<T>>,
+        valid: &dyn Dataset<ExampleOf<T>>,
+        device: &Device,
+    ) -> Result<Fitted<T>, TrainError>
+    where
+        T: Solve<Self::Model>,
+    {
+        trainer.fit(task, network, train, valid, device)
+    }
+
     /// Whether a network of this configuration can answer `task`: a bundle holds both, and may
     /// have been edited.
     ///
@@ -156,7 +175,7 @@ impl<T: Task> ModelEntry<T> {
                 let (task, config) = C::prepare(options, train)
                     .map_err(|source| TrainError::Data { split: "training", source })?;
                 let network = config.start(&task, options, trainer.config.seed, device)?;
-                trainer.fit(task, network, train, valid, device)
+                C::fit(trainer, task, network, train, valid, device)
             },
         }
     }

@@ -1,5 +1,6 @@
 //! What several networks share and burn-nn lacks.
 
+pub mod classifier_head;
 pub mod encoder_layer;
 mod fused;
 pub mod kv_cache;

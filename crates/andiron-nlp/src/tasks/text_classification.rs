@@ -1,11 +1,13 @@
 //! One label a text: topic, mood, language, spam.
 
 mod encoder_recipe;
+mod frozen;
 mod recipe;
 
 pub use encoder_recipe::EncoderClassifierOptions;
 pub use recipe::{HashedLinearOptions, TextEncoderOptions};
 
+use self::frozen::TextTask;
 use crate::{
     batch::TextBatch,
     features::Features,
@@ -94,10 +96,10 @@ impl Task for TextClassification {
         device: &Device,
     ) -> Result<Self::Batch, DataError> {
         let texts: Vec<&Text> = examples.iter().map(|example| &example.input).collect();
-        let labels = examples.iter().map(|example| &example.target);
+        let labels: Vec<&String> = examples.iter().map(|example| &example.target).collect();
         Ok(Labelled {
             features: self.encode(&texts, true, device)?,
-            truth: self.labels.indices(labels, device)?,
+            truth: self.truth(&labels, device)?,
         })
     }
 }
@@ -126,6 +128,16 @@ impl OnePass for TextClassification {
             truncated: text.truncate && self.features.is_over(&text.text),
         });
         answers.collect()
+    }
+}
+
+impl TextTask for TextClassification {
+    fn features(&self) -> &Features {
+        &self.features
+    }
+
+    fn truth(&self, labels: &[&String], device: &Device) -> Result<Tensor<1, Int>, DataError> {
+        self.labels.indices(labels.iter().copied(), device)
     }
 }
 
