@@ -48,6 +48,21 @@ MODELS = {
     "mistral": transformers.MistralConfig(
         **{**LLAMA, "head_dim": 8}, sliding_window=None, rope_parameters={"rope_type": "default", "rope_theta": 300.0}
     ),
+    "mistral_window": transformers.MistralConfig(
+        **{**LLAMA, "head_dim": 8}, sliding_window=4, rope_parameters={"rope_type": "default", "rope_theta": 300.0}
+    ),
+    "qwen2_window": transformers.Qwen2Config(
+        **{
+            **{k: v for k, v in LLAMA.items() if k != "head_dim"},
+            "num_attention_heads": 3,
+            "num_key_value_heads": 1,
+            "num_hidden_layers": 3,
+        },
+        use_sliding_window=True,
+        sliding_window=3,
+        max_window_layers=1,
+        rope_parameters={"rope_type": "default", "rope_theta": 1000000.0},
+    ),
     "qwen2": transformers.Qwen2Config(
         **{**{k: v for k, v in LLAMA.items() if k != "head_dim"}, "num_attention_heads": 3, "num_key_value_heads": 1},
         rope_parameters={"rope_type": "default", "rope_theta": 1000000.0},
@@ -60,6 +75,8 @@ MODELS = {
         vocab_size=N_TOKENS, n_positions=29, n_embd=15, n_layer=2, n_head=3, n_inner=22, bos_token_id=None, eos_token_id=None
     ),
 }
+# Which seed each has beside SEED, so that one more changes none of the others.
+SEEDS = {"llama": 0, "llama3": 1, "mistral": 2, "qwen2": 3, "qwen3": 4, "gpt2": 5, "mistral_window": 6, "qwen2_window": 7}
 
 NOTES = {
     "models": "every parameter is random: N(0, 0.4), normalisations N(1, 0.2); saved by save_pretrained",
@@ -144,8 +161,8 @@ def sampling(generator):
 def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
     found = {}
-    for at, (name, config) in enumerate(MODELS.items()):
-        torch.manual_seed(SEED + at)
+    for name, config in MODELS.items():
+        torch.manual_seed(SEED + SEEDS[name])
         model = build(config)
         model.save_pretrained(FOLDER / name)
         (FOLDER / name / "generation_config.json").unlink(missing_ok=True)

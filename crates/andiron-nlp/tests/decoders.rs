@@ -116,9 +116,36 @@ fn check<M: Decoder>(name: &str, model: &M, device: &Device) {
 #[test]
 fn llamas_are_those_of_transformers() {
     let device = device("flex").unwrap();
-    for name in ["llama", "llama3", "mistral", "qwen2", "qwen3"] {
+    let names = ["llama", "llama3", "mistral", "qwen2", "qwen3", "mistral_window", "qwen2_window"];
+    for name in names {
         let config = LlamaConfig::from_hugging_face(&config_json(name)).unwrap();
         check(name, &load(name, config, &device).model, &device);
+    }
+}
+
+/// Windows as narrow as these leave something out of all texts but one.
+#[test]
+fn a_window_is_read_and_matters() {
+    let device = device("flex").unwrap();
+    let golden = golden();
+    for (name, window, n_full) in [("mistral_window", 4, 0), ("qwen2_window", 3, 1)] {
+        let config = LlamaConfig::from_hugging_face(&config_json(name)).unwrap();
+        assert_eq!((config.window, config.n_full_layers), (window, n_full));
+        let text = &texts(&golden)[2];
+        assert!(text.len() > 2 * window);
+        let logits = |config: LlamaConfig| {
+            let batch = TextBatch::of(std::slice::from_ref(text), &device);
+            flat(load(name, config, &device).model.forward(batch))
+        };
+        let (with, without) = (logits(config.clone()), logits(config.with_window(0)));
+        let furthest = |from: usize, to: usize| {
+            let pairs = with[from * 37..to * 37].iter().zip(&without[from * 37..to * 37]);
+            pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        };
+        // So long no token has left the window.
+        assert!(furthest(0, window) < 1e-5, "{name}: {}", furthest(0, window));
+        let last = furthest(text.len() - 1, text.len());
+        assert!(last > 1e-2, "{name}: {last}");
     }
 }
 
