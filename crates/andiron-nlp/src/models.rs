@@ -6,4 +6,5 @@ pub mod gpt2;
 pub mod hashed_linear;
 pub mod llama;
 pub mod roberta;
+pub mod sequence_classifier;
 pub mod text_encoder;
