@@ -17,6 +17,9 @@ N_TOKENS = 37
 # A token number 0 would not show that padding is left out.
 TEXTS = [[2, 36, 3, 3, 7, 1, 30], [9], [4, 1, 5, 6, 2, 8, 10, 11, 17, 23, 5], [31, 2]]
 GENERATED = 7
+# For perplexity: a longer text, and windows by width and stride.
+LONG = [(7 * at * at + 3 * at) % N_TOKENS for at in range(31)]
+WINDOWS = [(31, 15), (12, 5), (12, 11), (8, 1)]
 FOLDER = golden_json.CRATES / "andiron-nlp/tests/golden/decoders"
 
 LLAMA = {
@@ -85,6 +88,10 @@ NOTES = {
         "places that are no padding; float32_off is the greatest difference of float32 logits"
     ),
     "greedy": "for each text alone, GENERATED tokens by argmax of the float64 logits, without a cache",
+    "windows": (
+        "the sum of log-probabilities (float64) of LONG and how many tokens they are of, the text read in windows of "
+        "that width and stride as transformers' page on perplexity does: each token once, in the first window that has it"
+    ),
     "sampling": (
         "logits, the tokens before, settings, and the probabilities left by transformers' processors in its order: "
         "repetition penalty, temperature, top-k, top-p, min-p"
@@ -126,6 +133,25 @@ def greedy(model, text):
             logits = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1]
             ids.append(int(logits.argmax()))
     return ids[len(text) :]
+
+
+def log_probability(model, width, stride):
+    """As https://huggingface.co/docs/transformers/perplexity, summed exactly."""
+    ids = torch.tensor([LONG])
+    total, tokens, before = 0.0, 0, 0
+    for begin in range(0, len(LONG), stride):
+        end = min(begin + width, len(LONG))
+        targets = ids[:, begin:end].clone()
+        targets[:, : -(end - before)] = -100
+        with torch.no_grad():
+            logits = model(input_ids=ids[:, begin:end], use_cache=False).logits
+        loss = torch.nn.functional.cross_entropy(logits[0, :-1], targets[0, 1:], reduction="sum")
+        total -= float(loss)
+        tokens += int((targets[0, 1:] != -100).sum())
+        before = end
+        if end == len(LONG):
+            break
+    return {"width": width, "stride": stride, "sum": golden_json.significant(total, 12), "tokens": tokens}
 
 
 def sampling(generator):
@@ -178,13 +204,22 @@ def main():
             "greedy": [greedy(model, text) for text in TEXTS],
             "logits": golden_json.significant(kept, 8),
         }
+        if name == "llama":
+            windows = [log_probability(model, *window) for window in WINDOWS]
     generator = torch.Generator().manual_seed(SEED)
     golden_json.write(
         "andiron-nlp/tests/golden/decoders/decoders.json",
         __file__,
         ["torch", "transformers"],
         SEED,
-        {"models": found, "notes": NOTES, "texts": TEXTS, "sampling": sampling(generator)},
+        {
+            "models": found,
+            "notes": NOTES,
+            "texts": TEXTS,
+            "long": LONG,
+            "windows": windows,
+            "sampling": sampling(generator),
+        },
     )
 
 

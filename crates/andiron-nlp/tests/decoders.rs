@@ -8,7 +8,7 @@ use andiron_nlp::{
     decoder::Decoder,
     models::{gpt2::Gpt2Config, llama::LlamaConfig},
     published_decoder::{DecoderError, from_folder},
-    tasks::text_generation::{Prompt, Sampling},
+    tasks::text_generation::{Prompt, Sampling, Windows, log_probability},
 };
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde_json::{Value, json};
@@ -178,6 +178,29 @@ fn tokens_are_drawn_from_as_by_transformers() {
         "golden",
         "sampling",
         "penalty, temperature, top-k, top-p and min-p leave the probabilities that transformers' leave",
+    );
+}
+
+#[test]
+fn perplexity_with_a_stride_is_that_of_transformers() {
+    let (device, golden) = (device("flex").unwrap(), golden());
+    let config = LlamaConfig::from_hugging_face(&config_json("llama")).unwrap();
+    let network = load("llama", config, &device);
+    let ids: Vec<u32> = serde_json::from_value(golden["long"].clone()).unwrap();
+    let cases = golden["windows"].as_array().unwrap();
+    assert!(cases.len() >= 4);
+    for case in cases {
+        let number = |name: &str| case[name].as_u64().unwrap() as usize;
+        let windows = Windows { width: number("width"), stride: number("stride") };
+        let said = log_probability(&network.model, &ids, 1, windows, &device).unwrap();
+        assert_eq!((said.tokens, number("tokens")), (ids.len() - 1, ids.len() - 1), "{windows:?}");
+        let wanted = case["sum"].as_f64().unwrap();
+        assert!((said.sum - wanted).abs() < 1e-3, "{windows:?}: {}, not {wanted}", said.sum);
+    }
+    testing::record(
+        "golden",
+        "perplexity, windows with a stride",
+        "log-probability of a text read in overlapping windows equals transformers' within 1e-3",
     );
 }
 

@@ -27,8 +27,9 @@ use crate::{
         project,
         rope::{Angles, Frequencies, RopeScaling},
     },
+    published_decoder,
 };
-use andiron_core::{ConfigError, Model, ModelConfig};
+use andiron_core::{ConfigError, HomeFile, Model, ModelConfig};
 use andiron_kernels::{
     Activation, AttentionOptions, RotaryLayout, add_rms_norm, attention, linear, rms_norm, rotary,
 };
@@ -38,6 +39,7 @@ use burn::{
     nn::{Embedding, EmbeddingConfig, Initializer, Linear, LinearConfig, RmsNorm, RmsNormConfig},
     tensor::{Bool, Device, Int, Tensor},
 };
+use serde_json::Value;
 
 /// Standard deviation of fresh weights.
 const STANDARD_DEVIATION: f64 = 0.02;
@@ -197,6 +199,14 @@ impl ModelConfig for LlamaConfig {
                 format!("model.layers.{at}.{}.{leaf}", name_in_layer(name))
             }
             _ => path.to_owned(),
+        }
+    }
+
+    /// What transformers reads it by, where one of its classes computes the same.
+    fn home_files(&self, _: &Llama, task: &Value) -> Vec<HomeFile> {
+        match self.to_hugging_face() {
+            Some((class, fields)) => published_decoder::home_files(class, fields, task),
+            None => Vec::new(),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! A `config.json` of the hub as a [`LlamaConfig`].
 
 use super::{absent, field, flag_or, number, number_or, only, refused, size, size_or};
-use crate::{layers::rope::RopeScaling, models::llama::LlamaConfig};
+use crate::{hugging_face::fields, layers::rope::RopeScaling, models::llama::LlamaConfig};
 use andiron_core::ConfigError;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// What `model_type` says of the networks that are a `Llama`.
 const MODEL_TYPES: [&str; 4] = ["llama", "mistral", "qwen2", "qwen3"];
@@ -57,6 +57,70 @@ impl LlamaConfig {
         };
         config.check()?;
         Ok(config)
+    }
+
+    /// The class of transformers that computes the same, and its fields of a `config.json`; none if
+    /// none does. Of several, Llama, then Mistral, Qwen2 and Qwen3.
+    pub fn to_hugging_face(&self) -> Option<(&'static str, Map<String, Value>)> {
+        let same_biases = self.input_bias == self.output_bias;
+        let plain = !self.input_bias && !self.output_bias && !self.hidden_bias;
+        let whole = self.head_width() * self.n_heads == self.d_model;
+        let windowed = self.window > 0;
+        let (class, own) = match (self.head_norm, windowed) {
+            (false, false) if same_biases => (
+                "LlamaForCausalLM",
+                json!({
+                    "model_type": "llama", "head_dim": self.head_width(),
+                    "attention_bias": self.input_bias, "mlp_bias": self.hidden_bias
+                }),
+            ),
+            (false, true) if plain && self.n_full_layers == 0 => (
+                "MistralForCausalLM",
+                json!({
+                    "model_type": "mistral", "head_dim": self.head_width(),
+                    "sliding_window": self.window
+                }),
+            ),
+            (false, _) if self.input_bias && !self.output_bias && !self.hidden_bias && whole => {
+                ("Qwen2ForCausalLM", json!({"model_type": "qwen2"}))
+            }
+            (true, _) if same_biases && !self.hidden_bias => (
+                "Qwen3ForCausalLM",
+                json!({
+                    "model_type": "qwen3", "head_dim": self.head_width(),
+                    "attention_bias": self.input_bias
+                }),
+            ),
+            _ => return None,
+        };
+        let mut all = fields(json!({
+            "vocab_size": self.n_tokens, "hidden_size": self.d_model,
+            "intermediate_size": self.d_hidden, "num_hidden_layers": self.n_layers,
+            "num_attention_heads": self.n_heads, "num_key_value_heads": self.kv_heads(),
+            "max_position_embeddings": self.max_length, "rms_norm_eps": self.epsilon,
+            "rope_theta": self.theta, "rope_scaling": written(&self.rope_scaling),
+            "hidden_act": "silu", "tie_word_embeddings": self.tied
+        }));
+        if class.starts_with("Qwen") {
+            all.extend(fields(json!({
+                "use_sliding_window": windowed, "sliding_window": windowed.then_some(self.window),
+                "max_window_layers": self.n_full_layers
+            })));
+        }
+        all.extend(fields(own));
+        Some((class, all))
+    }
+}
+
+/// `rope_scaling` as transformers has it.
+fn written(scaling: &RopeScaling) -> Value {
+    match *scaling {
+        RopeScaling::None => Value::Null,
+        RopeScaling::Linear { factor } => json!({"rope_type": "linear", "factor": factor}),
+        RopeScaling::Llama3 { factor, low_turns, high_turns, original_length } => json!({
+            "rope_type": "llama3", "factor": factor, "low_freq_factor": low_turns,
+            "high_freq_factor": high_turns, "original_max_position_embeddings": original_length
+        }),
     }
 }
 
@@ -219,6 +283,47 @@ mod tests {
     /// The types of 30 layers, of which the first few look at everything.
     fn types(rest: &str, full: usize) -> Vec<&str> {
         (0..30).map(|at| if at < full { "full_attention" } else { rest }).collect()
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let llama3 = RopeScaling::Llama3 {
+            factor: 8.0,
+            low_turns: 1.0,
+            high_turns: 4.0,
+            original_length: 64,
+        };
+        let fresh = || LlamaConfig::new(50, 12, 3, 6, 14).with_n_kv_heads(2);
+        for (config, class) in [
+            (fresh(), "LlamaForCausalLM"),
+            (fresh().with_d_head(8).with_tied(true).with_rope_scaling(llama3), "LlamaForCausalLM"),
+            (fresh().with_input_bias(true).with_output_bias(true), "LlamaForCausalLM"),
+            (fresh().with_hidden_bias(true).with_theta(500.0), "LlamaForCausalLM"),
+            (fresh().with_window(5).with_d_head(4), "MistralForCausalLM"),
+            (fresh().with_input_bias(true), "Qwen2ForCausalLM"),
+            (
+                fresh().with_input_bias(true).with_window(7).with_n_full_layers(2),
+                "Qwen2ForCausalLM",
+            ),
+            (fresh().with_head_norm(true).with_epsilon(1e-6), "Qwen3ForCausalLM"),
+            (fresh().with_head_norm(true).with_window(9), "Qwen3ForCausalLM"),
+        ] {
+            let (got, fields) = config.to_hugging_face().unwrap();
+            assert_eq!(got, class);
+            let read = LlamaConfig::from_hugging_face(&Value::Object(fields)).unwrap();
+            // The width of a head may be written though it follows from others.
+            let d_head = if read.d_head == 0 { 0 } else { config.head_width() };
+            let wanted = serde_json::to_value(config.with_d_head(d_head)).unwrap();
+            assert_eq!(serde_json::to_value(read).unwrap(), wanted, "{class}");
+        }
+        for config in [
+            fresh().with_output_bias(true),
+            fresh().with_head_norm(true).with_hidden_bias(true),
+            fresh().with_window(5).with_n_full_layers(1),
+            fresh().with_input_bias(true).with_d_head(4),
+        ] {
+            assert!(config.to_hugging_face().is_none(), "{config:?}");
+        }
     }
 
     #[test]

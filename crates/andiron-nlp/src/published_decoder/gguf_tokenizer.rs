@@ -187,3 +187,76 @@ fn put_around(first: Option<(u32, String)>, last: Option<(u32, String)>) -> Valu
         "special_tokens": known
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use andiron_core::testing;
+    use std::path::Path;
+
+    /// Numbers by `scripts/golden/sentencepiece_gguf.py`.
+    #[test]
+    fn pieces_are_those_of_sentencepiece() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+        let text = std::fs::read_to_string(folder.join("sentencepiece.json")).unwrap();
+        let golden: Value = serde_json::from_str(&text).unwrap();
+        let gguf = Gguf::open(folder.join("sentencepiece.gguf")).unwrap();
+        let parts = read(&gguf).unwrap();
+        let tokenizer = parts.tokenizer;
+        assert_eq!(tokenizer.n_tokens() as u64, golden["n_tokens"].as_u64().unwrap());
+        assert_eq!((parts.start_token.unwrap().as_str(), parts.ends), ("<s>", vec![2]));
+        let cases = golden["cases"].as_array().unwrap();
+        assert!(cases.len() >= 8);
+        for case in cases {
+            let text = case["text"].as_str().unwrap();
+            let wanted: Vec<u32> = serde_json::from_value(case["ids"].clone()).unwrap();
+            let ids = tokenizer.ids(text, false).unwrap();
+            assert_eq!(ids, wanted, "{text:?}");
+            assert_eq!(tokenizer.decode(&ids, true).unwrap(), case["decoded"], "{text:?}");
+            // A text begins with the start token unless the file says otherwise.
+            assert_eq!(tokenizer.ids(text, true).unwrap(), [&[1], &ids[..]].concat());
+        }
+        testing::record(
+            "golden",
+            "SentencePiece in GGUF",
+            "tokens and text of 8 texts equal those of the package sentencepiece",
+        );
+    }
+
+    #[test]
+    fn a_file_that_lacks_what_the_tokens_need_is_refused() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/sentencepiece.gguf");
+        let whole = std::fs::read(&path).unwrap();
+        let changed = |from: &str, to: &str| {
+            assert_eq!(from.len(), to.len(), "no length in the file may change");
+            let mut bytes = whole.clone();
+            let at = bytes.windows(from.len()).rposition(|part| part == from.as_bytes()).unwrap();
+            bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
+            let error = read(&Gguf::from_bytes(bytes, &path).unwrap()).map(|_| ()).unwrap_err();
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            format!("{error}: {}", source.unwrap_or_default())
+        };
+        for (from, to, wanted) in [
+            ("llama", "t5xxx", "supported are gpt2 and llama"),
+            ("ggml.tokens", "ggml.tokenz", "tokenizer.ggml.tokens"),
+            ("ggml.scores", "ggml.scorez", "tokenizer.ggml.scores"),
+            ("ggml.token_type", "ggml.token_typo", "tokenizer.ggml.token_type"),
+        ] {
+            let said = changed(from, to);
+            assert!(said.contains(wanted), "{said}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_put_around_a_text() {
+        assert_eq!(put_around(None, None), Value::Null);
+        let end = Some((9, "</s>".to_owned()));
+        let last = put_around(None, end.clone());
+        assert_eq!(last["single"][1]["SpecialToken"]["id"], "</s>");
+        let both = put_around(Some((4, "<s>".to_owned())), end);
+        assert_eq!(both["pair"].as_array().unwrap().len(), 6);
+        assert_eq!(both["pair"][3]["SpecialToken"], json!({"id": "<s>", "type_id": 1}));
+        assert_eq!(both["special_tokens"]["</s>"]["ids"], json!([9]));
+    }
+}
