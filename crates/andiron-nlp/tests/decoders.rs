@@ -1,7 +1,7 @@
 //! The decoders against transformers' own; numbers by `scripts/golden/decoders.py`.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use andiron_core::{ModelConfig, Network, device, testing, weights};
+use andiron_core::{Model as _, ModelConfig, Network, device, testing, weights};
 use andiron_nlp::{
     batch::TextBatch,
     chat::Message,
