@@ -71,7 +71,7 @@ impl<'a> Model<'a> {
         if let Some(builtin) = BUILTINS.iter().find(|builtin| builtin.name == name) {
             return Ok(Self::Builtin(builtin));
         }
-        if path.exists() {
+        if path.exists() || andiron::file::orphan(path).is_some() {
             // It is no bundle, and the attempt to read it says what it lacks.
             return Ok(Self::Folder(path));
         }

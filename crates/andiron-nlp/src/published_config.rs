@@ -1,6 +1,7 @@
 //! Fields of a published decoder's `config.json`: what a network depends on is read or refused by
 //! name.
 
+mod gpt2;
 mod llama;
 
 use andiron_core::{ConfigError, data::shortened};

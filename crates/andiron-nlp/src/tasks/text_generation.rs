@@ -8,7 +8,7 @@ mod sampling;
 mod write;
 
 pub use input::{Prompt, Request};
-pub use perplexity::{LogProbability, Windows, log_probability};
+pub use perplexity::{Windows, log_probability};
 pub use recipe::DecoderOptions;
 pub use sampling::{DEFAULT_MAX_TOKENS, Sampling};
 pub use write::{Reader, Silent};
