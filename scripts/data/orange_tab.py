@@ -24,7 +24,7 @@ def convert(source, target):
         text = [at for at, kind in enumerate(kinds) if kind in ("string", "s")]
         if len(label) != 1 or len(text) != 1:
             sys.exit(f"{source}: one column of class and one of texts were wanted, not {names}, {kinds}, {flags}")
-        examples = [(row[text[0]], row[label[0]]) for row in rows]
+        examples = [(row[text[0]], row[label[0]]) for row in rows if row]
     # A text of nothing can be neither learnt nor judged.
     kept = [(text, label) for text, label in examples if text.strip()]
     target = pathlib.Path(target)

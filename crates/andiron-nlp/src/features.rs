@@ -3,14 +3,17 @@
 //! Both kinds start from the same tokens ([`tokens`]) and are saved with the weights, so that
 //! training and serving cannot disagree.
 
+mod document_weights;
 mod ngrams;
 mod vocabulary;
 
+pub use document_weights::DocumentWeights;
 pub use ngrams::NGrams;
 pub use vocabulary::Vocabulary;
 
-use crate::text::Text;
+use crate::{batch::TextBatch, text::Text};
 use andiron_core::DataError;
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation as _;
 
@@ -48,6 +51,28 @@ impl Features {
         Ok(match self {
             Self::NGrams(ngrams) => ngrams.encode(&words),
             Self::Vocabulary(vocabulary) => vocabulary.encode(&words),
+        })
+    }
+
+    /// Several texts as a network takes them: their numbers by [`encode`](Self::encode), or, where
+    /// the features have document weights, the rows that each text uses with their weights.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn batch(
+        &self,
+        texts: &[&Text],
+        cut: bool,
+        device: &Device,
+    ) -> Result<TextBatch, DataError> {
+        let rows =
+            texts.iter().map(|text| self.encode(text, cut)).collect::<Result<Vec<_>, _>>()?;
+        Ok(match self {
+            Self::NGrams(NGrams { document_weights: Some(weights), .. }) => {
+                let rows: Vec<_> = rows.iter().map(|ids| weights.of(ids)).collect();
+                TextBatch::weighted(&rows, device)
+            }
+            _ => TextBatch::of(&rows, device),
         })
     }
 

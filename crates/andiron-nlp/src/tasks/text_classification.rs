@@ -2,7 +2,7 @@
 
 mod recipe;
 
-pub use recipe::{HashedLinearOptions, TextEncoderOptions};
+pub use recipe::{FeatureWeights, HashedLinearOptions, TextEncoderOptions};
 
 use crate::{
     batch::TextBatch,
@@ -60,16 +60,6 @@ impl AsRef<Choice> for TextLabel {
     }
 }
 
-impl TextClassification {
-    fn encode(&self, texts: &[&Text], cut: bool, device: &Device) -> Result<TextBatch, DataError> {
-        let rows = texts
-            .iter()
-            .map(|text| self.features.encode(text, cut))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(TextBatch::of(&rows, device))
-    }
-}
-
 impl Task for TextClassification {
     const NAME: &'static str = "text-classification";
     type Input = Text;
@@ -85,7 +75,7 @@ impl Task for TextClassification {
         let texts: Vec<&Text> = examples.iter().map(|example| &example.input).collect();
         let labels = examples.iter().map(|example| &example.target);
         Ok(Labelled {
-            features: self.encode(&texts, true, device)?,
+            features: self.features.batch(&texts, true, device)?,
             truth: self.labels.indices(labels, device)?,
         })
     }
@@ -97,7 +87,7 @@ impl OnePass for TextClassification {
     type Output = Tensor<2>;
 
     fn collate(&self, texts: &[&Text], device: &Device) -> Result<TextBatch, DataError> {
-        self.encode(texts, false, device)
+        self.features.batch(texts, false, device)
     }
 
     fn loss(&self, logits: Tensor<2>, truth: Tensor<1, Int>) -> Loss {
