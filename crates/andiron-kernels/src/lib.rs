@@ -76,6 +76,7 @@
 pub mod activation;
 pub mod attention;
 pub mod conv;
+mod few_rows;
 mod flex;
 pub mod gelu;
 pub mod linear;

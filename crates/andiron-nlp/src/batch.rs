@@ -19,6 +19,9 @@ pub struct TextBatch {
     pub ids: Tensor<2, Int>,
     /// True where a token stands, false in the padding behind it, `[batch, length]`.
     pub mask: Tensor<2, Bool>,
+    /// What each token weighs in its text, `[batch, length]`, 0 in the padding; none where all
+    /// weigh alike. Only a network that takes a bag heeds it.
+    pub weights: Option<Tensor<2>>,
 }
 
 impl TextBatch {
@@ -36,7 +39,33 @@ impl TextBatch {
         Self {
             ids: Tensor::from_data(TensorData::new(ids, shape), device),
             mask: Tensor::from_data(TensorData::new(mask, shape), device),
+            weights: None,
         }
+    }
+
+    /// The batch of `rows`, one a text, of tokens with what each weighs.
+    ///
+    /// ```
+    /// use andiron_nlp::batch::TextBatch;
+    /// use burn::tensor::Device;
+    ///
+    /// let batch = TextBatch::weighted(&[vec![(5, 0.6), (6, 0.8)], vec![(8, 1.0)]], &Device::flex());
+    /// let weights = batch.weights.map(|weights| weights.into_data().iter::<f32>().collect());
+    /// assert_eq!(weights, Some(vec![0.6, 0.8, 1.0, 0.0]));
+    /// ```
+    pub fn weighted(rows: &[Vec<(i32, f32)>], device: &Device) -> Self {
+        let ids: Vec<Vec<i32>> =
+            rows.iter().map(|row| row.iter().map(|(id, _)| *id).collect()).collect();
+        let batch = Self::of(&ids, device);
+        let [n, width] = batch.ids.dims();
+        let mut weights = vec![0.0_f32; n * width];
+        for (at, row) in rows.iter().enumerate() {
+            for (place, (_, weight)) in row.iter().enumerate() {
+                weights[at * width + place] = *weight;
+            }
+        }
+        let weights = Tensor::from_data(TensorData::new(weights, [n, width]), device);
+        Self { weights: Some(weights), ..batch }
     }
 }
 

@@ -50,6 +50,10 @@ fn the_number_of_threads_does_not_matter() {
     assert_same(|| add_rms_norm(x.clone(), x.clone(), gamma.clone(), 1e-5).0);
     let weight = single(4, [width, 301]);
     assert_same(|| linear(x.clone(), weight.clone(), None, Activation::Gelu));
+    for weight in [single(8, [width, 1_301]), single(9, [1_301, width]).swap_dims(0, 1)] {
+        let few = x.clone().narrow(0, 5, 3);
+        assert_same(|| linear(few.clone(), weight.clone(), None, Activation::None));
+    }
     let heads = single::<4>(5, [3, 4, 131, 32]);
     let options = AttentionOptions { causal: true, ..Default::default() };
     assert_same(|| attention(heads.clone(), heads.clone(), heads.clone(), None, &options));

@@ -5,7 +5,7 @@ mod frozen;
 mod recipe;
 
 pub use encoder_recipe::EncoderClassifierOptions;
-pub use recipe::{HashedLinearOptions, TextEncoderOptions};
+pub use recipe::{FeatureWeights, HashedLinearOptions, TextEncoderOptions};
 
 use self::frozen::TextTask;
 use crate::{
@@ -73,16 +73,6 @@ impl AsRef<Choice> for TextLabel {
     }
 }
 
-impl TextClassification {
-    fn encode(&self, texts: &[&Text], cut: bool, device: &Device) -> Result<TextBatch, DataError> {
-        let rows = texts
-            .iter()
-            .map(|text| self.features.encode(text, cut))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(TextBatch::of(&rows, device))
-    }
-}
-
 impl Task for TextClassification {
     const NAME: &'static str = "text-classification";
     type Input = Text;
@@ -98,7 +88,7 @@ impl Task for TextClassification {
         let texts: Vec<&Text> = examples.iter().map(|example| &example.input).collect();
         let labels: Vec<&String> = examples.iter().map(|example| &example.target).collect();
         Ok(Labelled {
-            features: self.encode(&texts, true, device)?,
+            features: self.features.batch(&texts, true, device)?,
             truth: self.truth(&labels, device)?,
         })
     }
@@ -110,7 +100,7 @@ impl OnePass for TextClassification {
     type Output = Tensor<2>;
 
     fn collate(&self, texts: &[&Text], device: &Device) -> Result<TextBatch, DataError> {
-        self.encode(texts, false, device)
+        self.features.batch(texts, false, device)
     }
 
     fn loss(&self, logits: Tensor<2>, truth: Tensor<1, Int>) -> Loss {

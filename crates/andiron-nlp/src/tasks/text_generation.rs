@@ -198,7 +198,7 @@ impl Task for TextGeneration {
             truths.push(ids[1..].to_vec());
         }
         let text = TextBatch::of(&inputs, device);
-        let TextBatch { ids: truth, mask: counted } = TextBatch::of(&truths, device);
+        let TextBatch { ids: truth, mask: counted, .. } = TextBatch::of(&truths, device);
         Ok(NextTokens { text, truth, counted })
     }
 }
