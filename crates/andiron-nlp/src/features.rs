@@ -5,9 +5,11 @@
 
 mod ngrams;
 mod vocabulary;
+mod words;
 
 pub use ngrams::NGrams;
 pub use vocabulary::Vocabulary;
+pub use words::{Word, WordBounds, WordFeatures, words};
 
 use crate::text::Text;
 use andiron_core::DataError;

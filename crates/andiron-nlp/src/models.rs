@@ -7,3 +7,4 @@ pub mod hashed_linear;
 pub mod llama;
 pub mod roberta;
 pub mod text_encoder;
+pub mod word_tagger;
