@@ -90,3 +90,11 @@ impl TokenBatch {
         }
     }
 }
+
+impl From<TextBatch> for TokenBatch {
+    /// Texts that are no pairs: all of the first segment.
+    fn from(TextBatch { ids, mask, .. }: TextBatch) -> Self {
+        let segments = ids.zeros_like();
+        Self { ids, mask, segments }
+    }
+}

@@ -6,5 +6,6 @@ pub mod gpt2;
 pub mod hashed_linear;
 pub mod llama;
 pub mod roberta;
+pub mod sequence_classifier;
 pub mod text_encoder;
 pub mod word_tagger;
