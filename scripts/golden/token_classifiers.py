@@ -19,17 +19,17 @@ TARGET = "andiron-nlp/tests/golden/token_classifiers"
 PACKAGES = ["safetensors", "tokenizers", "torch", "transformers"]
 LABELS = ["B-LOC", "O", "I-LOC", "B-PER", "I-PER"]
 STRATEGIES = ("simple", "first", "average", "max")
-# Words are set apart by spaces, and none mixes letters and digits: the pipeline tells pieces of one
-# word by the space between words where the tokenizer has no prefix for pieces (RoBERTa's).
+# Words are set apart by one space, begin with a Latin letter, and none mixes letters and digits: where
+# the tokenizer has no prefix for pieces of words (RoBERTa's), the pipeline guesses from the spaces.
 TEXTS = [
     "Ana",
     "Zoë Smith went from São Paulo to New York",
     "no name here",
     "in Berlin and in Paris with Tom and Bob Jones and others who stayed at home all day",
-    "日本 and  Ulan Bator",
+    "and Ulan Bator",
 ]
 # With signs that touch words: told apart by tokenizers that have a prefix for pieces of words.
-SIGNS = ["(Ana, Bob) left Paris.", "O'Hara's St. Mary's: ok!"]
+SIGNS = ["(Ana, Bob) left Paris.", "O'Hara's  St. Mary's: 日本!"]
 
 COMMON = {
     "num_labels": len(LABELS),
@@ -51,7 +51,7 @@ NOTES = {
         "float32_off is the greatest difference of transformers' float32 logits"
     ),
     "padding": "texts are padded to the longest and masked",
-    "weights": "random, with normalisations and biases drawn too, which a fresh network has at 1 and 0",
+    "weights": "random, with normalisations and biases drawn too; the head's bias makes its labels equally frequent",
 }
 
 
@@ -74,7 +74,8 @@ def word_pieces(lower):
 def byte_pieces():
     special = ["<s>", "<pad>", "</s>", "<unk>"]
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    merges = [("Ġ", "a"), ("n", "d"), ("Ġa", "nd"), ("Ġ", "B"), ("i", "n"), ("e", "r")]
+    first = sorted({word[0] for text in TEXTS for word in text.split()})
+    merges = [("Ġ", letter) for letter in first] + [("n", "d"), ("Ġa", "nd"), ("i", "n"), ("e", "r")]
     pieces = letters + ["".join(pair) for pair in merges]
     vocab = {piece: number for number, piece in enumerate(special + pieces)}
     made = tokenizers.Tokenizer(models.BPE(vocab, merges))
@@ -144,10 +145,14 @@ def main():
             for parameter in model.parameters():
                 if parameter.dim() == 1:
                     parameter.normal_(0.5, 0.3)
-            model.classifier.weight.normal_(0, 0.5)
+            model.classifier.weight.normal_(0, 6)
         batch = tokenizer(texts, padding=True, return_tensors="pt")
         if settings.get("type_vocab_size", 1) == 1:
             batch.pop("token_type_ids", None)
+        with torch.no_grad():
+            # No label is more probable than another over all tokens, so that each is found.
+            logits = model(**batch).logits[batch["attention_mask"].bool()]
+            model.classifier.bias -= logits.mean(0)
         found = entities(model, tokenizer, texts)
         with torch.no_grad():
             single = model(**batch).logits

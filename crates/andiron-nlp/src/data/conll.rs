@@ -29,13 +29,9 @@ const BETWEEN: &str = "-DOCSTART-";
 /// # Errors
 /// [`DataError::Line`] names the line that cannot be read, [`DataError::Empty`] a file without a
 /// sentence, [`DataError::Io`] one that cannot be opened.
-pub fn tagged_examples(
-    path: impl AsRef<Path>,
-) -> Result<Vec<Example<Text, Vec<Span>>>, DataError> {
-    let example = |(_, text, target): (u64, String, Vec<Span>)| Example {
-        input: Text::from(text),
-        target,
-    };
+pub fn tagged_examples(path: impl AsRef<Path>) -> Result<Vec<Example<Text, Vec<Span>>>, DataError> {
+    let example =
+        |(_, text, target): (u64, String, Vec<Span>)| Example { input: Text::from(text), target };
     Ok(sentences(path.as_ref())?.into_iter().map(example).collect())
 }
 
@@ -91,8 +87,7 @@ fn sentences(path: &Path) -> Result<Vec<(u64, String, Vec<Span>)>, DataError> {
     let mut found = Vec::new();
     let mut sentence = Sentence::default();
     for (line, bytes) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
-        let text =
-            std::str::from_utf8(bytes).map_err(|error| refused(line, error.to_string()))?;
+        let text = std::str::from_utf8(bytes).map_err(|error| refused(line, error.to_string()))?;
         let text = if line == 1 { text.trim_start_matches('\u{feff}') } else { text };
         if text.trim().is_empty() || text.starts_with(BETWEEN) {
             sentence.finish(&mut found)?;
@@ -177,8 +172,7 @@ mod tests {
     fn rows_are_what_the_program_reads() {
         let rows = with("\n\na O\nb B-x-y\n\nc O\n", tagged_rows).unwrap();
         assert_eq!(rows.iter().map(|row| row.line).collect::<Vec<_>>(), [3, 6]);
-        let wanted =
-            json!({"text": "a b", "entities": [{"label": "x-y", "start": 2, "end": 3}]});
+        let wanted = json!({"text": "a b", "entities": [{"label": "x-y", "start": 2, "end": 3}]});
         assert_eq!(rows[0].value, wanted);
     }
 
@@ -191,18 +185,24 @@ mod tests {
             })
         };
         for (bytes, wanted) in [
-            (&b"a O\nb\n"[..], "t.conll, line 2: a word and a tag were wanted, but there is one column"),
+            (
+                &b"a O\nb\n"[..],
+                "t.conll, line 2: a word and a tag were wanted, but there is one column",
+            ),
             (b"a\tO\n\tO\n", "t.conll, line 2: the word is empty"),
             (
                 b"\na B\n",
                 "t.conll, line 2: a tag is O, or B-, I-, E- or S- and a label, but this is \"B\"",
             ),
-            (b"a X-PER\n", "t.conll, line 1: a tag is O, or B-, I-, E- or S- and a label, but this is \"X-PER\""),
-            (b"a B-\n", "t.conll, line 1: a tag is O, or B-, I-, E- or S- and a label, but this is \"B-\""),
             (
-                b"a O\n\xff O\n",
-                "t.conll, line 2: invalid utf-8 sequence of 1 bytes from index 0",
+                b"a X-PER\n",
+                "t.conll, line 1: a tag is O, or B-, I-, E- or S- and a label, but this is \"X-PER\"",
             ),
+            (
+                b"a B-\n",
+                "t.conll, line 1: a tag is O, or B-, I-, E- or S- and a label, but this is \"B-\"",
+            ),
+            (b"a O\n\xff O\n", "t.conll, line 2: invalid utf-8 sequence of 1 bytes from index 0"),
             (b"\n \n", "t.conll is empty"),
         ] {
             assert_eq!(refused(bytes), wanted);

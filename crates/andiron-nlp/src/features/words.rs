@@ -118,7 +118,9 @@ impl WordFeatures {
             }
             if self.window > 0 {
                 // A byte that no word holds stands between two.
-                let pair = |offset| format!("{}\0{}", near(&lower, at, offset), near(&lower, at, offset + 1));
+                let pair = |offset| {
+                    format!("{}\0{}", near(&lower, at, offset), near(&lower, at, offset + 1))
+                };
                 found.add("pair-1", &pair(-1));
                 found.add("pair0", &pair(0));
             }
@@ -129,7 +131,8 @@ impl WordFeatures {
     }
 
     fn affixes(&self, word: &str, found: &mut Found) {
-        let starts: Vec<usize> = word.char_indices().map(|(at, _)| at).chain([word.len()]).collect();
+        let starts: Vec<usize> =
+            word.char_indices().map(|(at, _)| at).chain([word.len()]).collect();
         for length in 1..=self.affixes.min(starts.len() - 1) {
             found.add("begins", &word[..starts[length]]);
             found.add("ends", &word[starts[starts.len() - 1 - length]..]);

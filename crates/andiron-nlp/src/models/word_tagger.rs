@@ -117,8 +117,10 @@ mod tests {
     fn the_output_is_the_sum_of_the_features_and_the_bias() {
         let device = Device::flex();
         let made = WordTaggerConfig::new(3).with_n_buckets(5).init(&device).unwrap();
-        let table = [[1.0, 0.0, 2.0], [0.5, 1.0, 0.0], [0.0, 4.0, 0.0], [8.0, 0.0, 0.0], [0.0, 0.0, 16.0]];
-        let features = Embedding { weight: Param::from_tensor(Tensor::from_floats(table, &device)) };
+        let table =
+            [[1.0, 0.0, 2.0], [0.5, 1.0, 0.0], [0.0, 4.0, 0.0], [8.0, 0.0, 0.0], [0.0, 0.0, 16.0]];
+        let features =
+            Embedding { weight: Param::from_tensor(Tensor::from_floats(table, &device)) };
         let bias = Param::from_tensor(Tensor::from_floats([0.25, 0.0, -1.0], &device));
         let model = WordTagger { features, bias, ..made };
         // 7 shares row 2, which counts twice; the padding of the shorter word adds nothing.

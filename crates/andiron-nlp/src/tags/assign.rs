@@ -30,7 +30,8 @@ pub fn check(spans: &[Span], n_characters: usize) -> Result<(), DataError> {
     for pair in order.windows(2) {
         let (before, next) = (&spans[pair[0]], &spans[pair[1]]);
         if next.start < before.end {
-            let got = format!("{}..{} behind {}..{}", next.start, next.end, before.start, before.end);
+            let got =
+                format!("{}..{} behind {}..{}", next.start, next.end, before.start, before.end);
             return Err(refused(pair[1], "clear of every other entity", got));
         }
     }

@@ -1,11 +1,17 @@
 //! What stands where in a text: names of people, places and things, by a tag for each word.
 
+mod baseline;
+mod encoder_recipe;
 mod evaluator;
+mod folder;
 mod pieces;
 mod recipe;
 
 pub use crate::metrics::entities::Span;
+pub use baseline::MajorityTagger;
+pub use encoder_recipe::EncoderTaggerOptions;
 pub use evaluator::{EntityEvaluator, fingerprint};
+pub use folder::from_folder;
 pub use pieces::Pieces;
 pub use recipe::WordTaggerOptions;
 
@@ -13,25 +19,38 @@ use crate::{
     batch::TokenBatch,
     data::tagged_rows,
     features::WordBounds,
-    models::word_tagger::{WordTagger, WordTaggerConfig},
+    models::{
+        bert::BertConfig,
+        distilbert::DistilBertConfig,
+        roberta::RobertaConfig,
+        token_classifier::{TokenClassifier, TokenClassifierConfig},
+        word_tagger::{WordTagger, WordTaggerConfig},
+    },
     tags::{Aggregation, Entity, Scheme, TokenScores, assign, decode, kind},
     text::Text,
 };
 use andiron_core::{
-    ConfigError, DataError, Dataset, EvalError, Evaluator as _, FileKind, Loss, Model as _, ModelEntry,
+    ConfigError, DataError, Dataset, EvalError, Evaluator as _, FileKind, Loss, Model, ModelEntry,
     Predictor, Raw, Registered, Report, Solve, Task,
     data::{ExampleOf, shortened},
     loss::{self, CrossEntropy},
 };
-use burn::tensor::{Device, Int, Tensor, activation::softmax};
+use burn::{
+    module::Module,
+    tensor::{Device, Int, Tensor, activation::softmax},
+};
 use pieces::Cut;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The networks for the task, the fastest first.
-pub static TAGGERS: &[ModelEntry<TokenClassification>] =
-    &[ModelEntry::of::<WordTaggerConfig>()];
+pub static TAGGERS: &[ModelEntry<TokenClassification>] = &[
+    ModelEntry::of::<WordTaggerConfig>(),
+    ModelEntry::of::<TokenClassifierConfig<DistilBertConfig>>(),
+    ModelEntry::of::<TokenClassifierConfig<BertConfig>>(),
+    ModelEntry::of::<TokenClassifierConfig<RobertaConfig>>(),
+];
 
 /// How many texts go through an encoder at once; the predictor's batch is cut into texts of like
 /// length, so that little of the work is padding.
@@ -170,17 +189,24 @@ impl TokenClassification {
     }
 
     /// For each word its first piece, and the class number of its tag.
-    fn truth(&self, text: &str, cut: &Cut, spans: &[Span]) -> Result<Vec<(usize, usize)>, DataError> {
+    fn truth(
+        &self,
+        text: &str,
+        cut: &Cut,
+        spans: &[Span],
+    ) -> Result<Vec<(usize, usize)>, DataError> {
         assign::check(spans, text.chars().count())?;
         let words = cut.words();
         let places: Vec<(usize, usize)> = words.iter().map(|word| word.place).collect();
         let tags = assign::tags(&places, spans, self.scheme);
-        let numbered = |(word, tag): (&pieces::PiecesOfWord, &String)| Ok((word.first, self.class(tag)?));
+        let numbered =
+            |(word, tag): (&pieces::PiecesOfWord, &String)| Ok((word.first, self.class(tag)?));
         words.iter().zip(&tags).map(numbered).collect()
     }
 
     fn loss(&self, logits: Tensor<2>, places: Tensor<1, Int>, truth: Tensor<1, Int>) -> Loss {
-        let options = CrossEntropy { class_weights: self.class_weights.clone(), label_smoothing: 0.0 };
+        let options =
+            CrossEntropy { class_weights: self.class_weights.clone(), label_smoothing: 0.0 };
         loss::cross_entropy(logits.select(0, places), truth, &options)
     }
 
@@ -256,6 +282,8 @@ impl Solve<WordTagger> for TokenClassification {
             return Ok(Vec::new());
         }
         let logits = model.forward(pieces::batch(&cuts, device));
+        let [_, classes] = logits.dims();
+        ConfigError::agree("the number of labels", classes, self.labels.len())?;
         let scores: Vec<f32> = softmax(logits, 1).into_data().iter::<f32>().collect();
         let mut rest = scores.as_slice();
         let answer = |(text, cut): (&Text, &Cut)| {
@@ -264,6 +292,44 @@ impl Solve<WordTagger> for TokenClassification {
             self.entities(&text.text, cut, own)
         };
         texts.iter().zip(&cuts).map(answer).collect()
+    }
+}
+
+/// An encoder that sees all pieces of a text at once.
+impl<M: Module> Solve<TokenClassifier<M>> for TokenClassification
+where
+    TokenClassifier<M>: Model<Input = TokenBatch, Output = Tensor<3>>,
+{
+    fn learn(&self, model: &TokenClassifier<M>, batch: TaggedBatch) -> Loss {
+        let TaggedBatch { tokens, places, truth } = batch;
+        let logits = model.forward(tokens);
+        let [texts, length, classes] = logits.dims();
+        self.loss(logits.reshape([texts * length, classes]), places, truth)
+    }
+
+    fn answer(
+        &self,
+        model: &TokenClassifier<M>,
+        texts: &[Text],
+        device: &Device,
+    ) -> Result<Vec<TaggedText>, DataError> {
+        let cuts = texts.iter().map(|text| self.pieces.cut(text, self.words, false));
+        let cuts = cuts.collect::<Result<Vec<_>, _>>()?;
+        let mut order: Vec<usize> = (0..texts.len()).collect();
+        order.sort_by_key(|at| cuts[*at].pieces.len());
+        let mut answers = vec![TaggedText { entities: Vec::new(), truncated: false }; texts.len()];
+        for part in order.chunks(AT_ONCE) {
+            let tokens = pieces::batch(part.iter().map(|at| &cuts[*at]), device);
+            let logits = model.forward(tokens);
+            let [_, length, classes] = logits.dims();
+            ConfigError::agree("the number of labels", classes, self.labels.len())?;
+            let scores: Vec<f32> = softmax(logits, 2).into_data().iter::<f32>().collect();
+            for (at, own) in part.iter().zip(scores.chunks(length * classes)) {
+                let own = &own[..cuts[*at].pieces.len() * classes];
+                answers[*at] = self.entities(&texts[*at].text, &cuts[*at], own)?;
+            }
+        }
+        Ok(answers)
     }
 }
 
@@ -321,7 +387,10 @@ pub(crate) mod toy {
     const SENTENCES: [(&str, &[(&str, usize, usize)]); 6] = [
         ("Ana", &[("PER", 0, 3)]),
         ("it rains", &[]),
-        ("Bob Jones came from New York to see Ana", &[("PER", 0, 9), ("LOC", 20, 28), ("PER", 36, 39)]),
+        (
+            "Bob Jones came from New York to see Ana",
+            &[("PER", 0, 9), ("LOC", 20, 28), ("PER", 36, 39)],
+        ),
         ("in Oslo", &[("LOC", 3, 7)]),
         ("(São Paulo)", &[("LOC", 1, 10)]),
         ("nobody, they say, has ever come back from there, not even Bob", &[("PER", 58, 61)]),

@@ -2,9 +2,8 @@
 
 use crate::{
     batch::TokenBatch,
-    features::{WordBounds, WordFeatures, words},
+    features::{Tokens, WordBounds, WordFeatures, words},
     text::Text,
-    tokenizer::Tokenizer,
 };
 use andiron_core::DataError;
 use burn::tensor::Device;
@@ -15,12 +14,7 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Pieces {
     /// Pieces of words, by a tokenizer: for an encoder, which sees all of them at once.
-    Tokens {
-        /// How a text becomes tokens.
-        tokenizer: Tokenizer,
-        /// The longest text in tokens, special tokens included.
-        max_length: usize,
-    },
+    Tokens(Tokens),
     /// Whole words, by their features: for a network that looks at one word after another.
     Words(WordFeatures),
 }
@@ -64,7 +58,7 @@ impl Pieces {
     /// The longest text that is taken whole, in its own unit.
     pub fn max_length(&self) -> usize {
         match self {
-            Self::Tokens { max_length, .. } => *max_length,
+            Self::Tokens(tokens) => tokens.max_length,
             Self::Words(features) => features.max_length,
         }
     }
@@ -72,7 +66,7 @@ impl Pieces {
     /// Cuts a text to pieces. One over the length loses its end if `cut` or the text itself says so.
     pub(super) fn cut(&self, text: &Text, bounds: WordBounds, cut: bool) -> Result<Cut, DataError> {
         match self {
-            Self::Tokens { tokenizer, max_length } => {
+            Self::Tokens(Tokens { tokenizer, max_length }) => {
                 let encoded = tokenizer.encode(text, *max_length, cut)?;
                 let spaces = match bounds {
                     WordBounds::Signs => Vec::new(),

@@ -87,7 +87,7 @@ impl Recipe<TokenClassification> for WordTaggerConfig {
         ConfigError::agree("the number of labels", self.n_classes, task.labels.len())?;
         match &task.pieces {
             Pieces::Words(features) => features.check(),
-            Pieces::Tokens { .. } => ConfigError::agree("pieces", "words", "tokens"),
+            Pieces::Tokens(_) => ConfigError::agree("pieces", "words", "tokens"),
         }
     }
 }

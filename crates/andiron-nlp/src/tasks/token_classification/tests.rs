@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    features::WordFeatures,
+    features::{Tokens, WordFeatures},
     metrics::entities::{Mode, TaggedSentence, entity_scores},
     tokenizer::word_piece,
 };
@@ -30,8 +30,10 @@ fn learnt(options: Value) -> Predictor<TokenClassification> {
 }
 
 fn with_tokens() -> TokenClassification {
-    let texts: Vec<String> = toy::examples().into_iter().map(|example| example.input.text).collect();
-    let pieces = Pieces::Tokens { tokenizer: word_piece(&texts, 70).unwrap(), max_length: 40 };
+    let texts: Vec<String> =
+        toy::examples().into_iter().map(|example| example.input.text).collect();
+    let pieces =
+        Pieces::Tokens(Tokens { tokenizer: word_piece(&texts, 70).unwrap(), max_length: 40 });
     TokenClassification::new(Scheme::Bio.tags(["LOC", "PER"]), pieces)
 }
 
@@ -81,7 +83,8 @@ fn answers_survive_json() {
 #[test]
 fn targets_are_read_from_lists_and_from_cells() {
     let list = json!([{"label": "PER", "start": 0, "end": 3}]);
-    let target = |line: Value| TokenClassification::target(&line).map_err(|error| error.to_string());
+    let target =
+        |line: Value| TokenClassification::target(&line).map_err(|error| error.to_string());
     for entities in [list.clone(), json!(list.to_string())] {
         let line = json!({"text": "Ana", "entities": entities});
         assert_eq!(target(line), Ok(vec![span("PER", 0, 3)]));
@@ -103,7 +106,7 @@ fn targets_are_read_from_lists_and_from_cells() {
 #[test]
 fn the_first_piece_of_a_word_is_learnt_from() {
     let task = with_tokens();
-    let Pieces::Tokens { tokenizer, .. } = &task.pieces else { unreachable!() };
+    let Pieces::Tokens(Tokens { tokenizer, .. }) = &task.pieces else { unreachable!() };
     let example = Example {
         input: Text::from("Jones, Ana"),
         target: vec![span("PER", 0, 5), span("LOC", 7, 10)],
@@ -138,7 +141,7 @@ fn white_space_alone_may_part_words() {
 fn training_cuts_what_is_too_long() {
     let tokens = TokenClassification {
         pieces: match with_tokens().pieces {
-            Pieces::Tokens { tokenizer, .. } => Pieces::Tokens { tokenizer, max_length: 4 },
+            Pieces::Tokens(tokens) => Pieces::Tokens(Tokens { max_length: 4, ..tokens }),
             words @ Pieces::Words(_) => words,
         },
         ..with_tokens()
@@ -283,8 +286,14 @@ fn a_network_and_a_task_that_disagree_are_told() {
         config.fits(&task).map_err(|error| error.to_string()).unwrap_err()
     };
     let fewer = WordTaggerConfig { n_classes: 4, ..config.clone() };
-    assert_eq!(said(&fewer, task.clone()), "the number of labels is 4 for the network, but 5 for the task");
-    assert_eq!(said(&config, with_tokens()), "pieces is words for the network, but tokens for the task");
+    assert_eq!(
+        said(&fewer, task.clone()),
+        "the number of labels is 4 for the network, but 5 for the task"
+    );
+    assert_eq!(
+        said(&config, with_tokens()),
+        "pieces is words for the network, but tokens for the task"
+    );
     let weighed = TokenClassification { class_weights: Some(vec![1.0; 4]), ..task.clone() };
     assert!(said(&config, weighed).starts_with("the number of class weights is 5"));
     let twice = TokenClassification { labels: ["O"; 5].map(str::to_owned).to_vec(), ..task };
