@@ -41,6 +41,8 @@ pub use error::{
 pub use evaluator::{ClassifierEvaluator, Evaluator, Report, Score};
 pub use model::{HomeFile, Model, ModelConfig, Network};
 pub use predictor::{AnyPredictor, Predictor};
-pub use registry::{AnyFitted, ModelEntry, Recipe, Registered, Registry, TaskEntry, overlay};
+pub use registry::{
+    AnyFitted, FileKind, ModelEntry, Recipe, Registered, Registry, TaskEntry, overlay,
+};
 pub use task::{Labelled, Loss, OnePass, Solve, Task};
 pub use trainer::{Fitted, GradientTrainer, Trainer, TrainingConfig};

@@ -3,12 +3,18 @@
 use crate::{
     AnyPredictor, BundleError, ConfigError, DataError, Dataset, EvalError, Fitted, GradientTrainer,
     ModelConfig, Network, Predictor, Raw, Record, Report, Solve, Task, TrainError, Trainer, bundle,
-    data::{ExampleOf, Typed, shortened},
+    data::{
+        ExampleOf, Typed, shortened,
+        table::{self, Row},
+    },
     trainer::Step,
 };
 use burn::tensor::Device;
 use serde_json::Value;
 use std::path::Path;
+
+/// A kind of file: its ending, and what reads its rows.
+pub type FileKind = (&'static str, fn(&Path) -> Result<Vec<Row>, DataError>);
 
 /// A task that a program and a service can host.
 pub trait Registered: Task {
@@ -20,6 +26,10 @@ pub trait Registered: Task {
     /// measurement can then be made on what training would have seen of them. None refuses or takes
     /// them as a prediction does.
     const CUT: Option<fn(Self::Input) -> Self::Input> = None;
+
+    /// Kinds of files beside tables in which data of this task comes: a file's ending, in lower case
+    /// and without the dot, and what reads its rows.
+    const FILES: &'static [FileKind] = &[];
 
     /// The architectures that can learn it, the fastest first.
     fn models() -> &'static [ModelEntry<Self>];
@@ -210,6 +220,8 @@ pub struct TaskEntry {
     pub media: Option<&'static str>,
     /// Whether a record can ask for its input to be cut ([`Record::cut`]).
     pub cuts: bool,
+    /// Kinds of files beside tables in which its data comes.
+    pub files: &'static [FileKind],
     architectures: fn() -> Vec<&'static str>,
     load: AnyLoad,
     check: AnyCheck,
@@ -223,6 +235,7 @@ impl TaskEntry {
             name: T::NAME,
             media: T::MEDIA,
             cuts: T::CUT.is_some(),
+            files: T::FILES,
             architectures: || T::models().iter().map(|entry| entry.architecture).collect(),
             load: |dir, device| Ok(Box::new(Predictor::<T>::load(dir, device)?)),
             check: |records| {
@@ -305,6 +318,21 @@ impl Registry {
             got: name.to_owned(),
             known: self.tasks().map(|entry| entry.name).collect(),
         })
+    }
+
+    /// The rows of a file of data: of a table, as [`table::read`] has it, or of a file that only
+    /// one of the tasks reads.
+    ///
+    /// # Errors
+    /// As [`table::read`], or as the task's reader says.
+    pub fn rows(&self, path: &Path) -> Result<Vec<Row>, DataError> {
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        let ending = ending.to_ascii_lowercase();
+        let mut kinds = self.tasks().flat_map(|task| task.files);
+        match kinds.find(|(kind, _)| *kind == ending) {
+            Some((_, read)) => read(path),
+            None => table::read(path),
+        }
     }
 
     /// Loads a bundle, whatever its task.

@@ -7,11 +7,13 @@ mod document_weights;
 mod ngrams;
 mod token_features;
 mod vocabulary;
+mod words;
 
 pub use document_weights::DocumentWeights;
 pub use ngrams::NGrams;
 pub use token_features::Tokens;
 pub use vocabulary::Vocabulary;
+pub use words::{Word, WordBounds, WordFeatures, words};
 
 use crate::{batch::TextBatch, text::Text};
 use andiron_core::DataError;

@@ -77,6 +77,7 @@ pub mod tokenizer;
 use andiron_core::TaskEntry;
 use tasks::{
     embedding::Embedding, text_classification::TextClassification, text_generation::TextGeneration,
+    token_classification::TokenClassification,
 };
 
 /// The tasks of this crate.
@@ -84,4 +85,5 @@ pub static TASKS: &[TaskEntry] = &[
     TaskEntry::of::<TextClassification>(),
     TaskEntry::of::<Embedding>(),
     TaskEntry::of::<TextGeneration>(),
+    TaskEntry::of::<TokenClassification>(),
 ];

@@ -8,3 +8,5 @@ pub mod llama;
 pub mod roberta;
 pub mod sequence_classifier;
 pub mod text_encoder;
+pub mod token_classifier;
+pub mod word_tagger;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod bundles;
+mod entities;
 mod hostile_lines;
 mod predict;
 mod serve;

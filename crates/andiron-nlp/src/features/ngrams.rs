@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Characters of a word from which n-grams are taken: what bounds the work for a "word" that is a
 /// page of letters without a space.
-const LONGEST_WORD: usize = 40;
+pub(super) const LONGEST_WORD: usize = 40;
 
 /// N-grams of words and of the characters within words, as numbers of 31 bits.
 ///
@@ -88,7 +88,7 @@ impl NGrams {
 }
 
 /// 31 bits of the hash, the upper half folded onto the lower.
-fn number(bytes: &[u8]) -> i32 {
+pub(super) fn number(bytes: &[u8]) -> i32 {
     let hash = fnv(bytes);
     ((hash ^ (hash >> 32)) & 0x7fff_ffff) as i32
 }

@@ -72,6 +72,7 @@ impl Evaluator<Embedding> for RetrievalEvaluator {
             classes: Vec::new(),
             confusion: Vec::new(),
             fingerprint: fingerprint.finish(),
+            found: Vec::new(),
             outcomes: ranks
                 .iter()
                 .map(|rank| Outcome { right: *rank == 1, loss: 1.0 - 1.0 / *rank as f64 })

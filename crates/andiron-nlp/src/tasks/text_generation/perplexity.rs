@@ -150,6 +150,7 @@ pub(super) fn evaluate(
         confusion: Vec::new(),
         fingerprint: fingerprint.finish(),
         outcomes: Vec::new(),
+        found: Vec::new(),
     })
 }
 
