@@ -66,7 +66,6 @@ pub mod layers;
 pub mod metrics;
 pub mod models;
 pub mod published;
-mod published_config;
 pub mod published_decoder;
 pub mod published_head;
 pub mod tags;

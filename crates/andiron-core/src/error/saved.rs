@@ -157,6 +157,14 @@ pub enum BundleError {
         /// The cause.
         source: ConfigError,
     },
+    /// The published files in the bundle cannot be used.
+    #[error("the model in {path} cannot be used")]
+    Kept {
+        /// The bundle.
+        path: PathBuf,
+        /// The reader's own error, whose type core does not know.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The weights in the bundle cannot be used.
     #[error("the weights of the bundle cannot be used")]
     Weights(#[from] WeightsError),

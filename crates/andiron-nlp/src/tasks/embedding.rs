@@ -10,7 +10,7 @@ mod recipe;
 
 pub use class_retrieval::ClassRetrievalEvaluator;
 pub use evaluator::RetrievalEvaluator;
-pub use folder::from_folder;
+pub use folder::{PUBLISHED, from_folder};
 pub use nearest::{Neighbour, Similarity, nearest};
 pub use pairs::{Positive, class_pairs};
 pub use pooling::Pooling;
@@ -24,7 +24,7 @@ use crate::{
 };
 use andiron_core::{
     ConfigError, DataError, Dataset, EvalError, Evaluator as _, Loss, Model, ModelEntry, Predictor,
-    Raw, Registered, Report, Solve, Task,
+    PublishedEntry, Raw, Registered, Report, Solve, Task,
     data::{ExampleOf, text_field},
     loss::{self, CrossEntropy},
 };
@@ -260,6 +260,10 @@ impl Registered for Embedding {
 
     fn models() -> &'static [ModelEntry<Self>] {
         ENCODERS
+    }
+
+    fn published() -> &'static [PublishedEntry] {
+        PUBLISHED
     }
 
     fn read(raw: Raw<'_>) -> Result<Text, DataError> {

@@ -1,10 +1,16 @@
 //! One label a text: topic, mood, language, spam.
 
 mod encoder_recipe;
+mod fasttext;
+mod folder;
 mod frozen;
+mod published;
 mod recipe;
 
 pub use encoder_recipe::EncoderClassifierOptions;
+pub use fasttext::FastTextClassifier;
+pub use folder::from_folder;
+pub use published::PUBLISHED;
 pub use recipe::{FeatureWeights, HashedLinearOptions, TextEncoderOptions};
 
 use self::frozen::TextTask;
@@ -20,7 +26,7 @@ use crate::{
 };
 use andiron_core::{
     Choice, ClassifierEvaluator, DataError, Dataset, EvalError, Evaluator as _, Labelled, Labels,
-    Loss, ModelEntry, OnePass, Predictor, Raw, Registered, Report, Task,
+    Loss, ModelEntry, OnePass, Predictor, PublishedEntry, Raw, Registered, Report, Task,
     data::{ExampleOf, text_field},
     loss::{self, CrossEntropy},
 };
@@ -137,6 +143,10 @@ impl Registered for TextClassification {
 
     fn models() -> &'static [ModelEntry<Self>] {
         TEXT_CLASSIFIERS
+    }
+
+    fn published() -> &'static [PublishedEntry] {
+        PUBLISHED
     }
 
     fn read(raw: Raw<'_>) -> Result<Text, DataError> {

@@ -1,12 +1,11 @@
 //! A `config.json` of the hub as a [`LlamaConfig`].
 
-use super::{absent, field, flag_or, number, number_or, only, refused, size, size_or};
-use crate::{hugging_face::fields, layers::rope::RopeScaling, models::llama::LlamaConfig};
+use super::{Fields, fields, refused};
+use crate::{
+    layers::rope::RopeScaling, models::llama::LlamaConfig, published_decoder::PublishedDecoder as _,
+};
 use andiron_core::ConfigError;
 use serde_json::{Map, Value, json};
-
-/// What `model_type` says of the networks that are a `Llama`.
-const MODEL_TYPES: [&str; 4] = ["llama", "mistral", "qwen2", "qwen3"];
 
 impl LlamaConfig {
     /// Reads Hugging Face's `config.json` of a Llama, Mistral, Qwen2 or Qwen3. A field that the
@@ -16,41 +15,37 @@ impl LlamaConfig {
     /// # Errors
     /// [`ConfigError::Kind`] names the field.
     pub fn from_hugging_face(config: &Value) -> Result<Self, ConfigError> {
-        let got = field(config, "model_type");
-        let kind = got.and_then(Value::as_str).unwrap_or_default();
-        if !MODEL_TYPES.contains(&kind) {
-            let reason = format!("supported are {}", MODEL_TYPES.join(", "));
-            return Err(refused("model_type", got, &reason));
-        }
-        only(config, "hidden_act", &[json!("silu"), json!("swish")])?;
-        absent(config, "quantization_config")?;
-        let max_length = size(config, "max_position_embeddings")?;
-        let n_layers = size(config, "num_hidden_layers")?;
-        let (window, n_full_layers) = window(config, kind, max_length, n_layers)?;
-        let (theta, rope_scaling) = rope(config)?;
-        let bias = matches!(kind, "llama" | "qwen3") && flag_or(config, "attention_bias", false)?;
-        let n_heads = size(config, "num_attention_heads")?;
+        let fields = Fields::of(config)?;
+        let kind = fields.model_type(Self::MODEL_TYPES)?;
+        fields.one_of("hidden_act", &[json!("silu"), json!("swish")])?;
+        fields.absent("quantization_config")?;
+        let max_length = fields.size("max_position_embeddings")?;
+        let n_layers = fields.layers("num_hidden_layers")?;
+        let (window, n_full_layers) = window(fields, kind, max_length, n_layers)?;
+        let (theta, rope_scaling) = rope(fields)?;
+        let bias = matches!(kind, "llama" | "qwen3") && fields.flag_or("attention_bias", false)?;
+        let n_heads = fields.size("num_attention_heads")?;
         let n_kv_heads = match kind {
-            "llama" => size_or(config, "num_key_value_heads", n_heads)?,
-            _ => size(config, "num_key_value_heads")?,
+            "llama" => fields.size_or("num_key_value_heads", n_heads)?,
+            _ => fields.size("num_key_value_heads")?,
         };
         let default_width = if kind == "qwen3" { 128 } else { 0 };
         let config = Self {
-            n_tokens: size(config, "vocab_size")?,
-            d_model: size(config, "hidden_size")?,
+            n_tokens: fields.size("vocab_size")?,
+            d_model: fields.size("hidden_size")?,
             n_layers,
             n_heads,
-            d_hidden: size(config, "intermediate_size")?,
+            d_hidden: fields.size("intermediate_size")?,
             n_kv_heads,
-            d_head: size_or(config, "head_dim", default_width)?,
+            d_head: fields.size_or("head_dim", default_width)?,
             max_length,
             theta,
             rope_scaling,
-            epsilon: number_or(config, "rms_norm_eps", 1e-6)?,
-            tied: flag_or(config, "tie_word_embeddings", false)?,
+            epsilon: fields.number_or("rms_norm_eps", 1e-6)?,
+            tied: fields.flag_or("tie_word_embeddings", false)?,
             input_bias: bias || kind == "qwen2",
             output_bias: bias,
-            hidden_bias: kind == "llama" && flag_or(config, "mlp_bias", false)?,
+            hidden_bias: kind == "llama" && fields.flag_or("mlp_bias", false)?,
             head_norm: kind == "qwen3",
             window,
             n_full_layers,
@@ -131,12 +126,12 @@ const WINDOW: usize = 4096;
 
 /// How many tokens a token sees, 0 for all, and how many of the first layers have no such window.
 fn window(
-    config: &Value,
+    config: Fields<'_>,
     kind: &str,
     max_length: usize,
     n_layers: usize,
 ) -> Result<(usize, usize), ConfigError> {
-    let types = field(config, "layer_types");
+    let types = config.get("layer_types");
     let full = match types {
         None => None,
         Some(types) => {
@@ -151,11 +146,11 @@ fn window(
     let active = match kind {
         "llama" => false,
         "mistral" => true,
-        _ => flag_or(config, "use_sliding_window", false)?,
+        _ => config.flag_or("use_sliding_window", false)?,
     };
     // What is not written has transformers' default; null is none.
-    let written = config.get("sliding_window").is_some();
-    if !active || (written && field(config, "sliding_window").is_none()) {
+    let written = config.is_written("sliding_window");
+    if !active || (written && config.get("sliding_window").is_none()) {
         return match full {
             Some((full, all)) if full < all => {
                 Err(refused("layer_types", types, "there is no sliding_window to go with it"))
@@ -163,14 +158,14 @@ fn window(
             _ => Ok((0, 0)),
         };
     }
-    let window = size_or(config, "sliding_window", WINDOW)?;
+    let window = config.size_or("sliding_window", WINDOW)?;
     if window == 0 {
         return Err(refused("sliding_window", Some(&json!(0)), "a token sees at least itself"));
     }
     let n_full = match (kind, full) {
         (_, Some((full, _))) => full,
         ("mistral", None) => 0,
-        (_, None) => size_or(config, "max_window_layers", FULL_LAYERS)?.min(n_layers),
+        (_, None) => config.size_or("max_window_layers", FULL_LAYERS)?.min(n_layers),
     };
     match window < max_length && n_full < n_layers {
         true => Ok((window, n_full)),
@@ -190,26 +185,24 @@ fn full_layers(types: &Value) -> Option<(usize, usize)> {
 
 /// The base of the frequencies and how they are scaled: in `rope_parameters`, or in `rope_theta`
 /// and `rope_scaling` as older files have it.
-fn rope(config: &Value) -> Result<(f64, RopeScaling), ConfigError> {
-    let new = field(config, "rope_parameters");
-    let old = field(config, "rope_scaling");
-    let (name, Some(rope)) =
-        (if new.is_some() { "rope_parameters" } else { "rope_scaling" }, new.or(old))
-    else {
-        return Ok((number_or(config, "rope_theta", 10_000.0)?, RopeScaling::None));
+fn rope(fields: Fields<'_>) -> Result<(f64, RopeScaling), ConfigError> {
+    let new = fields.inside("rope_parameters")?;
+    let name = if new.is_some() { "rope_parameters" } else { "rope_scaling" };
+    let Some(rope) = fields.inside(name)? else {
+        return Ok((fields.number_or("rope_theta", 10_000.0)?, RopeScaling::None));
     };
-    let theta = match new.and_then(|new| field(new, "rope_theta")) {
-        Some(_) => number(rope, "rope_theta", "rope_parameters.rope_theta")?,
-        None => number_or(config, "rope_theta", 10_000.0)?,
+    let theta = match new.filter(|new| new.get("rope_theta").is_some()) {
+        Some(new) => new.number("rope_theta", "rope_parameters.rope_theta")?,
+        None => fields.number_or("rope_theta", 10_000.0)?,
     };
-    only(rope, "partial_rotary_factor", &[json!(1), json!(1.0)])?;
-    let (key, kind) = match (field(rope, "rope_type"), field(rope, "type")) {
+    rope.one_of("partial_rotary_factor", &[json!(1), json!(1.0)])?;
+    let (key, kind) = match (rope.get("rope_type"), rope.get("type")) {
         (Some(kind), _) => ("rope_type", kind),
         (None, Some(kind)) => ("type", kind),
         (None, None) if new.is_some() => return Ok((theta, RopeScaling::None)),
-        (None, None) => return Err(refused(name, Some(rope), "its rope_type is missing")),
+        (None, None) => return Err(refused(name, fields.get(name), "its rope_type is missing")),
     };
-    let of = |part: &str| number(rope, part, &format!("{name}.{part}"));
+    let of = |part: &str| rope.number(part, &format!("{name}.{part}"));
     let scaling = match kind.as_str() {
         Some("default") => RopeScaling::None,
         Some("linear") => RopeScaling::Linear { factor: of("factor")? },
@@ -217,7 +210,7 @@ fn rope(config: &Value) -> Result<(f64, RopeScaling), ConfigError> {
             factor: of("factor")?,
             low_turns: of("low_freq_factor")?,
             high_turns: of("high_freq_factor")?,
-            original_length: size(rope, "original_max_position_embeddings")?,
+            original_length: rope.size("original_max_position_embeddings")?,
         },
         _ => {
             let reason = "supported are default, linear and llama3";

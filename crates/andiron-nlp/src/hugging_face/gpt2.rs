@@ -1,7 +1,7 @@
 //! A `config.json` of the hub as a [`Gpt2Config`], and back.
 
-use super::{absent, field, flag_or, number_or, only, refused, size, size_or};
-use crate::{hugging_face::fields, models::gpt2::Gpt2Config};
+use super::{Fields, fields, refused};
+use crate::models::gpt2::Gpt2Config;
 use andiron_core::ConfigError;
 use serde_json::{Map, Value, json};
 
@@ -12,33 +12,31 @@ impl Gpt2Config {
     /// # Errors
     /// [`ConfigError::Kind`] names the field.
     pub fn from_hugging_face(config: &Value) -> Result<Self, ConfigError> {
-        let got = field(config, "model_type");
-        if got != Some(&json!("gpt2")) {
-            return Err(refused("model_type", got, "supported is gpt2"));
-        }
+        let fields = Fields::of(config)?;
+        fields.model_type(&["gpt2"])?;
         let tanh = [json!("gelu_new"), json!("gelu_pytorch_tanh")];
-        only(config, "activation_function", &tanh)?;
-        only(config, "scale_attn_weights", &[json!(true)])?;
-        only(config, "scale_attn_by_inverse_layer_idx", &[json!(false)])?;
-        only(config, "add_cross_attention", &[json!(false)])?;
-        absent(config, "quantization_config")?;
-        if !flag_or(config, "tie_word_embeddings", true)? {
-            let got = field(config, "tie_word_embeddings");
+        fields.one_of("activation_function", &tanh)?;
+        fields.only("scale_attn_weights", &json!(true))?;
+        fields.only("scale_attn_by_inverse_layer_idx", &json!(false))?;
+        fields.only("add_cross_attention", &json!(false))?;
+        fields.absent("quantization_config")?;
+        if !fields.flag_or("tie_word_embeddings", true)? {
+            let got = fields.get("tie_word_embeddings");
             return Err(refused("tie_word_embeddings", got, "supported is true"));
         }
-        let dropout = number_or(config, "resid_pdrop", 0.1)?;
-        if number_or(config, "embd_pdrop", 0.1)? != dropout {
+        let dropout = fields.number_or("resid_pdrop", 0.1)?;
+        if fields.number_or("embd_pdrop", 0.1)? != dropout {
             let reason = "it must be as resid_pdrop";
-            return Err(refused("embd_pdrop", field(config, "embd_pdrop"), reason));
+            return Err(refused("embd_pdrop", fields.get("embd_pdrop"), reason));
         }
         let config = Self {
-            n_tokens: size(config, "vocab_size")?,
-            d_model: size(config, "n_embd")?,
-            n_layers: size(config, "n_layer")?,
-            n_heads: size(config, "n_head")?,
-            d_hidden: size_or(config, "n_inner", 0)?,
-            max_length: size(config, "n_positions")?,
-            epsilon: number_or(config, "layer_norm_epsilon", 1e-5)?,
+            n_tokens: fields.size("vocab_size")?,
+            d_model: fields.size("n_embd")?,
+            n_layers: fields.layers("n_layer")?,
+            n_heads: fields.size("n_head")?,
+            d_hidden: fields.size_or("n_inner", 0)?,
+            max_length: fields.size("n_positions")?,
+            epsilon: fields.number_or("layer_norm_epsilon", 1e-5)?,
             dropout,
         };
         config.check()?;
