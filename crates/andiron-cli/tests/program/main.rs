@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod bundles;
+mod fill_mask;
 mod predict;
+mod reranking;
 mod serve;
 mod shipped;
 mod signals;
