@@ -4,7 +4,7 @@ mod card;
 
 pub use card::{Card, DataSource, Metric};
 
-use crate::{BundleError, ModelConfig, Network, Task, file, hash, weights};
+use crate::{BundleError, HomeFile, ModelConfig, Network, Task, file, hash, weights};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -75,8 +75,7 @@ pub fn parse(text: &[u8], path: &Path) -> Result<Description, BundleError> {
     }
     let description: Description = serde_json::from_value(value).map_err(format)?;
     for name in description.files.keys() {
-        let plain = !name.is_empty() && name != ".." && name != "." && !name.contains(['/', '\\']);
-        if !plain {
+        if !is_plain(name) {
             return Err(BundleError::Outside { path: path.into(), name: name.clone() });
         }
     }
@@ -86,6 +85,11 @@ pub fn parse(text: &[u8], path: &Path) -> Result<Description, BundleError> {
         got,
     })?;
     Ok(description)
+}
+
+/// Whether a name is that of a file in the bundle's own folder.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name != ".." && name != "." && !name.contains(['/', '\\'])
 }
 
 /// Reads a file of the bundle and checks its hash.
@@ -175,7 +179,17 @@ pub(crate) fn save<T: Task, C: ModelConfig>(
         sha256: String::new(),
     };
     let readme = card.to_markdown(T::NAME, C::ARCHITECTURE, network.parameters());
-    let parts = [(WEIGHTS, weights::to_bytes(network)), (README, readme.into_bytes())];
+    let mut parts = vec![
+        (WEIGHTS.to_owned(), weights::to_bytes(network)),
+        (README.to_owned(), readme.into_bytes()),
+    ];
+    for HomeFile { name, bytes } in
+        network.config.home_files(&network.model, &description.preprocessing)
+    {
+        let taken = name == DESCRIPTION || parts.iter().any(|(known, _)| *known == name);
+        assert!(is_plain(&name) && !taken, "{name:?} cannot be the name of a home file");
+        parts.push((name, bytes));
+    }
     let fail = |source| BundleError::Io { path: dir.into(), source };
     file::replace_folder(dir, fail, |folder| {
         let put = |name: &str, bytes: &[u8]| {
@@ -184,7 +198,7 @@ pub(crate) fn save<T: Task, C: ModelConfig>(
         };
         for (name, bytes) in &parts {
             put(name, bytes)?;
-            description.files.insert((*name).to_owned(), hash::sha256(bytes));
+            description.files.insert(name.clone(), hash::sha256(bytes));
         }
         let text = serde_json::to_string_pretty(&description).map_err(json)?;
         put(DESCRIPTION, hash::seal(&text).as_bytes())

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Int, Tensor, activation::softmax};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The labels of a task, in ascending order; the position of a label is its class number.
+/// The labels of a task, all different; the position of a label is its class number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct Labels(Vec<String>);
@@ -13,7 +13,7 @@ pub struct Labels(Vec<String>);
 impl TryFrom<Vec<String>> for Labels {
     type Error = DataError;
     fn try_from(names: Vec<String>) -> Result<Self, DataError> {
-        Self::of(&names)
+        Self::in_order(names)
     }
 }
 
@@ -24,7 +24,7 @@ impl From<Labels> for Vec<String> {
 }
 
 impl Labels {
-    /// The different labels among those of the examples.
+    /// The different labels among those of the examples, in ascending order.
     ///
     /// # Errors
     /// [`DataError::Empty`] for no example, [`DataError::OneClass`] if all have one label.
@@ -38,6 +38,23 @@ impl Labels {
         match names.as_slice() {
             [] => Err(DataError::Empty { what: "the set of labels".to_owned() }),
             [only] => Err(DataError::OneClass { label: only.clone(), examples }),
+            _ => Ok(Self(names)),
+        }
+    }
+
+    /// Labels whose class numbers are given, as those of a published network are.
+    ///
+    /// # Errors
+    /// [`DataError::Empty`] for no label, [`DataError::OneClass`] for one,
+    /// [`DataError::Repeated`] for one that stands there twice.
+    pub fn in_order(names: Vec<String>) -> Result<Self, DataError> {
+        let mut known = BTreeSet::new();
+        if let Some(twice) = names.iter().find(|name| !known.insert(name.as_str())) {
+            return Err(DataError::Repeated { what: "the list of labels", got: twice.clone() });
+        }
+        match names.as_slice() {
+            [] => Err(DataError::Empty { what: "the set of labels".to_owned() }),
+            [only] => Err(DataError::OneClass { label: only.clone(), examples: 1 }),
             _ => Ok(Self(names)),
         }
     }
@@ -57,9 +74,10 @@ impl Labels {
     /// # Errors
     /// [`DataError::UnknownLabel`].
     pub fn index(&self, label: &str) -> Result<usize, DataError> {
-        self.0
-            .binary_search_by(|known| known.as_str().cmp(label))
-            .map_err(|_| DataError::UnknownLabel { label: label.to_owned(), known: self.0.clone() })
+        self.0.iter().position(|known| known == label).ok_or_else(|| DataError::UnknownLabel {
+            label: label.to_owned(),
+            known: self.0.clone(),
+        })
     }
 
     /// The class numbers of `labels`, `[labels]`.
@@ -151,6 +169,14 @@ mod tests {
         assert_eq!(serde_json::from_str::<Labels>(&text).unwrap(), labels);
         assert!(serde_json::from_str::<Labels>(r#"["a"]"#).is_err());
         assert!(serde_json::from_str::<Labels>("[]").is_err());
+    }
+
+    #[test]
+    fn labels_in_an_order_of_their_own_keep_it() {
+        let labels: Labels = serde_json::from_str(r#"["no", "yes", "maybe"]"#).unwrap();
+        assert_eq!((labels.index("maybe").unwrap(), labels.index("no").unwrap()), (2, 0));
+        let twice = Labels::in_order(["a", "b", "a"].map(str::to_owned).to_vec()).unwrap_err();
+        assert_eq!(twice.to_string(), "the list of labels has \"a\" twice");
     }
 
     #[test]

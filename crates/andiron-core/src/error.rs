@@ -6,7 +6,7 @@ mod saved;
 pub use data::DataError;
 pub use saved::{BundleError, Misshapen, WeightsError};
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 /// A setting that cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -153,6 +153,27 @@ fn number(value: &f64) -> String {
     if plain { value.to_string() } else { format!("{value:e}") }
 }
 
+/// A published model that a training was to start from, and that cannot be used. Its format is a
+/// domain's affair, and so is the cause.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the base {path} cannot be used")]
+pub struct BaseError {
+    /// Its folder.
+    pub path: PathBuf,
+    /// The cause.
+    pub source: Arc<dyn std::error::Error + Send + Sync>,
+}
+
+impl BaseError {
+    /// The base in the folder `path`, refused because of `source`.
+    pub fn new(
+        path: impl Into<PathBuf>,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        Self { path: path.into(), source: Arc::new(source) }
+    }
+}
+
 /// Training that cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -168,6 +189,9 @@ pub enum TrainError {
     /// A setting cannot be used.
     #[error("the training settings cannot be used")]
     Config(#[from] ConfigError),
+    /// The published model that the training was to start from cannot be used.
+    #[error(transparent)]
+    Base(#[from] BaseError),
     /// No such architecture is registered for the task.
     #[error("architecture {got:?} is not known; known are {known:?}")]
     UnknownArchitecture {

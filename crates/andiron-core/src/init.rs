@@ -1,14 +1,20 @@
 //! Seeded parameters and ids that are the same in every process.
 
+mod given;
+mod ids;
+
+pub(crate) use given::Given;
+pub(crate) use ids::{Parameter, parameters, with_stable_ids};
+
 use crate::hash::fnv;
 use andiron_kernels::mix;
 use burn::{
-    module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
+    module::{Module, ModuleMapper, ModuleVisitor, Param},
     tensor::{Bool, Device, Distribution, Int, Tensor, TensorData},
 };
 use rand::{Rng as _, SeedableRng, TryRng, rngs::StdRng};
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque, vec_deque},
+    collections::{BTreeMap, VecDeque, vec_deque},
     convert::Infallible,
     sync::Mutex,
     time::Duration,
@@ -46,8 +52,18 @@ pub(crate) fn drawn<M: Module, E>(
     seed: u64,
     device: &Device,
 ) -> Result<M, E> {
+    drawn_around(build, &Given::default(), seed, device)
+}
+
+/// As [`drawn`], but parameters that are `given` keep the values that `build` has put there.
+pub(crate) fn drawn_around<M: Module, E>(
+    build: impl Fn() -> Result<M, E>,
+    given: &Given,
+    seed: u64,
+    device: &Device,
+) -> Result<M, E> {
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let mut draw = Draw::new(seed, device);
+    let mut draw = Draw::new(seed, device, given);
     let mut model = draw.built(&build)?;
     // A model is lazy and cheap to build: try again for the parameters that were disturbed.
     for round in 0..MOST {
@@ -80,6 +96,8 @@ struct Draw<'a> {
     path: Vec<String>,
     seed: u64,
     device: &'a Device,
+    /// Parameters that are not drawn.
+    given: &'a Given,
     clean: BTreeMap<String, TensorData>,
     /// Draws that no pattern explains, and how often in a row each came out the same.
     pending: BTreeMap<String, (Drawn, usize)>,
@@ -89,11 +107,12 @@ struct Draw<'a> {
 }
 
 impl<'a> Draw<'a> {
-    fn new(seed: u64, device: &'a Device) -> Self {
+    fn new(seed: u64, device: &'a Device, given: &'a Given) -> Self {
         Self {
             path: Vec::new(),
             seed,
             device,
+            given,
             clean: BTreeMap::new(),
             pending: BTreeMap::new(),
             disturbed: 0,
@@ -163,7 +182,7 @@ impl ModuleVisitor for Draw<'_> {
     }
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let path = self.path.join(".");
-        if self.clean.contains_key(&path) {
+        if self.clean.contains_key(&path) || self.given.has(&path) {
             return;
         }
         let seed = self.start(&path);
@@ -327,74 +346,11 @@ impl ModuleMapper for Put {
     }
 }
 
-/// Gives every parameter an id made from its path, so that optimiser state finds it again in
-/// another process. Tied parameters stay tied.
-pub(crate) fn with_stable_ids<M: Module>(model: M) -> M {
-    model.map(&mut StableIds::default())
-}
-
-#[derive(Default)]
-struct StableIds {
-    path: Vec<String>,
-    known: HashMap<ParamId, ParamId>,
-}
-
-impl ModuleMapper for StableIds {
-    fn enter_module(&mut self, name: &str, _: &str) {
-        self.path.push(name.to_owned());
-    }
-    fn exit_module(&mut self, _: &str, _: &str) {
-        self.path.pop();
-    }
-    fn map_float<const D: usize>(&mut self, mut param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let path = self.path.join(".");
-        param.id =
-            *self.known.entry(param.id).or_insert_with(|| ParamId::from(fnv(path.as_bytes())));
-        param
-    }
-}
-
-/// Every float parameter in order: its path, id and shape.
-pub(crate) fn parameters<M: Module>(model: &M) -> Vec<Parameter> {
-    let mut list = List { path: Vec::new(), found: Vec::new() };
-    model.visit(&mut list);
-    list.found
-}
-
-/// One float parameter of a model.
-#[derive(Debug, Clone)]
-pub(crate) struct Parameter {
-    pub(crate) path: String,
-    pub(crate) id: ParamId,
-    pub(crate) shape: Vec<usize>,
-}
-
-struct List {
-    path: Vec<String>,
-    found: Vec<Parameter>,
-}
-
-impl ModuleVisitor for List {
-    fn enter_module(&mut self, name: &str, _: &str) {
-        self.path.push(name.to_owned());
-    }
-    fn exit_module(&mut self, _: &str, _: &str) {
-        self.path.pop();
-    }
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.found.push(Parameter {
-            path: self.path.join("."),
-            id: param.id,
-            shape: param.lazy_shape().to_vec(),
-        });
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use burn::nn::Initializer;
+    use burn::{module::ParamId, nn::Initializer};
 
     /// Tries often: other tests of this process may draw meanwhile.
     fn is_recognised(draw: impl Fn(&Device) -> Tensor<2>) -> bool {

@@ -10,6 +10,7 @@
 //! - [`Registry`]: what a program knows; [`AnyPredictor`]: a predictor whose task is forgotten.
 //! - [`bundle`]: the folder that [`Predictor::save`] writes.
 
+pub mod adaptation;
 pub mod bundle;
 pub mod classification;
 pub mod data;
@@ -29,15 +30,16 @@ pub mod testing;
 pub mod trainer;
 pub mod weights;
 
+pub use adaptation::Adaptation;
 pub use classification::{Choice, Labels};
 pub use data::{Dataset, Example, Raw, Record};
 pub use device::{device, device_names};
 pub use error::{
-    BundleError, ConfigError, DataError, DeviceError, EvalError, Misshapen, TrainError,
+    BaseError, BundleError, ConfigError, DataError, DeviceError, EvalError, Misshapen, TrainError,
     WeightsError,
 };
 pub use evaluator::{ClassifierEvaluator, Evaluator, Report, Score};
-pub use model::{Model, ModelConfig, Network};
+pub use model::{HomeFile, Model, ModelConfig, Network};
 pub use predictor::{AnyPredictor, Predictor};
 pub use registry::{AnyFitted, ModelEntry, Recipe, Registered, Registry, TaskEntry, overlay};
 pub use task::{Labelled, Loss, OnePass, Solve, Task};

@@ -56,6 +56,23 @@ pub trait Recipe<T: Task>: ModelConfig {
     /// [`DataError`] names what is wrong with the data or the option.
     fn prepare(options: &Value, train: &dyn Dataset<ExampleOf<T>>) -> Result<(T, Self), DataError>;
 
+    /// The network that a training starts from: fresh parameters, drawn by `seed`. A recipe that
+    /// takes the option `base`, the folder of a published model, has read its configuration in
+    /// [`prepare`](Self::prepare), and loads its weights here.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] for a setting that cannot be used, [`TrainError::Base`] for a published
+    /// model that cannot.
+    fn start(
+        self,
+        _task: &T,
+        _options: &Value,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Network<Self>, TrainError> {
+        Ok(Network::init(self, seed, device)?)
+    }
+
     /// Whether a network of this configuration can answer `task`: a bundle holds both, and may
     /// have been edited.
     ///
@@ -138,7 +155,7 @@ impl<T: Task> ModelEntry<T> {
             fit: |options, trainer, train, valid, device| {
                 let (task, config) = C::prepare(options, train)
                     .map_err(|source| TrainError::Data { split: "training", source })?;
-                let network = Network::init(config, trainer.config.seed, device)?;
+                let network = config.start(&task, options, trainer.config.seed, device)?;
                 trainer.fit(task, network, train, valid, device)
             },
         }

@@ -13,6 +13,16 @@ use std::{collections::BTreeSet, path::Path};
 #[derive(Default)]
 struct Walk(Vec<(String, String)>);
 
+/// What a file knows of a parameter.
+struct Place {
+    /// Our path, in PyTorch's words.
+    path: String,
+    /// The name in the file.
+    name: String,
+    /// Whether the file holds the transpose.
+    transposed: bool,
+}
+
 impl Walk {
     fn enter(&mut self, name: &str, container: &str) {
         self.0.push((name.to_owned(), container.to_owned()));
@@ -22,24 +32,44 @@ impl Walk {
         self.0.pop();
     }
 
-    /// The path in PyTorch's words, and whether PyTorch stores the transpose.
-    fn here(&self) -> (String, bool) {
-        let (name, owner) =
-            self.0.last().map(|(name, owner)| (name.as_str(), owner.as_str())).unwrap_or_default();
-        let mut parts: Vec<&str> = self.0.iter().map(|(name, _)| name.as_str()).collect();
-        let is_norm = matches!(
-            owner,
-            "Struct:LayerNorm" | "Struct:BatchNorm" | "Struct:GroupNorm" | "Struct:RmsNorm"
-        );
-        if is_norm && let Some(last) = parts.last_mut() {
-            *last = match name {
-                "gamma" => "weight",
-                "beta" => "bias",
-                other => other,
+    /// The parameter that the walk stands at; `name` gives the file's name for a path.
+    fn here(&self, name: &dyn Fn(&str) -> String) -> Place {
+        let Self(steps) = self;
+        if let [before @ .., (_, wrapper), (factor, _)] = steps.as_slice()
+            && wrapper == "Reparameterization"
+        {
+            // A factor of LoRA, which PEFT names and stores as if it were a linear map.
+            let (weight, _) = words(before);
+            let of = name(&weight);
+            let of = of.strip_suffix(".weight").unwrap_or(&of);
+            return Place {
+                name: format!("{of}.lora_{}.weight", factor.to_uppercase()),
+                path: format!("{weight}.lora.{factor}"),
+                transposed: true,
             };
         }
-        (parts.join("."), owner == "Struct:Linear" && name == "weight")
+        let (path, transposed) = words(steps);
+        Place { name: name(&path), path, transposed }
     }
+}
+
+/// The path in PyTorch's words, and whether PyTorch stores the transpose.
+fn words(steps: &[(String, String)]) -> (String, bool) {
+    let (name, owner) =
+        steps.last().map(|(name, owner)| (name.as_str(), owner.as_str())).unwrap_or_default();
+    let mut parts: Vec<&str> = steps.iter().map(|(name, _)| name.as_str()).collect();
+    let is_norm = matches!(
+        owner,
+        "Struct:LayerNorm" | "Struct:BatchNorm" | "Struct:GroupNorm" | "Struct:RmsNorm"
+    );
+    if is_norm && let Some(last) = parts.last_mut() {
+        *last = match name {
+            "gamma" => "weight",
+            "beta" => "bias",
+            other => other,
+        };
+    }
+    (parts.join("."), owner == "Struct:Linear" && name == "weight")
 }
 
 /// Tensors of a network as they stand in a file: name, shape, little-endian `f32` bytes.
@@ -57,13 +87,13 @@ impl ModuleVisitor for Collect<'_> {
         self.walk.exit();
     }
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let (path, transposed) = self.walk.here();
+        let Place { name, transposed, .. } = self.walk.here(self.name);
         let mut tensor = param.transform_for_save().val();
         if transposed {
             tensor = tensor.swap_dims(D - 2, D - 1);
         }
         let data = tensor.into_data().convert_dtype(DType::F32);
-        self.found.push(((self.name)(&path), data.shape().to_vec(), data.as_bytes().to_vec()));
+        self.found.push((name, data.shape().to_vec(), data.as_bytes().to_vec()));
     }
 }
 
@@ -76,7 +106,27 @@ fn collect<C: ModelConfig>(network: &Network<C>) -> Vec<(String, Vec<usize>, Vec
 
 /// The weights of `network` as the bytes of a safetensors file.
 pub(crate) fn to_bytes<C: ModelConfig>(network: &Network<C>) -> Vec<u8> {
-    let tensors = collect(network);
+    serialised(&collect(network))
+}
+
+/// Some of the weights of `model`, which `config` describes, as the bytes of a safetensors file:
+/// those to whose name in the file `rename` gives another, or the same.
+pub fn some_to_bytes<C: ModelConfig>(
+    config: &C,
+    model: &C::Model,
+    rename: impl Fn(&str) -> Option<String>,
+) -> Vec<u8> {
+    let name = |path: &str| config.weight_name(path);
+    let mut collect = Collect { walk: Walk::default(), name: &name, found: Vec::new() };
+    model.visit(&mut collect);
+    let kept = collect
+        .found
+        .into_iter()
+        .filter_map(|(name, shape, bytes)| rename(&name).map(|name| (name, shape, bytes)));
+    serialised(&kept.collect::<Vec<_>>())
+}
+
+fn serialised(tensors: &[(String, Vec<usize>, Vec<u8>)]) -> Vec<u8> {
     let views: Vec<(&str, TensorView<'_>)> = tensors
         .iter()
         .map(|(name, shape, bytes)| {
@@ -97,9 +147,52 @@ pub fn save<C: ModelConfig>(network: &Network<C>, path: &Path) -> Result<(), Wei
         .map_err(|source| WeightsError::Io { path: path.into(), source })
 }
 
-/// Names and shapes of the tensors that [`save`] would write, in the file's names.
+/// Names and shapes of the tensors that [`save`] would write, in the file's names. No parameter is
+/// drawn for it.
 pub fn tensors<C: ModelConfig>(network: &Network<C>) -> Vec<(String, Vec<usize>)> {
-    collect(network).into_iter().map(|(name, shape, _)| (name, shape)).collect()
+    listed(network).into_iter().map(|tensor| (tensor.name, tensor.shape)).collect()
+}
+
+/// A parameter of a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its path in the network, where a normalisation has a `weight` and a `bias`.
+    pub path: String,
+    /// Its name in the file.
+    pub name: String,
+    /// Its shape in the file.
+    pub shape: Vec<usize>,
+}
+
+/// All parameters, in the network's order. None is drawn for it.
+pub fn listed<C: ModelConfig>(network: &Network<C>) -> Vec<Listed> {
+    let name = |path: &str| network.config.weight_name(path);
+    let mut list = List { walk: Walk::default(), name: &name, found: Vec::new() };
+    network.model.visit(&mut list);
+    list.found
+}
+
+struct List<'a> {
+    walk: Walk,
+    name: &'a dyn Fn(&str) -> String,
+    found: Vec<Listed>,
+}
+
+impl ModuleVisitor for List<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.walk.enter(name, container);
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.walk.exit();
+    }
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Place { path, name, transposed } = self.walk.here(self.name);
+        let mut shape = param.lazy_shape().to_vec();
+        if transposed {
+            shape.swap(D - 2, D - 1);
+        }
+        self.found.push(Listed { path, name, shape });
+    }
 }
 
 /// Tensors by name, whatever file or folder holds them. Linear maps stand as PyTorch stores them,
@@ -230,11 +323,25 @@ pub fn load_from<C: ModelConfig>(
     network: Network<C>,
     source: &dyn Source,
 ) -> Result<Network<C>, WeightsError> {
+    load_around(network, source, &|_| false)
+}
+
+/// As [`load_from`], for all parameters but those whose path is `fresh`, which are neither wanted nor
+/// touched; [`Network::completed`] draws them.
+///
+/// # Errors
+/// As [`load_from`]. A tensor of `source` for a fresh parameter is surplus.
+pub fn load_around<C: ModelConfig>(
+    network: Network<C>,
+    source: &dyn Source,
+    fresh: &dyn Fn(&str) -> bool,
+) -> Result<Network<C>, WeightsError> {
     let Network { config, model } = network;
     let name = |path: &str| config.weight_name(path);
     let mut apply = Apply {
         walk: Walk::default(),
         name: &name,
+        fresh,
         source,
         used: BTreeSet::new(),
         missing: Vec::new(),
@@ -262,6 +369,7 @@ pub fn load_from<C: ModelConfig>(
 struct Apply<'a> {
     walk: Walk,
     name: &'a dyn Fn(&str) -> String,
+    fresh: &'a dyn Fn(&str) -> bool,
     source: &'a dyn Source,
     used: BTreeSet<String>,
     missing: Vec<String>,
@@ -299,8 +407,10 @@ impl ModuleMapper for Apply<'_> {
         self.walk.exit();
     }
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let (path, transposed) = self.walk.here();
-        let name = (self.name)(&path);
+        let Place { path, name, transposed } = self.walk.here(self.name);
+        if (self.fresh)(&path) {
+            return param;
+        }
         let Some(entry) = self.source.entry(&name) else {
             self.missing.push(name);
             return param;

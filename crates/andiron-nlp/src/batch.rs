@@ -126,3 +126,11 @@ impl PickedTokens {
         Self { tokens, places }
     }
 }
+
+impl From<TextBatch> for TokenBatch {
+    /// Texts that are no pairs: all of the first segment.
+    fn from(TextBatch { ids, mask, .. }: TextBatch) -> Self {
+        let segments = ids.zeros_like();
+        Self { ids, mask, segments }
+    }
+}

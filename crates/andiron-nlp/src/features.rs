@@ -1,12 +1,14 @@
 //! From a text to numbers: what a network looks up.
 //!
-//! Both kinds start from the same tokens ([`tokens`]) and are saved with the weights, so that
-//! training and serving cannot disagree.
+//! The first two kinds start from the same tokens ([`tokens`]), the third is a published encoder's
+//! own. All are saved with the weights, so that training and serving cannot disagree.
 
 mod ngrams;
+mod token_features;
 mod vocabulary;
 
 pub use ngrams::NGrams;
+pub use token_features::Tokens;
 pub use vocabulary::Vocabulary;
 
 use crate::text::Text;
@@ -22,6 +24,8 @@ pub enum Features {
     NGrams(NGrams),
     /// Known words in their order.
     Vocabulary(Vocabulary),
+    /// The tokens of a published encoder.
+    Tokens(Tokens),
 }
 
 impl Features {
@@ -32,6 +36,11 @@ impl Features {
     /// [`DataError::Empty`] for a text of nothing but spaces, [`DataError::TooLarge`] for one that
     /// is too long and may not be cut.
     pub fn encode(&self, text: &Text, cut: bool) -> Result<Vec<i32>, DataError> {
+        let made: &dyn Fn(&[String]) -> Vec<i32> = match self {
+            Self::NGrams(ngrams) => &|words| ngrams.encode(words),
+            Self::Vocabulary(vocabulary) => &|words| vocabulary.encode(words),
+            Self::Tokens(tokens) => return tokens.encode(text, cut),
+        };
         let mut words = tokens(&text.text);
         if words.is_empty() {
             return Err(DataError::Empty { what: "the text".to_owned() });
@@ -45,23 +54,34 @@ impl Features {
             });
         }
         words.truncate(limit);
-        Ok(match self {
-            Self::NGrams(ngrams) => ngrams.encode(&words),
-            Self::Vocabulary(vocabulary) => vocabulary.encode(&words),
-        })
+        Ok(made(&words))
     }
 
-    /// The longest text that is taken whole, in [`tokens`].
+    /// The longest text that is taken whole, in [`tokens`], or in those of the encoder with the
+    /// special ones.
     pub fn max_length(&self) -> usize {
         match self {
             Self::NGrams(ngrams) => ngrams.max_length,
             Self::Vocabulary(vocabulary) => vocabulary.max_length,
+            Self::Tokens(tokens) => tokens.max_length,
+        }
+    }
+
+    /// What they are called where they are of the wrong kind.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::NGrams(_) => "n-grams",
+            Self::Vocabulary(_) => "vocabulary",
+            Self::Tokens(_) => "tokens",
         }
     }
 
     /// Whether `text` is longer than [`max_length`](Self::max_length).
     pub fn is_over(&self, text: &str) -> bool {
-        tokens(text).len() > self.max_length()
+        match self {
+            Self::Tokens(tokens) => tokens.is_over(text),
+            _ => tokens(text).len() > self.max_length(),
+        }
     }
 }
 

@@ -120,3 +120,11 @@ fn refused(field: &str, got: Option<&Value>, reason: &str) -> ConfigError {
         reason: reason.to_owned(),
     }
 }
+
+/// The fields of a JSON object; none of any other value.
+pub(crate) fn fields(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}

@@ -42,6 +42,7 @@
 //! - [`features`]: from a text to numbers.
 //! - [`tokenizer`]: a published model's tokens, and vocabularies of one's own.
 //! - [`published`]: encoders from the folders that others publish.
+//! - [`published_head`]: heads on them, and how they are adapted.
 //! - [`batch`]: texts as tensors.
 //! - [`models`]: the networks, and [`layers`] that they share.
 //! - [`chat`]: conversations as one text.
@@ -67,6 +68,7 @@ pub mod models;
 pub mod published;
 mod published_config;
 pub mod published_decoder;
+pub mod published_head;
 pub mod tags;
 pub mod tasks;
 pub mod text;

@@ -7,4 +7,5 @@ pub mod hashed_linear;
 pub mod llama;
 pub mod masked_lm;
 pub mod roberta;
+pub mod sequence_classifier;
 pub mod text_encoder;

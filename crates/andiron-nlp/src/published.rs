@@ -34,6 +34,9 @@ pub trait PublishedEncoder:
 
     /// The longest text in tokens.
     fn max_length(&self) -> usize;
+
+    /// Width of a token's vector.
+    fn d_model(&self) -> usize;
 }
 
 /// A published folder that cannot be used.
@@ -161,12 +164,24 @@ pub fn load<C: PublishedEncoder>(
 
 /// The encoder's name for a tensor of a published file; none for one that is left out.
 fn encoder_name<C: PublishedEncoder>(name: &str) -> Option<String> {
-    let name = name.strip_prefix(C::PREFIX).unwrap_or(name);
-    // As the first checkpoints have it, which TensorFlow wrote.
-    let name = match name.rsplit_once('.') {
+    let name = modern(name.strip_prefix(C::PREFIX).unwrap_or(name));
+    (!C::SURPLUS.contains(&name.as_str())).then_some(name)
+}
+
+/// Today's name of a tensor: the first checkpoints, which TensorFlow wrote, call the parameters of a
+/// normalisation otherwise.
+pub(crate) fn modern(name: &str) -> String {
+    match name.rsplit_once('.') {
         Some((rest, "gamma")) => format!("{rest}.weight"),
         Some((rest, "beta")) => format!("{rest}.bias"),
         _ => name.to_owned(),
-    };
-    (!C::SURPLUS.contains(&name.as_str())).then_some(name)
+    }
+}
+
+/// The longest text in tokens that the folder's tokenizer was made for, where it says so.
+pub(crate) fn tokenizer_length(dir: &Path) -> Result<Option<usize>, PublishedError> {
+    let tokenizer = read_json_if_any(&dir.join("tokenizer_config.json"))?.unwrap_or_default();
+    // A tokenizer without a limit says 1e30.
+    let length = tokenizer.get("model_max_length").and_then(Value::as_f64);
+    Ok(length.filter(|length| (1.0..1e9).contains(length)).map(|length| length as usize))
 }

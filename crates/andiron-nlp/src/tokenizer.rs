@@ -270,6 +270,14 @@ impl fmt::Debug for Tokenizer {
     }
 }
 
+impl PartialEq for Tokenizer {
+    /// Whether both are written alike.
+    fn eq(&self, other: &Self) -> bool {
+        let written = |tokenizer: &Self| tokenizer.inner.to_string(false).ok();
+        Arc::ptr_eq(&self.inner, &other.inner) || written(self) == written(other)
+    }
+}
+
 impl Serialize for Tokenizer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.inner.serialize(serializer)

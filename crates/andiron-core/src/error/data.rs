@@ -1,6 +1,6 @@
 //! Data that cannot be used.
 
-use super::ConfigError;
+use super::{BaseError, ConfigError};
 use std::{path::PathBuf, sync::Arc};
 
 /// Data that cannot be used: a file, an example, a request.
@@ -165,6 +165,17 @@ pub enum DataError {
         #[source]
         source: Box<DataError>,
     },
+    /// A name that stands twice in a list of different ones.
+    #[error("{what} has {got:?} twice")]
+    Repeated {
+        /// What holds it.
+        what: &'static str,
+        /// The name.
+        got: String,
+    },
+    /// The published model that a training was to start from cannot be used.
+    #[error(transparent)]
+    Base(#[from] BaseError),
     /// A setting made from data cannot be used.
     #[error("the model cannot be set up for this data")]
     Config(#[from] ConfigError),

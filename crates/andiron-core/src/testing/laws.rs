@@ -163,19 +163,33 @@ where
     }
 
     fn gradients(&self) -> Result<(), String> {
+        let found = self.unreached(self.network()?.model)?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        // A factor of one that starts at zero, as LoRA's first, is reached from the second step on.
+        let fitted = self.fit(self.network()?, 2, self.learning_rate)?;
+        let network =
+            fitted.predictor.network::<C>().ok_or("the fitted network is of another type")?;
+        let later = self.unreached(network.model.clone())?;
+        let still: Vec<String> = found.into_iter().filter(|one| later.contains(one)).collect();
+        match still.is_empty() {
+            true => Ok(()),
+            false => Err(still.join(", ")),
+        }
+    }
+
+    /// The trainable parameters that get no gradient, or one that is of no use.
+    fn unreached(&self, model: C::Model) -> Result<Vec<String>, String> {
         let tape = self.device.clone().autodiff();
-        let model = self.network()?.model.train();
+        let model = model.train();
         let batch = self.task.batch(&self.examples, &tape).map_err(|error| said(&error))?;
         let loss = training(SEED, || self.task.learn(&model, batch)).mean;
         if !loss.is_tracked() {
             return Err("the loss depends on no parameter that is trained".to_owned());
         }
         let grads = GradientsParams::from_grads(loss.backward(), &model);
-        let found = unreached(&model, &grads);
-        match found.is_empty() {
-            true => Ok(()),
-            false => Err(found.join(", ")),
-        }
+        Ok(unreached(&model, &grads))
     }
 
     fn fit(

@@ -2,6 +2,7 @@
 //! its planted faults, bundles, and the two traits that other kinds of task need.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod adaptation;
 mod bundle;
 mod checkpoint;
 mod contract;

@@ -41,6 +41,16 @@ impl HiddenActivation {
             _ => None,
         }
     }
+
+    /// What Hugging Face calls it.
+    pub fn to_hugging_face(self) -> &'static str {
+        match self {
+            Self::Gelu => "gelu",
+            Self::GeluTanh => "gelu_new",
+            Self::Relu => "relu",
+            Self::Silu => "silu",
+        }
+    }
 }
 
 impl From<HiddenActivation> for Activation {

@@ -19,13 +19,16 @@
 
 use crate::{
     batch::TokenBatch,
-    hugging_face::Fields,
+    hugging_face::{Fields, fields},
     layers::{
         encoder_layer::{EncoderLayer, EncoderLayerConfig, HiddenActivation},
         names,
         text_embeddings::{TextEmbeddings, TextEmbeddingsConfig},
     },
+    models::masked_lm::{MaskedLmBase, MaskedLmForm, WordTable},
     published::PublishedEncoder,
+    published_head::{ClassifierForm, EncoderSizes, HeadActivation, HeadBase},
+    tokenizer::{Tokenizer, TokenizerError, word_piece},
 };
 use andiron_core::{ConfigError, Model, ModelConfig};
 use burn::{
@@ -33,7 +36,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 /// Settings of a [`Bert`]; the defaults are those of BERT base.
 #[derive(Config, Debug)]
@@ -158,6 +161,77 @@ impl PublishedEncoder for BertConfig {
     fn max_length(&self) -> usize {
         self.max_length
     }
+
+    fn d_model(&self) -> usize {
+        self.d_model
+    }
+}
+
+impl HeadBase for BertConfig {
+    const CLASSIFIER: ClassifierForm = ClassifierForm {
+        class: "BertForSequenceClassification",
+        dense: "bert.pooler.dense",
+        output: "classifier",
+        dropout: "classifier_dropout",
+        default_dropout: None,
+        activation: HeadActivation::Tanh,
+        drops_before: false,
+    };
+
+    fn fresh(n_tokens: usize, sizes: &EncoderSizes) -> Self {
+        Self::new(n_tokens)
+            .with_d_model(sizes.d_model)
+            .with_n_heads(sizes.n_heads)
+            .with_n_layers(sizes.n_layers)
+            .with_d_hidden(sizes.d_hidden)
+            .with_max_length(sizes.max_length)
+            .with_dropout(sizes.dropout)
+    }
+
+    fn vocabulary(texts: &[String], n_tokens: usize) -> Result<Tokenizer, TokenizerError> {
+        word_piece(texts, n_tokens)
+    }
+
+    fn without_dropout(self) -> Self {
+        self.with_dropout(0.0)
+    }
+
+    fn to_hugging_face(&self) -> Map<String, Value> {
+        fields(json!({
+            "model_type": "bert",
+            "vocab_size": self.n_tokens,
+            "hidden_size": self.d_model,
+            "num_attention_heads": self.n_heads,
+            "num_hidden_layers": self.n_layers,
+            "intermediate_size": self.d_hidden,
+            "max_position_embeddings": self.max_length,
+            "type_vocab_size": self.n_segments,
+            "hidden_act": self.activation.to_hugging_face(),
+            "hidden_dropout_prob": self.dropout,
+            "attention_probs_dropout_prob": 0.0,
+            "layer_norm_eps": self.epsilon,
+            "pad_token_id": 0
+        }))
+    }
+}
+
+impl MaskedLmBase for BertConfig {
+    const FORM: MaskedLmForm = MaskedLmForm {
+        class: "BertForMaskedLM",
+        dense: "cls.predictions.transform.dense",
+        norm: "cls.predictions.transform.LayerNorm",
+        bias: "cls.predictions.bias",
+    };
+
+    fn head(&self) -> (HiddenActivation, f64) {
+        (self.activation, self.epsilon)
+    }
+}
+
+impl WordTable for Bert {
+    fn words(&self) -> Tensor<2> {
+        self.embeddings.words()
+    }
 }
 
 impl Model for Bert {
@@ -180,7 +254,6 @@ mod tests {
     use super::*;
     use crate::tasks::embedding::toy;
     use andiron_core::testing::Contract;
-    use serde_json::json;
 
     fn tiny(n_tokens: usize) -> BertConfig {
         let config = BertConfig::new(n_tokens).with_d_model(12).with_n_heads(3).with_n_layers(2);

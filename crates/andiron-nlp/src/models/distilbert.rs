@@ -19,13 +19,16 @@
 
 use crate::{
     batch::TokenBatch,
-    hugging_face::Fields,
+    hugging_face::{Fields, fields},
     layers::{
         encoder_layer::{EncoderLayer, EncoderLayerConfig, HiddenActivation},
         names,
         text_embeddings::{TextEmbeddings, TextEmbeddingsConfig},
     },
+    models::masked_lm::{MaskedLmBase, MaskedLmForm, WordTable},
     published::PublishedEncoder,
+    published_head::{ClassifierForm, EncoderSizes, HeadActivation, HeadBase},
+    tokenizer::{Tokenizer, TokenizerError, word_piece},
 };
 use andiron_core::{ConfigError, Model, ModelConfig};
 use burn::{
@@ -33,7 +36,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 /// Added to the variance by the normalisations; its `config.json` does not say it.
 const EPSILON: f64 = 1e-12;
@@ -152,6 +155,75 @@ impl PublishedEncoder for DistilBertConfig {
     fn max_length(&self) -> usize {
         self.max_length
     }
+
+    fn d_model(&self) -> usize {
+        self.d_model
+    }
+}
+
+impl HeadBase for DistilBertConfig {
+    const CLASSIFIER: ClassifierForm = ClassifierForm {
+        class: "DistilBertForSequenceClassification",
+        dense: "pre_classifier",
+        output: "classifier",
+        dropout: "seq_classif_dropout",
+        default_dropout: Some(0.2),
+        activation: HeadActivation::Relu,
+        drops_before: false,
+    };
+
+    fn fresh(n_tokens: usize, sizes: &EncoderSizes) -> Self {
+        Self::new(n_tokens)
+            .with_d_model(sizes.d_model)
+            .with_n_heads(sizes.n_heads)
+            .with_n_layers(sizes.n_layers)
+            .with_d_hidden(sizes.d_hidden)
+            .with_max_length(sizes.max_length)
+            .with_dropout(sizes.dropout)
+    }
+
+    fn vocabulary(texts: &[String], n_tokens: usize) -> Result<Tokenizer, TokenizerError> {
+        word_piece(texts, n_tokens)
+    }
+
+    fn without_dropout(self) -> Self {
+        self.with_dropout(0.0)
+    }
+
+    fn to_hugging_face(&self) -> Map<String, Value> {
+        fields(json!({
+            "model_type": "distilbert",
+            "vocab_size": self.n_tokens,
+            "dim": self.d_model,
+            "n_heads": self.n_heads,
+            "n_layers": self.n_layers,
+            "hidden_dim": self.d_hidden,
+            "max_position_embeddings": self.max_length,
+            "activation": self.activation.to_hugging_face(),
+            "dropout": self.dropout,
+            "attention_dropout": 0.0,
+            "pad_token_id": 0
+        }))
+    }
+}
+
+impl MaskedLmBase for DistilBertConfig {
+    const FORM: MaskedLmForm = MaskedLmForm {
+        class: "DistilBertForMaskedLM",
+        dense: "vocab_transform",
+        norm: "vocab_layer_norm",
+        bias: "vocab_projector.bias",
+    };
+
+    fn head(&self) -> (HiddenActivation, f64) {
+        (self.activation, 1e-12)
+    }
+}
+
+impl WordTable for DistilBert {
+    fn words(&self) -> Tensor<2> {
+        self.embeddings.words()
+    }
 }
 
 impl Model for DistilBert {
@@ -174,7 +246,6 @@ mod tests {
     use super::*;
     use crate::tasks::embedding::toy;
     use andiron_core::testing::Contract;
-    use serde_json::json;
 
     fn tiny(n_tokens: usize) -> DistilBertConfig {
         let config = DistilBertConfig::new(n_tokens).with_d_model(12).with_n_heads(3);

@@ -51,9 +51,6 @@ pub struct MaskedLmForm {
     pub norm: &'static str,
     /// The name of the bias, one number a token.
     pub bias: &'static str,
-    /// What a file may hold a second time under another name: the table of words as the map to the
-    /// vocabulary, and the bias.
-    pub copies: &'static [&'static str],
 }
 
 /// An encoder that was trained to find hidden words.

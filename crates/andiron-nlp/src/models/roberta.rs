@@ -20,13 +20,16 @@
 
 use crate::{
     batch::TokenBatch,
-    hugging_face::Fields,
+    hugging_face::{Fields, fields},
     layers::{
         encoder_layer::{EncoderLayer, EncoderLayerConfig, HiddenActivation},
         names,
         text_embeddings::{TextEmbeddings, TextEmbeddingsConfig},
     },
+    models::masked_lm::{MaskedLmBase, MaskedLmForm, WordTable},
     published::PublishedEncoder,
+    published_head::{ClassifierForm, EncoderSizes, HeadActivation, HeadBase},
+    tokenizer::{Tokenizer, TokenizerError, byte_level_bpe},
 };
 use andiron_core::{ConfigError, Model, ModelConfig};
 use burn::{
@@ -34,7 +37,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 /// Settings of a [`Roberta`]; the defaults are those of RoBERTa base.
 #[derive(Config, Debug)]
@@ -161,6 +164,77 @@ impl PublishedEncoder for RobertaConfig {
     fn max_length(&self) -> usize {
         self.max_length
     }
+
+    fn d_model(&self) -> usize {
+        self.d_model
+    }
+}
+
+impl HeadBase for RobertaConfig {
+    const CLASSIFIER: ClassifierForm = ClassifierForm {
+        class: "RobertaForSequenceClassification",
+        dense: "classifier.dense",
+        output: "classifier.out_proj",
+        dropout: "classifier_dropout",
+        default_dropout: None,
+        activation: HeadActivation::Tanh,
+        drops_before: true,
+    };
+
+    fn fresh(n_tokens: usize, sizes: &EncoderSizes) -> Self {
+        Self::new(n_tokens)
+            .with_d_model(sizes.d_model)
+            .with_n_heads(sizes.n_heads)
+            .with_n_layers(sizes.n_layers)
+            .with_d_hidden(sizes.d_hidden)
+            .with_max_length(sizes.max_length)
+            .with_dropout(sizes.dropout)
+    }
+
+    fn vocabulary(texts: &[String], n_tokens: usize) -> Result<Tokenizer, TokenizerError> {
+        byte_level_bpe(texts, n_tokens)
+    }
+
+    fn without_dropout(self) -> Self {
+        self.with_dropout(0.0)
+    }
+
+    fn to_hugging_face(&self) -> Map<String, Value> {
+        fields(json!({
+            "model_type": "roberta",
+            "vocab_size": self.n_tokens,
+            "hidden_size": self.d_model,
+            "num_attention_heads": self.n_heads,
+            "num_hidden_layers": self.n_layers,
+            "intermediate_size": self.d_hidden,
+            "max_position_embeddings": self.max_length + self.padding + 1,
+            "type_vocab_size": self.n_segments,
+            "hidden_act": self.activation.to_hugging_face(),
+            "hidden_dropout_prob": self.dropout,
+            "attention_probs_dropout_prob": 0.0,
+            "layer_norm_eps": self.epsilon,
+            "pad_token_id": self.padding
+        }))
+    }
+}
+
+impl MaskedLmBase for RobertaConfig {
+    const FORM: MaskedLmForm = MaskedLmForm {
+        class: "RobertaForMaskedLM",
+        dense: "lm_head.dense",
+        norm: "lm_head.layer_norm",
+        bias: "lm_head.bias",
+    };
+
+    fn head(&self) -> (HiddenActivation, f64) {
+        (HiddenActivation::Gelu, self.epsilon)
+    }
+}
+
+impl WordTable for Roberta {
+    fn words(&self) -> Tensor<2> {
+        self.embeddings.words()
+    }
 }
 
 impl Model for Roberta {
@@ -190,7 +264,6 @@ mod tests {
     use super::*;
     use crate::tasks::embedding::toy;
     use andiron_core::testing::Contract;
-    use serde_json::json;
 
     fn tiny(n_tokens: usize) -> RobertaConfig {
         let config = RobertaConfig::new(n_tokens).with_d_model(12).with_n_heads(3);

@@ -1,13 +1,19 @@
 //! One label a text: topic, mood, language, spam.
 
+mod encoder_recipe;
 mod recipe;
 
+pub use encoder_recipe::EncoderClassifierOptions;
 pub use recipe::{HashedLinearOptions, TextEncoderOptions};
 
 use crate::{
     batch::TextBatch,
     features::Features,
-    models::{hashed_linear::HashedLinearConfig, text_encoder::TextEncoderConfig},
+    models::{
+        bert::BertConfig, distilbert::DistilBertConfig, hashed_linear::HashedLinearConfig,
+        roberta::RobertaConfig, sequence_classifier::SequenceClassifierConfig,
+        text_encoder::TextEncoderConfig,
+    },
     text::Text,
 };
 use andiron_core::{
@@ -21,8 +27,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The algorithms for the task, the fast one first.
-pub static TEXT_CLASSIFIERS: &[ModelEntry<TextClassification>] =
-    &[ModelEntry::of::<HashedLinearConfig>(), ModelEntry::of::<TextEncoderConfig>()];
+pub static TEXT_CLASSIFIERS: &[ModelEntry<TextClassification>] = &[
+    ModelEntry::of::<HashedLinearConfig>(),
+    ModelEntry::of::<TextEncoderConfig>(),
+    ModelEntry::of::<SequenceClassifierConfig<DistilBertConfig>>(),
+    ModelEntry::of::<SequenceClassifierConfig<BertConfig>>(),
+    ModelEntry::of::<SequenceClassifierConfig<RobertaConfig>>(),
+];
 
 /// Which of several labels a text has.
 ///

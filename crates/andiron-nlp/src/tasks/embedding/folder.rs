@@ -3,7 +3,9 @@
 use super::{Embedding, Pooling};
 use crate::{
     models::{bert::BertConfig, distilbert::DistilBertConfig, roberta::RobertaConfig},
-    published::{self, PublishedEncoder, PublishedError, read_json, read_json_if_any},
+    published::{
+        self, PublishedEncoder, PublishedError, read_json, read_json_if_any, tokenizer_length,
+    },
 };
 use andiron_core::{Predictor, Solve};
 use burn::tensor::Device;
@@ -197,10 +199,7 @@ fn max_length(dir: &Path) -> Result<Option<usize>, PublishedError> {
             };
         }
     }
-    let tokenizer = read_json_if_any(&dir.join("tokenizer_config.json"))?.unwrap_or_default();
-    // A tokenizer without a limit says 1e30.
-    let length = tokenizer.get("model_max_length").and_then(Value::as_f64);
-    Ok(length.filter(|length| (1.0..1e9).contains(length)).map(|length| length as usize))
+    tokenizer_length(dir)
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ impl Default for TextEncoderOptions {
     }
 }
 
-type Examples = Vec<Example<Text, String>>;
+pub(super) type Examples = Vec<Example<Text, String>>;
 
 impl Recipe<TextClassification> for HashedLinearConfig {
     /// `options` is a [`HashedLinearOptions`].
@@ -130,7 +130,7 @@ impl Recipe<TextClassification> for HashedLinearConfig {
         ConfigError::agree("the number of labels", self.n_classes, task.labels.count())?;
         match &task.features {
             Features::NGrams(ngrams) => ngrams.check(),
-            Features::Vocabulary(_) => ConfigError::agree("features", "n-grams", "vocabulary"),
+            other => ConfigError::agree("features", "n-grams", other.kind()),
         }
     }
 }
@@ -162,17 +162,19 @@ impl Recipe<TextClassification> for TextEncoderConfig {
     fn fits(&self, task: &TextClassification) -> Result<(), ConfigError> {
         ConfigError::agree("the number of labels", self.n_classes, task.labels.count())?;
         match &task.features {
-            Features::NGrams(_) => ConfigError::agree("features", "vocabulary", "n-grams"),
             Features::Vocabulary(vocabulary) => {
                 ConfigError::agree("the number of tokens", self.n_tokens, vocabulary.len())?;
                 ConfigError::agree("max_length", self.max_length, vocabulary.max_length)
             }
+            other => ConfigError::agree("features", "vocabulary", other.kind()),
         }
     }
 }
 
 /// All examples; an empty text is found here, with its place, and not in the middle of a run.
-fn checked(train: &dyn Dataset<ExampleOf<TextClassification>>) -> Result<Examples, DataError> {
+pub(super) fn checked(
+    train: &dyn Dataset<ExampleOf<TextClassification>>,
+) -> Result<Examples, DataError> {
     let train = all(train)?;
     for (index, example) in train.iter().enumerate() {
         if tokens(&example.input.text).is_empty() {
@@ -182,7 +184,7 @@ fn checked(train: &dyn Dataset<ExampleOf<TextClassification>>) -> Result<Example
     Ok(train)
 }
 
-fn task(
+pub(super) fn task(
     train: &Examples,
     features: Features,
     balance: bool,
