@@ -171,7 +171,7 @@ fn a_training_starts_from_a_published_head() {
     type Config = MaskedLmConfig<DistilBertConfig>;
     let device = device("flex").unwrap();
     let options = json!({"base": folder("distilbert")});
-    let (task, config) = Config::prepare(&options, &Vec::new()).unwrap();
+    let (task, config): (FillMask, Config) = Config::prepare(&options, &Vec::new()).unwrap();
     let started = config.start(&task, &options, 3, &device).unwrap();
     let gap = Gap::from("the [MASK] on the hill");
     let wanted = fill_mask::from_folder(folder("distilbert"), &device).unwrap();

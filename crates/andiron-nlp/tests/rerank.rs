@@ -107,7 +107,7 @@ fn a_training_starts_from_a_published_cross_encoder() {
     type Config = SequenceClassifierConfig<DistilBertConfig>;
     let device = device("flex").unwrap();
     let options = json!({"base": folder("distilbert"), "scale": "logit"});
-    let (task, config) = Config::prepare(&options, &Vec::new()).unwrap();
+    let (task, config): (Rerank, Config) = Config::prepare(&options, &Vec::new()).unwrap();
     let started = config.start(&task, &options, 3, &device).unwrap();
     let published = rerank::from_folder(folder("distilbert"), &device).unwrap();
     let list = Shortlist::new("the house", ["the hill", "a ship sails"]);

@@ -186,7 +186,7 @@ mod tests {
         published_head::EncoderSizes,
         tasks::fill_mask::toy,
     };
-    use andiron_core::testing::{Contract, Law};
+    use andiron_core::testing::Contract;
 
     fn keeps<E: MaskedLmBase>() {
         let task = toy::task::<E>();

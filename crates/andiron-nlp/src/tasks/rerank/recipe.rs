@@ -4,6 +4,7 @@ use super::{Objective, Rerank, ScoreScale};
 use crate::{
     models::sequence_classifier::SequenceClassifierConfig,
     published_head::{self, HeadBase, StartOptions},
+    tasks::embedding::Pooling,
 };
 use andiron_core::{
     BaseError, ConfigError, DataError, Dataset, Network, Recipe, TrainError,
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What the recipes of cross-encoders take; a field left out has its default.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RerankOptions {
     /// Where the training starts from.
@@ -25,6 +26,20 @@ pub struct RerankOptions {
     pub objective: Objective,
     /// As [`Rerank::scale`].
     pub scale: ScoreScale,
+    /// How the tokens' vectors become one; default the first token's, as the encoders' homes have
+    /// it. With another, transformers cannot read the network.
+    pub pooling: Pooling,
+}
+
+impl Default for RerankOptions {
+    fn default() -> Self {
+        Self {
+            start: StartOptions::default(),
+            objective: Objective::default(),
+            scale: ScoreScale::default(),
+            pooling: Pooling::Cls,
+        }
+    }
 }
 
 impl<E: HeadBase> Recipe<Rerank> for SequenceClassifierConfig<E> {
@@ -33,7 +48,7 @@ impl<E: HeadBase> Recipe<Rerank> for SequenceClassifierConfig<E> {
         options: &Value,
         train: &dyn Dataset<ExampleOf<Rerank>>,
     ) -> Result<(Rerank, Self), DataError> {
-        let RerankOptions { start, objective, scale } =
+        let RerankOptions { start, objective, scale, pooling } =
             overlay(&RerankOptions::default(), options)?;
         let mut texts = Vec::new();
         for query in all(train)? {
@@ -47,7 +62,7 @@ impl<E: HeadBase> Recipe<Rerank> for SequenceClassifierConfig<E> {
             (None, Some(config)) => Self::dropout_of(config)?,
             (None, None) => Self::new(made.encoder.clone(), 1).dropout,
         };
-        let config = Self::new(made.encoder, 1).with_dropout(dropout);
+        let config = Self::new(made.encoder, 1).with_dropout(dropout).with_pooling(pooling);
         let base = start.base.map(|dir| dir.display().to_string());
         Ok((task, Self { base, ..config.with_adaptation(start.adaptation) }))
     }

@@ -230,7 +230,9 @@ fn a_network_and_a_task_that_disagree_are_told() {
 
 #[test]
 fn options_are_read_or_refused() {
-    let prepare = |options: Value| Config::prepare(&options, &queries());
+    let prepare = |options: Value| -> Result<(Rerank, Config), DataError> {
+        Config::prepare(&options, &queries())
+    };
     let options = json!({"objective": "lists", "scale": "probability", "n_layers": 1,
                          "max_length": 30, "dropout": 0.0});
     let (task, config) = prepare(options).unwrap();
