@@ -120,6 +120,42 @@ impl TokenBatch {
     }
 }
 
+/// Several texts as a published encoder takes them, with the tokens of which something is asked.
+///
+/// ```
+/// use andiron_nlp::batch::{PickedTokens, TokenBatch};
+/// use burn::tensor::Device;
+///
+/// let device = Device::flex();
+/// let tokens = TokenBatch::of(&[vec![5, 4, 7], vec![4]], &[], &device);
+/// let picked = PickedTokens::of(tokens, &[vec![1], vec![0]]);
+/// let places: Vec<i32> = picked.places.into_data().iter::<i32>().collect();
+/// assert_eq!(places, [1, 3]);
+/// ```
+#[derive(Debug, Clone)]
+pub struct PickedTokens {
+    /// The texts.
+    pub tokens: TokenBatch,
+    /// The tokens, counted through the batch: row times length and place, `[picked]`; text by text.
+    pub places: Tensor<1, Int>,
+}
+
+impl PickedTokens {
+    /// The tokens at `places` of each text of `tokens`; at least one in all, so that no axis is
+    /// empty.
+    pub fn of(tokens: TokenBatch, places: &[Vec<usize>]) -> Self {
+        let [_, length] = tokens.ids.dims();
+        let flat: Vec<i32> = places
+            .iter()
+            .enumerate()
+            .flat_map(|(row, places)| places.iter().map(move |place| (row * length + place) as i32))
+            .collect();
+        let count = flat.len();
+        let places = Tensor::from_data(TensorData::new(flat, [count]), &tokens.ids.device());
+        Self { tokens, places }
+    }
+}
+
 impl From<TextBatch> for TokenBatch {
     /// Texts that are no pairs: all of the first segment.
     fn from(TextBatch { ids, mask, .. }: TextBatch) -> Self {

@@ -75,7 +75,8 @@ pub mod tokenizer;
 
 use andiron_core::TaskEntry;
 use tasks::{
-    embedding::Embedding, text_classification::TextClassification, text_generation::TextGeneration,
+    embedding::Embedding, fill_mask::FillMask, rerank::Rerank,
+    text_classification::TextClassification, text_generation::TextGeneration,
     token_classification::TokenClassification,
 };
 
@@ -83,6 +84,8 @@ use tasks::{
 pub static TASKS: &[TaskEntry] = &[
     TaskEntry::of::<TextClassification>(),
     TaskEntry::of::<Embedding>(),
+    TaskEntry::of::<Rerank>(),
+    TaskEntry::of::<FillMask>(),
     TaskEntry::of::<TextGeneration>(),
     TaskEntry::of::<TokenClassification>(),
 ];

@@ -22,11 +22,13 @@
 //! [`models::sequence_classifier`](crate::models::sequence_classifier) is the pattern.
 
 mod files;
+mod options;
 pub mod peft;
 
 pub use crate::layers::classifier_head::HeadActivation;
 pub(crate) use files::labels;
 pub use files::{home_files, special_tokens};
+pub use options::{Start, StartOptions};
 
 use crate::{
     batch::TokenBatch,

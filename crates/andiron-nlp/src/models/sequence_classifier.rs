@@ -36,7 +36,7 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Settings of a [`SequenceClassifier`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -169,26 +169,47 @@ impl<E: HeadBase> ModelConfig for SequenceClassifierConfig<E> {
         })
     }
 
-    /// What transformers reads it by, where the task has labels and a tokenizer.
+    /// What transformers reads it by, where the task has a tokenizer, and labels or one score.
     fn home_files(&self, model: &Self::Model, task: &Value) -> Vec<HomeFile> {
         let names: Option<Vec<&str>> =
             task["labels"].as_array().map(|all| all.iter().filter_map(Value::as_str).collect());
-        let (tokens, tokenizer) = (&task["features"], &task["features"]["tokenizer"]);
-        let (Some(names), Pooling::Cls, Value::Object(_)) = (names, self.pooling, tokenizer) else {
+        // A task without labels has one score, and its tokens beside its other settings.
+        let row = if names.is_some() { &task["features"] } else { task };
+        let is_readable = self.pooling == Pooling::Cls && row["tokenizer"].is_object();
+        if !is_readable || (names.is_none() && self.n_classes != 1) {
             return Vec::new();
-        };
+        }
         if self.adaptation.is_lora() {
             return published_head::peft::home_files(self, model, "SEQ_CLS", self.base.as_deref());
         }
-        let mut own = published_head::labels(&names);
-        let problem = match task["kind"].as_str() {
-            Some("multi-label") => "multi_label_classification",
-            _ => "single_label_classification",
+        let mut own = match names {
+            Some(names) => {
+                let problem = match task["kind"].as_str() {
+                    Some("multi-label") => "multi_label_classification",
+                    _ => "single_label_classification",
+                };
+                let mut own = published_head::labels(&names);
+                own.insert("problem_type".to_owned(), json!(problem));
+                own
+            }
+            None => cross_encoder(&task["scale"]),
         };
-        own.extend(fields(json!({ "problem_type": problem, E::CLASSIFIER.dropout: self.dropout })));
-        let max_length = tokens["max_length"].as_u64().unwrap_or_default() as usize;
-        home_files(self, E::CLASSIFIER.class, own, tokenizer, max_length)
+        own.insert(E::CLASSIFIER.dropout.to_owned(), json!(self.dropout));
+        let max_length = row["max_length"].as_u64().unwrap_or_default() as usize;
+        home_files(self, E::CLASSIFIER.class, own, &row["tokenizer"], max_length)
     }
+}
+
+/// The fields of a `config.json` for one score, with the function that sentence-transformers puts
+/// behind it.
+fn cross_encoder(scale: &Value) -> Map<String, Value> {
+    let function = match scale.as_str() {
+        Some("probability") => "torch.nn.modules.activation.Sigmoid",
+        _ => "torch.nn.modules.linear.Identity",
+    };
+    let mut own = published_head::labels(&["LABEL_0"]);
+    own.extend(fields(json!({ "sentence_transformers": { "activation_fn": function } })));
+    own
 }
 
 impl<M> SequenceClassifier<M>
