@@ -92,6 +92,7 @@ impl ClassRetrievalEvaluator {
                 .iter()
                 .map(|[_, success, _, recall]| Outcome { right: *success > 0.0, loss: 1.0 - recall })
                 .collect(),
+            found: Vec::new(),
         })
     }
 

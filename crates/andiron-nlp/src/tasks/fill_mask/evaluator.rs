@@ -115,6 +115,7 @@ impl Evaluator<FillMask> for FillMaskEvaluator {
                     loss: said.loss / said.tokens as f64,
                 })
                 .collect(),
+            found: Vec::new(),
         })
     }
 }

@@ -109,6 +109,7 @@ impl RerankEvaluator {
             confusion: Vec::new(),
             fingerprint: fingerprint.finish(),
             outcomes,
+            found: Vec::new(),
         })
     }
 }

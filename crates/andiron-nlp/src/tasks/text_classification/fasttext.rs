@@ -7,7 +7,7 @@ use crate::{
 };
 use andiron_core::{
     AnyPredictor, BundleError, Choice, ClassifierEvaluator, Contents, DataError, Dataset, EvalError,
-    Example, Raw, Record, Registered as _, Report, Task as _,
+    Example, Raw, Record, Report, Task as _,
     bundle::{self, Card, Description},
     data::Typed,
 };
