@@ -1,6 +1,6 @@
 //! Examples from a table, a folder of class folders, or a pair of idx files.
 
-use crate::error::CliError;
+use crate::{builtin::registry, error::CliError};
 use andiron::{
     DataError, Dataset, EvalError, Record,
     data::{
@@ -271,7 +271,7 @@ fn from_table(
     columns: &BTreeMap<String, String>,
     media: Option<&str>,
 ) -> Result<Records, CliError> {
-    let rows = table::read(path)?;
+    let rows = registry().rows(path)?;
     let first = rows.first().and_then(|row| row.value.as_object());
     let found: Vec<String> = first.into_iter().flat_map(|row| row.keys().cloned()).collect();
     let folder = path.parent().unwrap_or(Path::new(""));

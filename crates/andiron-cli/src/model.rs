@@ -37,7 +37,7 @@ impl Model {
         if let Some(builtin) = BUILTINS.iter().find(|builtin| builtin.name == name) {
             return Ok(Self::Builtin(builtin));
         }
-        if path.exists() {
+        if path.exists() || andiron::file::orphan(&path).is_some() {
             // What it is, or lacks, is said by the attempt to read it.
             return Ok(Self::Path(path.into()));
         }

@@ -50,11 +50,15 @@ pub struct Description {
 ///
 /// # Errors
 /// [`BundleError::Io`], [`BundleError::Format`], or [`BundleError::Version`] for a bundle from
-/// another version of the format.
+/// another version of the format; [`BundleError::Interrupted`] for one that was being replaced when
+/// the program ended.
 pub fn describe(dir: &Path) -> Result<Description, BundleError> {
     let path = dir.join(DESCRIPTION);
-    let text =
-        std::fs::read(&path).map_err(|source| BundleError::Io { path: path.clone(), source })?;
+    let text = std::fs::read(&path).map_err(|source| match file::orphan(dir) {
+        // A reader moves nothing: another process may be about to put the new one here.
+        Some(old) => BundleError::Interrupted { path: dir.into(), old },
+        None => BundleError::Io { path: path.clone(), source },
+    })?;
     parse(&text, &path)
 }
 
@@ -194,7 +198,6 @@ pub(crate) fn save<T: Task, C: ModelConfig>(
     card: &Card,
     dir: &Path,
 ) -> Result<(), BundleError> {
-    check_free(dir)?;
     let json = |source| BundleError::Format { path: dir.join(DESCRIPTION), source };
     let description = Description::of(task, &network.config, card).map_err(json)?;
     let mut files = vec![(WEIGHTS.to_owned(), weights::to_bytes(network))];
@@ -204,8 +207,9 @@ pub(crate) fn save<T: Task, C: ModelConfig>(
 }
 
 /// Writes a bundle with `files`, names and contents: into a temporary folder first, then renamed. An
-/// older bundle in `dir` is replaced; a folder that holds anything else is left alone. `parameters`
-/// is for the card.
+/// older bundle in `dir` is replaced; a folder that holds anything else is left alone. One that an
+/// interrupted save has left aside is put back first, so that it is there should this one fail.
+/// `parameters` is for the card.
 ///
 /// # Errors
 /// [`BundleError::Occupied`], or [`BundleError::Io`] naming the file.
@@ -218,6 +222,7 @@ pub fn write(
     mut files: Vec<(String, Vec<u8>)>,
     dir: &Path,
 ) -> Result<(), BundleError> {
+    file::put_back(dir).map_err(|source| BundleError::Io { path: dir.into(), source })?;
     check_free(dir)?;
     let Description { card, task, architecture, .. } = &description;
     let readme = card.to_markdown(task, architecture, parameters).into_bytes();

@@ -18,9 +18,9 @@ mod report;
 mod table;
 
 pub use bootstrap::Bootstrap;
-pub use classifier::{ClassifierEvaluator, classification_scores};
+pub use classifier::{ClassifierEvaluator, classification_scores, predict};
 pub use paired::{Comparison, McNemar};
-pub use report::{ClassScores, Fingerprint, Outcome, Report, Score};
+pub use report::{ClassScores, Fingerprint, Found, Outcome, Report, Score};
 
 use crate::{Dataset, EvalError, Predictor, Task, data::ExampleOf};
 

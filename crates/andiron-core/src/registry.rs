@@ -8,12 +8,18 @@ use crate::{
     AnyPredictor, BundleError, ConfigError, DataError, Dataset, EvalError, Fitted, GradientTrainer,
     LoadError, ModelConfig, Network, Predictor, Raw, Record, Report, Solve, Task, TrainError,
     Trainer, bundle,
-    data::{ExampleOf, Typed, shortened},
+    data::{
+        ExampleOf, Typed, shortened,
+        table::{self, Row},
+    },
     trainer::Step,
 };
 use burn::tensor::Device;
 use serde_json::Value;
 use std::path::Path;
+
+/// A kind of file: its ending, and what reads its rows.
+pub type FileKind = (&'static str, fn(&Path) -> Result<Vec<Row>, DataError>);
 
 /// A task that a program and a service can host.
 pub trait Registered: Task {
@@ -25,6 +31,10 @@ pub trait Registered: Task {
     /// measurement can then be made on what training would have seen of them. None refuses or takes
     /// them as a prediction does.
     const CUT: Option<fn(Self::Input) -> Self::Input> = None;
+
+    /// Kinds of files beside tables in which data of this task comes: a file's ending, in lower case
+    /// and without the dot, and what reads its rows.
+    const FILES: &'static [FileKind] = &[];
 
     /// The architectures that can learn it, the fastest first.
     fn models() -> &'static [ModelEntry<Self>];
@@ -81,6 +91,25 @@ pub trait Recipe<T: Task>: ModelConfig {
         device: &Device,
     ) -> Result<Network<Self>, TrainError> {
         Ok(Network::init(self, seed, device)?)
+    }
+
+    /// Trains the network that [`start`](Self::start) gave. A recipe that knows a shorter way to the
+    /// same weights takes it here, as one whose encoder is frozen and need not run at each step.
+    ///
+    /// # Errors
+    /// As [`Trainer::fit`].
+    fn fit(
+        trainer: &GradientTrainer,
+        task: T,
+        network: Network<Self>,
+        train: &dyn Dataset<ExampleOf<T>>,
+        valid: &dyn Dataset<ExampleOf<T>>,
+        device: &Device,
+    ) -> Result<Fitted<T>, TrainError>
+    where
+        T: Solve<Self::Model>,
+    {
+        trainer.fit(task, network, train, valid, device)
     }
 
     /// Whether a network of this configuration can answer `task`: a bundle holds both, and may
@@ -166,7 +195,7 @@ impl<T: Task> ModelEntry<T> {
                 let (task, config) = C::prepare(options, train)
                     .map_err(|source| TrainError::Data { split: "training", source })?;
                 let network = config.start(&task, options, trainer.config.seed, device)?;
-                trainer.fit(task, network, train, valid, device)
+                C::fit(trainer, task, network, train, valid, device)
             },
         }
     }
@@ -201,6 +230,8 @@ pub struct TaskEntry {
     pub media: Option<&'static str>,
     /// Whether a record can ask for its input to be cut ([`Record::cut`]).
     pub cuts: bool,
+    /// Kinds of files beside tables in which its data comes.
+    pub files: &'static [FileKind],
     architectures: fn() -> Vec<&'static str>,
     published: fn() -> &'static [PublishedEntry],
     load: AnyLoad,
@@ -215,6 +246,7 @@ impl TaskEntry {
             name: T::NAME,
             media: T::MEDIA,
             cuts: T::CUT.is_some(),
+            files: T::FILES,
             architectures: || T::models().iter().map(|entry| entry.architecture).collect(),
             published: T::published,
             load: |dir, device| match published::load_kept(dir, T::published(), device)? {
@@ -306,6 +338,21 @@ impl Registry {
             got: name.to_owned(),
             known: self.tasks().map(|entry| entry.name).collect(),
         })
+    }
+
+    /// The rows of a file of data: of a table, as [`table::read`] has it, or of a file that only
+    /// one of the tasks reads.
+    ///
+    /// # Errors
+    /// As [`table::read`], or as the task's reader says.
+    pub fn rows(&self, path: &Path) -> Result<Vec<Row>, DataError> {
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        let ending = ending.to_ascii_lowercase();
+        let mut kinds = self.tasks().flat_map(|task| task.files);
+        match kinds.find(|(kind, _)| *kind == ending) {
+            Some((_, read)) => read(path),
+            None => table::read(path),
+        }
     }
 
     /// Loads a bundle, whatever its task.

@@ -6,7 +6,7 @@ use andiron_core::{
     Labelled, Labels, Loss, Model, ModelConfig, Network, OnePass, Predictor, Report, Score, Task,
     data::ExampleOf,
     evaluator::{
-        Bootstrap, Comparison, Outcome, classification_scores,
+        Bootstrap, Comparison, Found, Outcome, classification_scores,
         metrics::{Average, CLIP_F32, CLIP_F64, Confusion, log_loss, surprise},
         paired::{mcnemar, mcnemar_chi2, mcnemar_exact},
     },
@@ -136,6 +136,7 @@ fn of_outcomes(right: &str) -> Report {
         confusion: Vec::new(),
         fingerprint: "same".into(),
         outcomes: right.chars().map(outcome).collect(),
+        found: Vec::new(),
     }
 }
 
@@ -622,6 +623,40 @@ fn a_report_without_classes_prints_its_scores() {
         "toy by none on 2 examples\nintervals: 95 %, bootstrap of 1000 resamples\n\n\
          score    value     low    high\nmap_50  0.5000  0.2500  0.7500\n"
     );
+}
+
+/// A report on what was found: right, answered and true of each example.
+fn of_found(counts: &[[usize; 3]]) -> Report {
+    let found = |[right, answered, truth]: [usize; 3]| Found { right, answered, truth };
+    let all = counts.iter().map(|[right, answered, truth]| right == answered && right == truth);
+    let right: String = all.map(|right| if right { '1' } else { '0' }).collect();
+    Report { found: counts.iter().copied().map(found).collect(), ..of_outcomes(&right) }
+}
+
+#[test]
+fn f1_is_compared_over_resampled_examples() {
+    // F1 is 2·2/(3 + 6) for the first and 2·4/(5 + 6) for the second.
+    let first = of_found(&[[1, 1, 2], [0, 1, 1], [1, 1, 1], [0, 0, 2], [0, 0, 0]]);
+    let second = of_found(&[[2, 2, 2], [0, 1, 1], [1, 1, 1], [1, 1, 2], [0, 0, 0]]);
+    let comparison = first.compare(&second).unwrap();
+    let (difference, p) = (comparison.f1_difference.unwrap(), comparison.f1_p.unwrap());
+    assert!((difference.value - (8.0 / 11.0 - 4.0 / 9.0)).abs() < 1e-12, "{difference:?}");
+    assert!(difference.low >= 0.0 && difference.low < difference.value, "{difference:?}");
+    assert!(difference.high > difference.value && p < 1.0, "{difference:?}, {p}");
+    let turned = second.compare(&first).unwrap();
+    assert_eq!(turned.f1_difference.unwrap().value, -difference.value);
+    assert_eq!(turned.f1_p, Some(p));
+    let same = first.compare(&first).unwrap();
+    assert_eq!((same.f1_difference.unwrap().value, same.f1_p), (0.0, Some(1.0)));
+    assert!(comparison.to_string().contains("\nF1, second − first: +0.2828 ["), "{comparison}");
+
+    // Survives JSON; without what was found there is nothing to compare.
+    let again: Report = serde_json::from_str(&first.to_json()).unwrap();
+    assert_eq!(again, first);
+    assert!(first.summary().found.is_empty());
+    let without = Report { found: Vec::new(), ..first.clone() };
+    assert_eq!(without.compare(&second).unwrap().f1_difference, None);
+    assert!(!without.to_json().contains("found"));
 }
 
 #[test]

@@ -2,9 +2,13 @@
 //!
 //! CSV, TSV and JSON Lines are read by core's [`table`](andiron_core::data::table), as objects
 //! ([`read`]) or as rows of any type that serde reads ([`read_as`]); [`text_examples`] is the short
-//! way to the examples of text classification.
+//! way to the examples of text classification, [`tagged_examples`] that to the examples of token
+//! classification, from files of words and tags as CoNLL has them.
+
+mod conll;
 
 pub use andiron_core::data::table::{Row, read, read_as};
+pub use conll::{tagged_examples, tagged_rows};
 
 use crate::{features::tokens, text::Text};
 use andiron_core::{DataError, Example};

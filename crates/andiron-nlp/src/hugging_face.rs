@@ -1,6 +1,7 @@
 //! Reading a published `config.json`: what a network depends on is read or refused by name, the
 //! rest is passed over.
 
+mod gpt2;
 mod llama;
 
 use crate::layers::encoder_layer::HiddenActivation;
@@ -37,6 +38,11 @@ impl<'a> Fields<'a> {
     /// A field that is there and not null.
     pub(crate) fn get(&self, name: &str) -> Option<&'a Value> {
         self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    /// Whether a field is there, be it null.
+    pub(crate) fn is_written(&self, name: &str) -> bool {
+        self.0.contains_key(name)
     }
 
     /// A number of things, or of a table's rows or columns.

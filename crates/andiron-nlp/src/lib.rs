@@ -75,12 +75,17 @@ pub mod tokenizer;
 
 use andiron_core::TaskEntry;
 use tasks::{
-    embedding::Embedding, text_classification::TextClassification, text_generation::TextGeneration,
+    embedding::Embedding, fill_mask::FillMask, rerank::Rerank,
+    text_classification::TextClassification, text_generation::TextGeneration,
+    token_classification::TokenClassification,
 };
 
 /// The tasks of this crate.
 pub static TASKS: &[TaskEntry] = &[
     TaskEntry::of::<TextClassification>(),
     TaskEntry::of::<Embedding>(),
+    TaskEntry::of::<Rerank>(),
+    TaskEntry::of::<FillMask>(),
     TaskEntry::of::<TextGeneration>(),
+    TaskEntry::of::<TokenClassification>(),
 ];

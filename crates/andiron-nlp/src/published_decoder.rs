@@ -15,8 +15,10 @@
 
 mod gguf;
 mod gguf_tokenizer;
+mod home;
 
 pub use gguf::from_gguf;
+pub(crate) use home::home_files;
 
 use crate::{
     chat::{ChatError, ChatTemplate},

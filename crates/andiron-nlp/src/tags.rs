@@ -20,6 +20,8 @@
 //! # Ok::<(), andiron_core::DataError>(())
 //! ```
 
+pub mod assign;
+
 use andiron_core::DataError;
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +92,22 @@ enum Prefix {
     Single,
 }
 
+/// What a tag says beside its prefix.
+pub(crate) fn kind(tag: &str) -> &str {
+    tag.split_once('-').map_or(tag, |(_, label)| label)
+}
+
+impl Prefix {
+    fn written(self) -> &'static str {
+        match self {
+            Self::Begin => "B-",
+            Self::Inside => "I-",
+            Self::End => "E-",
+            Self::Single => "S-",
+        }
+    }
+}
+
 /// A word, or a token, and the label that it got.
 struct Tagged {
     label: usize,
@@ -140,7 +158,7 @@ pub fn decode(
         let score = group.iter().map(|word| word.score).sum::<f32>() / group.len() as f32;
         let (start, end) = (first.start, last.end.max(first.start));
         Some(Entity {
-            label: name.split_once('-').map_or(name, |(_, label)| label).to_owned(),
+            label: kind(name).to_owned(),
             text: text[bounds[start]..bounds[end]].to_owned(),
             start,
             end,
@@ -151,17 +169,28 @@ pub fn decode(
 }
 
 impl Scheme {
+    /// The tags that it needs for entities of these labels: `O`, and those of each label in turn.
+    ///
+    /// ```
+    /// use andiron_nlp::tags::Scheme;
+    ///
+    /// assert_eq!(Scheme::Bio.tags(["LOC", "PER"]), ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]);
+    /// ```
+    pub fn tags<'a>(self, labels: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+        let prefixes = match self {
+            Self::Bio => &["B-", "I-"][..],
+            Self::Bioes => &["B-", "I-", "E-", "S-"],
+        };
+        let tags = |label| prefixes.iter().map(move |prefix| format!("{prefix}{label}"));
+        std::iter::once("O".to_owned()).chain(labels.into_iter().flat_map(tags)).collect()
+    }
+
     fn read(self, label: &str) -> (Prefix, &str) {
         let prefixes = match self {
-            Self::Bio => &[("B-", Prefix::Begin), ("I-", Prefix::Inside)][..],
-            Self::Bioes => &[
-                ("B-", Prefix::Begin),
-                ("I-", Prefix::Inside),
-                ("E-", Prefix::End),
-                ("S-", Prefix::Single),
-            ],
+            Self::Bio => &[Prefix::Begin, Prefix::Inside][..],
+            Self::Bioes => &[Prefix::Begin, Prefix::Inside, Prefix::End, Prefix::Single],
         };
-        let read = |(start, prefix): &(&str, Prefix)| Some((*prefix, label.strip_prefix(start)?));
+        let read = |prefix: &Prefix| Some((*prefix, label.strip_prefix(prefix.written())?));
         prefixes.iter().find_map(read).unwrap_or((Prefix::Inside, label))
     }
 }

@@ -6,11 +6,15 @@ extern crate andiron as andiron_core;
 
 mod bundles;
 mod convert;
+mod entities;
+mod fill_mask;
+mod hostile_lines;
 mod hub;
 mod limits;
 mod made;
 mod predict;
 mod published;
+mod reranking;
 mod serve;
 #[allow(dead_code, reason = "the client's own tests need more faults")]
 #[path = "../../../andiron-weights/tests/hub/server.rs"]

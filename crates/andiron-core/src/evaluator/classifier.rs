@@ -136,8 +136,12 @@ where
     }
 }
 
-/// One prediction an input; an error names the example, `start` being the first one's index.
-fn predict<T: Task>(
+/// One prediction an input, for an evaluator: an error names the example that it is about, `start`
+/// being the first one's index in the data set.
+///
+/// # Errors
+/// [`DataError::Example`] for the first input that cannot be used, or that got no answer.
+pub fn predict<T: Task>(
     predictor: &Predictor<T>,
     inputs: &[T::Input],
     start: usize,
@@ -242,6 +246,7 @@ impl Answers {
                 .collect(),
             confusion: confusion.rows().to_vec(),
             fingerprint,
+            found: Vec::new(),
             outcomes: outcomes
                 .map(|((truth, predicted), loss)| Outcome {
                     right: truth == predicted,

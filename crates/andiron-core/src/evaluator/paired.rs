@@ -1,6 +1,6 @@
 //! Whether two predictors differ on the same examples.
 
-use super::{Bootstrap, Outcome, Report, Score, table::number};
+use super::{Bootstrap, Found, Outcome, Report, Score, metrics::PrecisionRecall, table::number};
 use crate::{DataError, EvalError};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -101,6 +101,13 @@ pub struct Comparison {
     pub loss_difference: Score,
     /// How probable so great a difference in loss is if there is none: [`bootstrap_p`].
     pub loss_p: f64,
+    /// The second F1 less the first, with its interval, where both reports say what was found in
+    /// each example ([`Report::found`]): above 0 the second is better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub f1_difference: Option<Score>,
+    /// How probable so great a difference in F1 is if there is none: [`bootstrap_p`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub f1_p: Option<f64>,
 }
 
 impl Report {
@@ -126,6 +133,12 @@ impl Report {
         let bootstrap = Bootstrap { resamples, confidence, seed };
         let [(accuracy_difference, accuracy_p), (loss_difference, loss_p)] =
             differences(first, second, &bootstrap)?;
+        let f1 = match (self.found.len(), other.found.len()) {
+            (n, m) if n == self.examples && m == n && n > 0 => {
+                Some(f1_difference(&self.found, &other.found, &bootstrap)?)
+            }
+            _ => None,
+        };
         Ok(Comparison {
             examples: self.examples,
             only_first,
@@ -135,6 +148,8 @@ impl Report {
             accuracy_p,
             loss_difference,
             loss_p,
+            f1_difference: f1.map(|(difference, _)| difference),
+            f1_p: f1.map(|(_, p)| p),
         })
     }
 
@@ -187,6 +202,31 @@ fn differences(
     Ok([of(0), of(1)])
 }
 
+/// Second less first, of the F1 over all that was to be found; both slices are equally long. F1 is
+/// no mean over examples, so each resample sums the counts of the examples that it drew.
+fn f1_difference(
+    first: &[Found],
+    second: &[Found],
+    bootstrap: &Bootstrap,
+) -> Result<(Score, f64), EvalError> {
+    let f1 = |found: &[Found], indices: &[usize]| {
+        let mut sum = Found::default();
+        for one in indices.iter().map(|index| found[*index]) {
+            sum.right += one.right;
+            sum.answered += one.answered;
+            sum.truth += one.truth;
+        }
+        PrecisionRecall::of(sum.right, sum.answered, sum.truth).f1
+    };
+    let mut statistic = |indices: &[usize], out: &mut Vec<f64>| {
+        out.push(f1(second, indices) - f1(first, indices));
+    };
+    let (values, mut draws) = bootstrap.draws(first.len(), &mut statistic)?;
+    let p = bootstrap_p(&draws[0]);
+    let (low, high) = bootstrap.interval(&mut draws[0]);
+    Ok((Score { value: values[0], low, high }, p))
+}
+
 /// The p-value of a bootstrapped difference `d`, both directions:
 /// `min(1, 2 · (1 + min(#{d* ≤ 0}, #{d* ≥ 0})) / (1 + B))` over the `B` resamples `d*`, the
 /// inversion of the percentile interval (Davison & Hinkley 1997, section 4.2.3, for the added
@@ -211,10 +251,11 @@ impl fmt::Display for Comparison {
         } else {
             writeln!(f, "McNemar: χ² = {}, {p}", number(self.mcnemar.statistic))?;
         }
-        let rows = [
+        let mut rows = vec![
             ("accuracy", self.accuracy_difference, self.accuracy_p),
             ("loss", self.loss_difference, self.loss_p),
         ];
+        rows.extend(self.f1_difference.zip(self.f1_p).map(|(f1, p)| ("F1", f1, p)));
         for (name, Score { value, low, high }, p) in rows {
             let p = probability(p);
             writeln!(f, "{name}, second − first: {value:+.4} [{low:+.4}, {high:+.4}], {p}")?;

@@ -41,10 +41,24 @@ pub struct Outcome {
     pub loss: f64,
 }
 
+/// What was to be found in one example, and what was answered: entities of a text, objects of an
+/// image. Their sums over the examples give precision, recall and F1, which are no means over
+/// examples.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// How many answers are right.
+    pub right: usize,
+    /// How many answers there are.
+    pub answered: usize,
+    /// How many there were to find.
+    pub truth: usize,
+}
+
 /// What an evaluation found: a table with `{}`, JSON with [`to_json`](Self::to_json).
 ///
-/// A task that knows no classes leaves `labels`, `classes` and `confusion` empty, and one whose
-/// answers are neither right nor wrong leaves `outcomes` empty. All numbers are finite.
+/// A task that knows no classes leaves `labels`, `classes` and `confusion` empty, one whose answers
+/// are neither right nor wrong leaves `outcomes` empty, and one that finds nothing in an example
+/// leaves `found` empty. All numbers are finite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The task's name.
@@ -75,6 +89,9 @@ pub struct Report {
     /// How each example went, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outcomes: Vec<Outcome>,
+    /// What was found in each example, in order; empty for a task that finds nothing in one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<Found>,
 }
 
 impl Report {
@@ -94,8 +111,8 @@ impl Report {
         serde_json::to_string(self).expect("the only map has texts for keys, so JSON can hold it")
     }
 
-    /// The same report without the outcomes, whose length grows with the data. It cannot be
-    /// compared with another.
+    /// The same report without what it says of each example, whose length grows with the data. It
+    /// cannot be compared with another.
     #[must_use]
     pub fn summary(&self) -> Self {
         // Field by field, so that the outcomes are not copied only to be dropped.
@@ -108,6 +125,7 @@ impl Report {
             confusion: self.confusion.clone(),
             fingerprint: self.fingerprint.clone(),
             outcomes: Vec::new(),
+            found: Vec::new(),
             ..*self
         }
     }

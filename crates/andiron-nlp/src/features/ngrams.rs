@@ -1,11 +1,12 @@
 //! Word and character n-grams by hash.
 
+use super::DocumentWeights;
 use andiron_core::{ConfigError, hash::fnv};
 use serde::{Deserialize, Serialize};
 
 /// Characters of a word from which n-grams are taken: what bounds the work for a "word" that is a
 /// page of letters without a space.
-const LONGEST_WORD: usize = 40;
+pub(super) const LONGEST_WORD: usize = 40;
 
 /// N-grams of words and of the characters within words, as numbers of 31 bits.
 ///
@@ -24,11 +25,20 @@ pub struct NGrams {
     pub least_characters: usize,
     /// The longest n-gram of characters, default 5; below the shortest there are none.
     pub most_characters: usize,
+    /// How much each feature weighs; without, default, all weigh alike and the text is their mean.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document_weights: Option<DocumentWeights>,
 }
 
 impl Default for NGrams {
     fn default() -> Self {
-        Self { max_length: 512, words: 2, least_characters: 3, most_characters: 5 }
+        Self {
+            max_length: 512,
+            words: 2,
+            least_characters: 3,
+            most_characters: 5,
+            document_weights: None,
+        }
     }
 }
 
@@ -78,7 +88,7 @@ impl NGrams {
 }
 
 /// 31 bits of the hash, the upper half folded onto the lower.
-fn number(bytes: &[u8]) -> i32 {
+pub(super) fn number(bytes: &[u8]) -> i32 {
     let hash = fnv(bytes);
     ((hash ^ (hash >> 32)) & 0x7fff_ffff) as i32
 }

@@ -1,11 +1,11 @@
 //! A `config.json` of the hub as a [`LlamaConfig`].
 
-use super::{Fields, refused};
+use super::{Fields, fields, refused};
 use crate::{
     layers::rope::RopeScaling, models::llama::LlamaConfig, published_decoder::PublishedDecoder as _,
 };
 use andiron_core::ConfigError;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 impl LlamaConfig {
     /// Reads Hugging Face's `config.json` of a Llama, Mistral, Qwen2 or Qwen3. A field that the
@@ -20,7 +20,8 @@ impl LlamaConfig {
         fields.one_of("hidden_act", &[json!("silu"), json!("swish")])?;
         fields.absent("quantization_config")?;
         let max_length = fields.size("max_position_embeddings")?;
-        full_attention(fields, kind, max_length)?;
+        let n_layers = fields.layers("num_hidden_layers")?;
+        let (window, n_full_layers) = window(fields, kind, max_length, n_layers)?;
         let (theta, rope_scaling) = rope(fields)?;
         let bias = matches!(kind, "llama" | "qwen3") && fields.flag_or("attention_bias", false)?;
         let n_heads = fields.size("num_attention_heads")?;
@@ -32,7 +33,7 @@ impl LlamaConfig {
         let config = Self {
             n_tokens: fields.size("vocab_size")?,
             d_model: fields.size("hidden_size")?,
-            n_layers: fields.layers("num_hidden_layers")?,
+            n_layers,
             n_heads,
             d_hidden: fields.size("intermediate_size")?,
             n_kv_heads,
@@ -46,27 +47,140 @@ impl LlamaConfig {
             output_bias: bias,
             hidden_bias: kind == "llama" && fields.flag_or("mlp_bias", false)?,
             head_norm: kind == "qwen3",
+            window,
+            n_full_layers,
         };
         config.check()?;
         Ok(config)
     }
+
+    /// The class of transformers that computes the same, and its fields of a `config.json`; none if
+    /// none does. Of several, Llama, then Mistral, Qwen2 and Qwen3.
+    pub fn to_hugging_face(&self) -> Option<(&'static str, Map<String, Value>)> {
+        let same_biases = self.input_bias == self.output_bias;
+        let plain = !self.input_bias && !self.output_bias && !self.hidden_bias;
+        let whole = self.head_width() * self.n_heads == self.d_model;
+        let windowed = self.window > 0;
+        let (class, own) = match (self.head_norm, windowed) {
+            (false, false) if same_biases => (
+                "LlamaForCausalLM",
+                json!({
+                    "model_type": "llama", "head_dim": self.head_width(),
+                    "attention_bias": self.input_bias, "mlp_bias": self.hidden_bias
+                }),
+            ),
+            (false, true) if plain && self.n_full_layers == 0 => (
+                "MistralForCausalLM",
+                json!({
+                    "model_type": "mistral", "head_dim": self.head_width(),
+                    "sliding_window": self.window
+                }),
+            ),
+            (false, _) if self.input_bias && !self.output_bias && !self.hidden_bias && whole => {
+                ("Qwen2ForCausalLM", json!({"model_type": "qwen2"}))
+            }
+            (true, _) if same_biases && !self.hidden_bias => (
+                "Qwen3ForCausalLM",
+                json!({
+                    "model_type": "qwen3", "head_dim": self.head_width(),
+                    "attention_bias": self.input_bias
+                }),
+            ),
+            _ => return None,
+        };
+        let mut all = fields(json!({
+            "vocab_size": self.n_tokens, "hidden_size": self.d_model,
+            "intermediate_size": self.d_hidden, "num_hidden_layers": self.n_layers,
+            "num_attention_heads": self.n_heads, "num_key_value_heads": self.kv_heads(),
+            "max_position_embeddings": self.max_length, "rms_norm_eps": self.epsilon,
+            "rope_theta": self.theta, "rope_scaling": written(&self.rope_scaling),
+            "hidden_act": "silu", "tie_word_embeddings": self.tied
+        }));
+        if class.starts_with("Qwen") {
+            all.extend(fields(json!({
+                "use_sliding_window": windowed, "sliding_window": windowed.then_some(self.window),
+                "max_window_layers": self.n_full_layers
+            })));
+        }
+        all.extend(fields(own));
+        Some((class, all))
+    }
 }
 
-/// Refuses a window over which attention slides, where it is narrower than the longest text.
-fn full_attention(fields: Fields<'_>, kind: &str, max_length: usize) -> Result<(), ConfigError> {
-    if let Some(types) = fields.get("layer_types") {
-        let full = |value: &Value| value.as_str() == Some("full_attention");
-        if !types.as_array().is_some_and(|types| types.iter().all(full)) {
-            return Err(refused("layer_types", Some(types), "supported is full_attention alone"));
+/// `rope_scaling` as transformers has it.
+fn written(scaling: &RopeScaling) -> Value {
+    match *scaling {
+        RopeScaling::None => Value::Null,
+        RopeScaling::Linear { factor } => json!({"rope_type": "linear", "factor": factor}),
+        RopeScaling::Llama3 { factor, low_turns, high_turns, original_length } => json!({
+            "rope_type": "llama3", "factor": factor, "low_freq_factor": low_turns,
+            "high_freq_factor": high_turns, "original_max_position_embeddings": original_length
+        }),
+    }
+}
+
+/// The layers of a Qwen that look at everything, if its `config.json` does not say.
+const FULL_LAYERS: usize = 28;
+/// The window of a Mistral or Qwen, if its `config.json` does not say.
+const WINDOW: usize = 4096;
+
+/// How many tokens a token sees, 0 for all, and how many of the first layers have no such window.
+fn window(
+    config: Fields<'_>,
+    kind: &str,
+    max_length: usize,
+    n_layers: usize,
+) -> Result<(usize, usize), ConfigError> {
+    let types = config.get("layer_types");
+    let full = match types {
+        None => None,
+        Some(types) => {
+            Some(full_layers(types).filter(|(_, all)| *all == n_layers).ok_or_else(|| {
+                let reason = "supported are full_attention in the first layers and \
+                              sliding_attention in the rest, one for each layer";
+                refused("layer_types", Some(types), reason)
+            })?)
         }
+    };
+    // Transformers' Llama has no window whatever is written, and its Mistral one in every layer.
+    let active = match kind {
+        "llama" => false,
+        "mistral" => true,
+        _ => config.flag_or("use_sliding_window", false)?,
+    };
+    // What is not written has transformers' default; null is none.
+    let written = config.is_written("sliding_window");
+    if !active || (written && config.get("sliding_window").is_none()) {
+        return match full {
+            Some((full, all)) if full < all => {
+                Err(refused("layer_types", types, "there is no sliding_window to go with it"))
+            }
+            _ => Ok((0, 0)),
+        };
     }
-    let active = kind == "mistral" || fields.flag_or("use_sliding_window", false)?;
-    let window = fields.get("sliding_window");
-    if active && window.is_some() && fields.size("sliding_window")? < max_length {
-        let reason = "attention over a sliding window is not supported";
-        return Err(refused("sliding_window", window, reason));
+    let window = config.size_or("sliding_window", WINDOW)?;
+    if window == 0 {
+        return Err(refused("sliding_window", Some(&json!(0)), "a token sees at least itself"));
     }
-    Ok(())
+    let n_full = match (kind, full) {
+        (_, Some((full, _))) => full,
+        ("mistral", None) => 0,
+        (_, None) => config.size_or("max_window_layers", FULL_LAYERS)?.min(n_layers),
+    };
+    match window < max_length && n_full < n_layers {
+        true => Ok((window, n_full)),
+        false => Ok((0, 0)),
+    }
+}
+
+/// How many of the first layers look at everything, and how many there are; none if not the rest
+/// has a window.
+fn full_layers(types: &Value) -> Option<(usize, usize)> {
+    let types = types.as_array()?;
+    let is = |value: &Value, name: &str| value.as_str() == Some(name);
+    let full = types.iter().take_while(|value| is(value, "full_attention")).count();
+    let rest = types[full..].iter().all(|value| is(value, "sliding_attention"));
+    rest.then_some((full, types.len()))
 }
 
 /// The base of the frequencies and how they are scaled: in `rope_parameters`, or in `rope_theta`
@@ -159,6 +273,79 @@ mod tests {
         assert!(!mistral.head_norm && !mistral.input_bias);
     }
 
+    /// The types of 30 layers, of which the first few look at everything.
+    fn types(rest: &str, full: usize) -> Vec<&str> {
+        (0..30).map(|at| if at < full { "full_attention" } else { rest }).collect()
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let llama3 = RopeScaling::Llama3 {
+            factor: 8.0,
+            low_turns: 1.0,
+            high_turns: 4.0,
+            original_length: 64,
+        };
+        let fresh = || LlamaConfig::new(50, 12, 3, 6, 14).with_n_kv_heads(2);
+        for (config, class) in [
+            (fresh(), "LlamaForCausalLM"),
+            (fresh().with_d_head(8).with_tied(true).with_rope_scaling(llama3), "LlamaForCausalLM"),
+            (fresh().with_input_bias(true).with_output_bias(true), "LlamaForCausalLM"),
+            (fresh().with_hidden_bias(true).with_theta(500.0), "LlamaForCausalLM"),
+            (fresh().with_window(5).with_d_head(4), "MistralForCausalLM"),
+            (fresh().with_input_bias(true), "Qwen2ForCausalLM"),
+            (
+                fresh().with_input_bias(true).with_window(7).with_n_full_layers(2),
+                "Qwen2ForCausalLM",
+            ),
+            (fresh().with_head_norm(true).with_epsilon(1e-6), "Qwen3ForCausalLM"),
+            (fresh().with_head_norm(true).with_window(9), "Qwen3ForCausalLM"),
+        ] {
+            let (got, fields) = config.to_hugging_face().unwrap();
+            assert_eq!(got, class);
+            let read = LlamaConfig::from_hugging_face(&Value::Object(fields)).unwrap();
+            // The width of a head may be written though it follows from others.
+            let d_head = if read.d_head == 0 { 0 } else { config.head_width() };
+            let wanted = serde_json::to_value(config.with_d_head(d_head)).unwrap();
+            assert_eq!(serde_json::to_value(read).unwrap(), wanted, "{class}");
+        }
+        for config in [
+            fresh().with_output_bias(true),
+            fresh().with_head_norm(true).with_hidden_bias(true),
+            fresh().with_window(5).with_n_full_layers(1),
+            fresh().with_input_bias(true).with_d_head(4),
+        ] {
+            assert!(config.to_hugging_face().is_none(), "{config:?}");
+        }
+    }
+
+    #[test]
+    fn windows_are_in_the_layers_that_have_them() {
+        let of = |changes: Value| {
+            let config = with(changes).unwrap();
+            (config.window, config.n_full_layers)
+        };
+        let qwen = |more: Value| {
+            let mut config = json!({
+                "model_type": "qwen2", "use_sliding_window": true, "sliding_window": 4096
+            });
+            config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            of(config)
+        };
+        assert_eq!(of(json!({"model_type": "mistral", "sliding_window": 4096})), (4096, 0));
+        assert_eq!(of(json!({"model_type": "mistral"})), (4096, 0));
+        assert_eq!(of(json!({"model_type": "mistral", "sliding_window": null})), (0, 0));
+        assert_eq!(of(json!({"model_type": "llama", "sliding_window": 4096})), (0, 0));
+        assert_eq!(qwen(json!({})), (4096, 28));
+        assert_eq!(qwen(json!({"max_window_layers": 21})), (4096, 21));
+        assert_eq!(qwen(json!({"max_window_layers": 30})), (0, 0));
+        assert_eq!(qwen(json!({"use_sliding_window": false})), (0, 0));
+        assert_eq!(qwen(json!({"layer_types": types("sliding_attention", 7)})), (4096, 7));
+        assert_eq!(qwen(json!({"layer_types": types("full_attention", 30)})), (0, 0));
+        // No text is as long as the window.
+        assert_eq!(qwen(json!({"sliding_window": 8192})), (0, 0));
+    }
+
     #[test]
     fn what_is_not_supported_is_refused_by_name() {
         for (changes, field) in [
@@ -167,19 +354,17 @@ mod tests {
             (json!({"quantization_config": {"bits": 4}}), "quantization_config"),
             (json!({"rope_scaling": {"type": "yarn", "factor": 4.0}}), "rope_scaling.type"),
             (json!({"rope_scaling": {"factor": 4.0}}), "rope_scaling"),
-            (json!({"rope_scaling": 4.0}), "rope_scaling"),
-            (json!({"rope_parameters": 4.0}), "rope_parameters"),
             (json!({"rope_parameters": {"rope_type": "longrope"}}), "rope_parameters.rope_type"),
             (
                 json!({"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}}),
                 "partial_rotary_factor",
             ),
-            (json!({"model_type": "mistral", "sliding_window": 4096}), "sliding_window"),
-            (
-                json!({"model_type": "qwen2", "use_sliding_window": true, "sliding_window": 9}),
-                "sliding_window",
-            ),
-            (json!({"layer_types": ["sliding_attention"]}), "layer_types"),
+            (json!({"model_type": "mistral", "sliding_window": 0}), "sliding_window"),
+            (json!({"model_type": "mistral", "sliding_window": "wide"}), "sliding_window"),
+            (json!({"model_type": "qwen2", "use_sliding_window": 1}), "use_sliding_window"),
+            (json!({"layer_types": ["full_attention"]}), "layer_types"),
+            (json!({"layer_types": types("chunked_attention", 0)}), "layer_types"),
+            (json!({"layer_types": types("sliding_attention", 12)}), "layer_types"),
             (json!({"vocab_size": null}), "vocab_size"),
             (json!({"hidden_size": -5}), "hidden_size"),
             (json!({"hidden_size": 1u64 << 40}), "hidden_size"),

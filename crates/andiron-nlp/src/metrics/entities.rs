@@ -16,12 +16,13 @@
 //! ```
 
 use andiron_core::{
-    DataError, EvalError, Score,
+    ConfigError, DataError, EvalError, Score,
     evaluator::{
         Bootstrap, ClassScores,
         metrics::{Average, Tally},
     },
 };
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Which runs of tags are an entity.
@@ -38,14 +39,14 @@ pub enum Mode {
     StrictBioes,
 }
 
-/// An entity as words of a sentence.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// An entity as a part of a sentence: so many of its words, or of a text's Unicode characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Span {
     /// What it is: the tag without its prefix.
     pub label: String,
-    /// Its first word, counted from 0.
+    /// Its first word or character, counted from 0.
     pub start: usize,
-    /// The word behind its last.
+    /// The word or character behind its last.
     pub end: usize,
 }
 
@@ -208,6 +209,21 @@ pub fn entity_scores(
         both_spans(sentence, mode).map_err(|error| EvalError::Data(error.at(at, None)))
     });
     let both = both.collect::<Result<Vec<_>, _>>()?;
+    Ok(span_scores(&both, bootstrap)?)
+}
+
+/// The spans of a sentence, each once.
+pub type Spans = BTreeSet<Span>;
+
+/// As [`entity_scores`], of spans that are known: those that are true and those that were answered,
+/// for each sentence.
+///
+/// # Errors
+/// As [`Bootstrap::check`].
+pub fn span_scores(
+    both: &[[Spans; 2]],
+    bootstrap: &Bootstrap,
+) -> Result<EntityReport, ConfigError> {
     let labels: BTreeSet<&str> =
         both.iter().flatten().flatten().map(|span| span.label.as_str()).collect();
     let labels: Vec<&str> = labels.into_iter().collect();
@@ -242,7 +258,7 @@ pub fn entity_scores(
     Ok(EntityReport { scores: names.into_iter().zip(scores).collect(), labels: rows.collect() })
 }
 
-fn both_spans(sentence: &TaggedSentence, mode: Mode) -> Result<[BTreeSet<Span>; 2], DataError> {
+fn both_spans(sentence: &TaggedSentence, mode: Mode) -> Result<[Spans; 2], DataError> {
     let TaggedSentence { truth, predicted } = sentence;
     if truth.len() != predicted.len() {
         return Err(DataError::Unpaired {
@@ -252,7 +268,7 @@ fn both_spans(sentence: &TaggedSentence, mode: Mode) -> Result<[BTreeSet<Span>; 
             n_right: predicted.len(),
         });
     }
-    let set = |tags: &[String]| spans(tags, mode).map(BTreeSet::from_iter);
+    let set = |tags: &[String]| spans(tags, mode).map(Spans::from_iter);
     Ok([set(truth)?, set(predicted)?])
 }
 

@@ -25,20 +25,18 @@
 use crate::{
     batch::{TextBatch, TokenBatch},
     hugging_face::{Fields, fields},
-    layers::project,
-    published_head::{self, HeadActivation, HeadBase, Headed, hidden_states, home_files, is_head},
+    layers::classifier_head::{ClassifierHead, ClassifierHeadConfig},
+    published_head::{self, HeadBase, Headed, hidden_states, home_files, is_head},
     tasks::embedding::Pooling,
 };
 use andiron_core::{Adaptation, ConfigError, HomeFile, Model, ModelConfig};
-use andiron_kernels::{Activation, dropout};
 use burn::{
     config::Config,
     module::Module,
-    nn::{Initializer, Linear, LinearConfig},
     tensor::{Device, Tensor},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Settings of a [`SequenceClassifier`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -94,6 +92,18 @@ impl<E: HeadBase> SequenceClassifierConfig<E> {
         Self { pooling, ..self }
     }
 
+    /// The settings of the head alone.
+    pub fn head(&self) -> ClassifierHeadConfig {
+        let form = E::CLASSIFIER;
+        ClassifierHeadConfig {
+            d_model: self.encoder.d_model(),
+            n_classes: self.n_classes,
+            activation: form.activation,
+            drops_before: form.drops_before,
+            dropout: self.dropout,
+        }
+    }
+
     /// The head's dropout that a `config.json` asks for.
     ///
     /// # Errors
@@ -108,18 +118,12 @@ impl<E: HeadBase> SequenceClassifierConfig<E> {
     }
 }
 
-/// An encoder and two linear maps; built by [`SequenceClassifierConfig`].
+/// An encoder and a head; built by [`SequenceClassifierConfig`].
 #[derive(Module, Debug)]
 pub struct SequenceClassifier<M: Module> {
     encoder: M,
-    dense: Linear,
-    output: Linear,
-    #[module(skip)]
-    activation: HeadActivation,
-    #[module(skip)]
-    drops_before: bool,
-    #[module(skip)]
-    dropout: f64,
+    /// The head.
+    pub head: ClassifierHead,
     #[module(skip)]
     pooling: Pooling,
     #[module(skip)]
@@ -138,7 +142,7 @@ impl<E: HeadBase> Headed for SequenceClassifierConfig<E> {
     }
 
     fn is_output(path: &str) -> bool {
-        path.starts_with("output.")
+        path.starts_with("head.output.")
     }
 }
 
@@ -147,20 +151,9 @@ impl<E: HeadBase> ModelConfig for SequenceClassifierConfig<E> {
     type Model = SequenceClassifier<E::Model>;
 
     fn init(&self, device: &Device) -> Result<Self::Model, ConfigError> {
-        ConfigError::at_least("n_classes", 1, self.n_classes)?;
-        ConfigError::within("dropout", 0.0, 1.0, self.dropout)?;
-        let (width, form) = (self.encoder.d_model(), E::CLASSIFIER);
-        let map = |from, to| {
-            let fresh = Initializer::Normal { mean: 0.0, std: 0.02 };
-            LinearConfig::new(from, to).with_initializer(fresh).init(device)
-        };
         let model = SequenceClassifier {
             encoder: published_head::encoder(self, device)?,
-            dense: map(width, width),
-            output: map(width, self.n_classes),
-            activation: form.activation,
-            drops_before: form.drops_before,
-            dropout: self.dropout,
+            head: self.head().init(device)?,
             pooling: self.pooling,
             frozen: self.adaptation.is_frozen(),
         };
@@ -169,33 +162,54 @@ impl<E: HeadBase> ModelConfig for SequenceClassifierConfig<E> {
 
     /// Hugging Face's names for a model with this head.
     fn weight_name(&self, path: &str) -> String {
-        published_head::weight_name(&self.encoder, path, |path| match path.split_once('.') {
-            Some(("dense", leaf)) => format!("{}.{leaf}", E::CLASSIFIER.dense),
-            Some(("output", leaf)) => format!("{}.{leaf}", E::CLASSIFIER.output),
+        published_head::weight_name(&self.encoder, path, |path| match path.rsplit_once('.') {
+            Some(("head.dense", leaf)) => format!("{}.{leaf}", E::CLASSIFIER.dense),
+            Some(("head.output", leaf)) => format!("{}.{leaf}", E::CLASSIFIER.output),
             _ => path.to_owned(),
         })
     }
 
-    /// What transformers reads it by, where the task has labels and a tokenizer.
+    /// What transformers reads it by, where the task has a tokenizer, and labels or one score.
     fn home_files(&self, model: &Self::Model, task: &Value) -> Vec<HomeFile> {
         let names: Option<Vec<&str>> =
             task["labels"].as_array().map(|all| all.iter().filter_map(Value::as_str).collect());
-        let (tokens, tokenizer) = (&task["features"], &task["features"]["tokenizer"]);
-        let (Some(names), Pooling::Cls, Value::Object(_)) = (names, self.pooling, tokenizer) else {
+        // A task without labels has one score, and its tokens beside its other settings.
+        let row = if names.is_some() { &task["features"] } else { task };
+        let is_readable = self.pooling == Pooling::Cls && row["tokenizer"].is_object();
+        if !is_readable || (names.is_none() && self.n_classes != 1) {
             return Vec::new();
-        };
+        }
         if self.adaptation.is_lora() {
             return published_head::peft::home_files(self, model, "SEQ_CLS", self.base.as_deref());
         }
-        let mut own = published_head::labels(&names);
-        let problem = match task["kind"].as_str() {
-            Some("multi-label") => "multi_label_classification",
-            _ => "single_label_classification",
+        let mut own = match names {
+            Some(names) => {
+                let problem = match task["kind"].as_str() {
+                    Some("multi-label") => "multi_label_classification",
+                    _ => "single_label_classification",
+                };
+                let mut own = published_head::labels(&names);
+                own.insert("problem_type".to_owned(), json!(problem));
+                own
+            }
+            None => cross_encoder(&task["scale"]),
         };
-        own.extend(fields(json!({ "problem_type": problem, E::CLASSIFIER.dropout: self.dropout })));
-        let max_length = tokens["max_length"].as_u64().unwrap_or_default() as usize;
-        home_files(self, E::CLASSIFIER.class, own, tokenizer, max_length)
+        own.insert(E::CLASSIFIER.dropout.to_owned(), json!(self.dropout));
+        let max_length = row["max_length"].as_u64().unwrap_or_default() as usize;
+        home_files(self, E::CLASSIFIER.class, own, &row["tokenizer"], max_length)
     }
+}
+
+/// The fields of a `config.json` for one score, with the function that sentence-transformers puts
+/// behind it.
+fn cross_encoder(scale: &Value) -> Map<String, Value> {
+    let function = match scale.as_str() {
+        Some("probability") => "torch.nn.modules.activation.Sigmoid",
+        _ => "torch.nn.modules.linear.Identity",
+    };
+    let mut own = published_head::labels(&["LABEL_0"]);
+    own.extend(fields(json!({ "sentence_transformers": { "activation_fn": function } })));
+    own
 }
 
 impl<M> SequenceClassifier<M>
@@ -208,7 +222,7 @@ where
     /// - ids, mask, segments: `[batch, length]`
     /// - output: `[batch, n_classes]`
     pub fn logits(&self, tokens: TokenBatch) -> Tensor<2> {
-        self.score(self.vectors(tokens))
+        self.head.forward(self.vectors(tokens))
     }
 
     /// One vector a text, as the encoder gives it: what the head starts from.
@@ -219,21 +233,6 @@ where
     pub fn vectors(&self, tokens: TokenBatch) -> Tensor<2> {
         let mask = tokens.mask.clone();
         self.pooling.of(hidden_states(&self.encoder, tokens, self.frozen), mask)
-    }
-
-    /// The scores of texts by their vectors.
-    ///
-    /// # Shapes
-    /// - vectors: `[batch, d_model]`
-    /// - output: `[batch, n_classes]`
-    pub fn score(&self, vectors: Tensor<2>) -> Tensor<2> {
-        let x = if self.drops_before { dropout(vectors, self.dropout) } else { vectors };
-        let x = project(&self.dense, x, Activation::None);
-        let x = match self.activation {
-            HeadActivation::Tanh => x.tanh(),
-            HeadActivation::Relu => burn::tensor::activation::relu(x),
-        };
-        project(&self.output, dropout(x, self.dropout), Activation::None)
     }
 }
 

@@ -109,6 +109,8 @@ impl LlamaConfig {
             output_bias: has("blk.0.attn_output.bias"),
             hidden_bias: has("blk.0.ffn_gate.bias"),
             head_norm: has("blk.0.attn_q_norm.weight"),
+            window: 0,
+            n_full_layers: 0,
         };
         let turned = size_or_0("rope.dimension_count")?;
         if turned != 0 && turned != config.head_width() {

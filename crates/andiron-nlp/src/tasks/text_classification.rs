@@ -3,6 +3,7 @@
 mod encoder_recipe;
 mod fasttext;
 mod folder;
+mod frozen;
 mod published;
 mod recipe;
 
@@ -10,8 +11,9 @@ pub use encoder_recipe::EncoderClassifierOptions;
 pub use fasttext::FastTextClassifier;
 pub use folder::from_folder;
 pub use published::PUBLISHED;
-pub use recipe::{HashedLinearOptions, TextEncoderOptions};
+pub use recipe::{FeatureWeights, HashedLinearOptions, TextEncoderOptions};
 
+use self::frozen::TextTask;
 use crate::{
     batch::TextBatch,
     features::Features,
@@ -77,16 +79,6 @@ impl AsRef<Choice> for TextLabel {
     }
 }
 
-impl TextClassification {
-    fn encode(&self, texts: &[&Text], cut: bool, device: &Device) -> Result<TextBatch, DataError> {
-        let rows = texts
-            .iter()
-            .map(|text| self.features.encode(text, cut))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(TextBatch::of(&rows, device))
-    }
-}
-
 impl Task for TextClassification {
     const NAME: &'static str = "text-classification";
     type Input = Text;
@@ -100,10 +92,10 @@ impl Task for TextClassification {
         device: &Device,
     ) -> Result<Self::Batch, DataError> {
         let texts: Vec<&Text> = examples.iter().map(|example| &example.input).collect();
-        let labels = examples.iter().map(|example| &example.target);
+        let labels: Vec<&String> = examples.iter().map(|example| &example.target).collect();
         Ok(Labelled {
-            features: self.encode(&texts, true, device)?,
-            truth: self.labels.indices(labels, device)?,
+            features: self.features.batch(&texts, true, device)?,
+            truth: self.truth(&labels, device)?,
         })
     }
 }
@@ -114,7 +106,7 @@ impl OnePass for TextClassification {
     type Output = Tensor<2>;
 
     fn collate(&self, texts: &[&Text], device: &Device) -> Result<TextBatch, DataError> {
-        self.encode(texts, false, device)
+        self.features.batch(texts, false, device)
     }
 
     fn loss(&self, logits: Tensor<2>, truth: Tensor<1, Int>) -> Loss {
@@ -132,6 +124,16 @@ impl OnePass for TextClassification {
             truncated: text.truncate && self.features.is_over(&text.text),
         });
         answers.collect()
+    }
+}
+
+impl TextTask for TextClassification {
+    fn features(&self) -> &Features {
+        &self.features
+    }
+
+    fn truth(&self, labels: &[&String], device: &Device) -> Result<Tensor<1, Int>, DataError> {
+        self.labels.indices(labels.iter().copied(), device)
     }
 }
 

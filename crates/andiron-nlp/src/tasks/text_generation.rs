@@ -9,7 +9,7 @@ mod sampling;
 mod write;
 
 pub use input::{Prompt, Request};
-pub use perplexity::{LogProbability, Windows, log_probability};
+pub use perplexity::{Windows, log_probability};
 pub use published::PUBLISHED;
 pub use recipe::DecoderOptions;
 pub use sampling::{DEFAULT_MAX_TOKENS, Sampling};
@@ -200,7 +200,7 @@ impl Task for TextGeneration {
             truths.push(ids[1..].to_vec());
         }
         let text = TextBatch::of(&inputs, device);
-        let TextBatch { ids: truth, mask: counted } = TextBatch::of(&truths, device);
+        let TextBatch { ids: truth, mask: counted, .. } = TextBatch::of(&truths, device);
         Ok(NextTokens { text, truth, counted })
     }
 }

@@ -2,7 +2,7 @@
 //! from nothing.
 
 use super::{
-    TextClassification,
+    TextClassification, frozen,
     recipe::{checked, task},
 };
 use crate::{
@@ -12,8 +12,8 @@ use crate::{
     tasks::embedding::Pooling,
 };
 use andiron_core::{
-    Adaptation, BaseError, ConfigError, DataError, Dataset, Network, Recipe, TrainError,
-    data::ExampleOf, overlay,
+    Adaptation, BaseError, ConfigError, DataError, Dataset, Fitted, GradientTrainer, Network,
+    Recipe, TrainError, Trainer as _, data::ExampleOf, overlay,
 };
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -187,6 +187,21 @@ impl<E: HeadBase> Recipe<TextClassification> for SequenceClassifierConfig<E> {
         device: &Device,
     ) -> Result<Network<Self>, TrainError> {
         started(self, task.labels.names(), options, seed, device)
+    }
+
+    /// The vectors of a frozen encoder are made once, and not at each step.
+    fn fit(
+        trainer: &GradientTrainer,
+        task: TextClassification,
+        network: Network<Self>,
+        train: &dyn Dataset<ExampleOf<TextClassification>>,
+        valid: &dyn Dataset<ExampleOf<TextClassification>>,
+        device: &Device,
+    ) -> Result<Fitted<TextClassification>, TrainError> {
+        if !network.config.adaptation.is_frozen() {
+            return trainer.fit(task, network, train, valid, device);
+        }
+        frozen::fit(trainer, task, network, train, valid, device)
     }
 
     fn fits(&self, task: &TextClassification) -> Result<(), ConfigError> {

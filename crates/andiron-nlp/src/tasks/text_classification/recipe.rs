@@ -3,7 +3,7 @@
 
 use super::TextClassification;
 use crate::{
-    features::{Features, NGrams, Vocabulary, tokens},
+    features::{DocumentWeights, Features, NGrams, Vocabulary, tokens},
     models::{hashed_linear::HashedLinearConfig, text_encoder::TextEncoderConfig},
     text::Text,
 };
@@ -33,11 +33,27 @@ pub struct HashedLinearOptions {
     pub least_characters: usize,
     /// As [`NGrams::most_characters`].
     pub most_characters: usize,
+    /// How much a feature weighs in a text; default alike.
+    pub weights: FeatureWeights,
     /// Whether every class weighs the same in training, however many examples it has; default
     /// true. The probabilities are then those for classes that are equally frequent.
     pub balance: bool,
     /// As [`TextClassification::label_smoothing`].
     pub label_smoothing: f64,
+}
+
+/// How much each n-gram of a text weighs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FeatureWeights {
+    /// All alike: a text is the mean of its n-grams.
+    #[default]
+    Alike,
+    /// By how often it stands in the text and in how few of the training texts
+    /// ([`DocumentWeights`]).
+    TfIdf,
+    /// The same, by the logarithm of how often it stands in the text.
+    LogTfIdf,
 }
 
 impl Default for HashedLinearOptions {
@@ -51,6 +67,7 @@ impl Default for HashedLinearOptions {
             words: ngrams.words,
             least_characters: ngrams.least_characters,
             most_characters: ngrams.most_characters,
+            weights: FeatureWeights::default(),
             balance: true,
             label_smoothing: 0.0,
         }
@@ -110,13 +127,19 @@ impl Recipe<TextClassification> for HashedLinearConfig {
     ) -> Result<(TextClassification, Self), DataError> {
         let options = overlay(&HashedLinearOptions::default(), options)?;
         let train = checked(train)?;
-        let ngrams = NGrams {
+        let mut ngrams = NGrams {
             max_length: options.max_length,
             words: options.words,
             least_characters: options.least_characters,
             most_characters: options.most_characters,
+            document_weights: None,
         };
         ngrams.check()?;
+        if options.weights != FeatureWeights::Alike {
+            let weights = DocumentWeights::new(options.n_buckets)?
+                .with_sublinear(options.weights == FeatureWeights::LogTfIdf);
+            ngrams.document_weights = Some(counted(weights, &ngrams, &train)?);
+        }
         let features = Features::NGrams(ngrams);
         let task = task(&train, features, options.balance, options.label_smoothing)?;
         let config = Self::new(task.labels.count())
@@ -129,7 +152,13 @@ impl Recipe<TextClassification> for HashedLinearConfig {
     fn fits(&self, task: &TextClassification) -> Result<(), ConfigError> {
         ConfigError::agree("the number of labels", self.n_classes, task.labels.count())?;
         match &task.features {
-            Features::NGrams(ngrams) => ngrams.check(),
+            Features::NGrams(ngrams) => {
+                ngrams.check()?;
+                match &ngrams.document_weights {
+                    Some(of) => ConfigError::agree("n_buckets", self.n_buckets, of.n_buckets()),
+                    None => Ok(()),
+                }
+            }
             other => ConfigError::agree("features", "n-grams", other.kind()),
         }
     }
@@ -182,6 +211,19 @@ pub(super) fn checked(
         }
     }
     Ok(train)
+}
+
+/// The weights with all training texts counted.
+fn counted(
+    mut weights: DocumentWeights,
+    ngrams: &NGrams,
+    train: &Examples,
+) -> Result<DocumentWeights, DataError> {
+    let features = Features::NGrams(ngrams.clone());
+    for example in train {
+        weights.count(&features.encode(&example.input, true)?);
+    }
+    Ok(weights)
 }
 
 pub(super) fn task(
