@@ -209,8 +209,7 @@ impl RunConfig {
                 return Err(CliError::Argument { argument: argument(), reason });
             }
             let path = self.base().join(local(name)?);
-            let path =
-                fs::canonicalize(&path).map_err(|source| CliError::Read { path, source })?;
+            let path = fs::canonicalize(&path).map_err(|source| CliError::Read { path, source })?;
             let path = path.into_os_string().into_string().map_err(|_| CliError::Argument {
                 argument: argument(),
                 reason: "its path is not UTF-8",

@@ -76,9 +76,13 @@ mod tests {
     #[test]
     fn a_licence_stands_in_the_head_alone() {
         let said = |text: &str| in_head(text);
-        assert_eq!(said("---\nlanguage: en\nlicense: apache-2.0\n---\n"), Some("apache-2.0".into()));
+        assert_eq!(
+            said("---\nlanguage: en\nlicense: apache-2.0\n---\n"),
+            Some("apache-2.0".into())
+        );
         assert_eq!(said("---\r\nlicense: \"mit\"\r\n---\r\nx"), Some("mit".into()));
-        for none in ["", "license: mit\n", "---\n---\nlicense: mit\n", "---\nlicense:\n- a\n---\n"] {
+        for none in ["", "license: mit\n", "---\n---\nlicense: mit\n", "---\nlicense:\n- a\n---\n"]
+        {
             assert_eq!(said(none), None, "{none:?}");
         }
     }

@@ -1,8 +1,8 @@
 //! What can go wrong, and the exit status it gives.
 
-use andiron::{BundleError, ConfigError, DataError, DeviceError, EvalError, LoadError, TrainError};
 #[cfg(feature = "hub")]
 use andiron::hub::HubError;
+use andiron::{BundleError, ConfigError, DataError, DeviceError, EvalError, LoadError, TrainError};
 use std::{error::Error, fmt::Write as _, io, path::PathBuf};
 
 /// Exit status: everything was done.

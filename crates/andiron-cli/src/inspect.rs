@@ -239,7 +239,9 @@ fn readable(registry: &Registry, as_json: bool, text: &mut String) {
     let tasks = registry.tasks().map(|task| (task.name, reads(task)));
     let tasks: Vec<_> = tasks.filter(|(_, reads)| !reads.is_empty()).collect();
     if !as_json && !tasks.is_empty() {
-        text.push_str("\npublished by others, as a folder or file, or as hf:owner/name[@revision]\n");
+        text.push_str(
+            "\npublished by others, as a folder or file, or as hf:owner/name[@revision]\n",
+        );
     }
     for (task, reads) in tasks {
         let _ = match as_json {

@@ -176,7 +176,8 @@ fn the_built_in_models_are_listed() {
         ("text-generation", "LlamaForCausalLM"),
     ] {
         let line = readable.iter().find(|line| line["task"] == task);
-        let all = line.unwrap_or_else(|| panic!("{task} is not in {readable:?}"))["reads"].as_array();
+        let all =
+            line.unwrap_or_else(|| panic!("{task} is not in {readable:?}"))["reads"].as_array();
         assert!(all.unwrap().contains(&reads.into()), "{readable:?}");
     }
     let names: Vec<&Value> = lines.iter().map(|line| &line["name"]).collect();

@@ -16,9 +16,7 @@ fn converted(model: &str, more: &[&str], lines: &[Value]) -> Value {
     let args = |first: &[&str]| -> Vec<String> {
         first.iter().chain(more).map(|part| (*part).to_owned()).collect()
     };
-    let run = |args: &[String]| {
-        andiron(&args.iter().map(String::as_str).collect::<Vec<_>>())
-    };
+    let run = |args: &[String]| andiron(&args.iter().map(String::as_str).collect::<Vec<_>>());
     let said = run(&args(&["convert", model, text(&bundle)])).good();
     assert!(said.out.is_empty() && said.err.contains(": saved to "), "{}", said.err);
     let before = args(&["predict", model, "-"]);
@@ -61,6 +59,23 @@ fn every_layout_becomes_a_bundle_with_the_same_answers() {
     write(&path, gguf());
     let all = converted(text(&path), &[], &[&prompts[..], &[talk]].concat());
     assert!(all["card"]["description"].as_str().unwrap().contains("tiny.gguf"), "{all}");
+    let heads: [(&str, &str, &[Value]); 3] = [
+        ("token_classifiers", "token-classification", &[json!({"text": "Ann met Bob in Utah."})]),
+        ("fill_mask", "fill-mask", &[json!({"text": "the house on the MASK"})]),
+        ("rerank", "rerank", &[json!({"query": "the sea", "documents": ["a ship", "old hills"]})]),
+    ];
+    for (folder, task, lines) in heads {
+        for (encoder, mask) in [("bert", "[MASK]"), ("distilbert", "[MASK]"), ("roberta", "<mask>")] {
+            let lines: Vec<Value> = lines
+                .iter()
+                .map(|line| {
+                    serde_json::from_str(&line.to_string().replace("MASK", mask)).unwrap()
+                })
+                .collect();
+            let model = golden(folder).join(encoder);
+            assert_eq!(converted(text(&model), &[], &lines)["task"], task, "{encoder}");
+        }
+    }
     for name in ["fasttext_tree.bin", "fasttext_quantised.ftz"] {
         let all = converted(text(&golden(name)), &[], &texts);
         assert_eq!(all["architecture"], "fasttext");

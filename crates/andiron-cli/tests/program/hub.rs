@@ -91,15 +91,18 @@ fn one_file_of_a_repository_is_a_model() {
     let home = tempfile::tempdir().unwrap();
     let input = home.path().join("input.jsonl");
     write(&input, "{\"prompt\": \"abc\", \"max_tokens\": 2}\n");
-    let predict = |name: &str| {
-        run(home.path(), &server.endpoint, false, &["predict", name, "-"], &input)
-    };
+    let predict =
+        |name: &str| run(home.path(), &server.endpoint, false, &["predict", name, "-"], &input);
     refused(&predict(&format!("hf:{NAME}")), 1, "choose one: [\"a-Q8.gguf\", \"b-Q4.gguf\"]");
     let answer = line(&predict(&format!("hf:{NAME}/a-Q8.gguf@main")));
     assert_eq!(answer["usage"]["completion_tokens"], 2);
     refused(&predict(&format!("hf:{NAME}/c.gguf")), 1, "has no file \"c.gguf\"");
     // The other is no GGUF file, whatever it is called.
-    refused(&predict(&format!("hf:{NAME}/b-Q4.gguf")), 1, "a file that begins with \"another one\"");
+    refused(
+        &predict(&format!("hf:{NAME}/b-Q4.gguf")),
+        1,
+        "a file that begins with \"another one\"",
+    );
 }
 
 #[test]
@@ -107,13 +110,18 @@ fn what_the_hub_refuses_is_told() {
     let (server, home) = (encoder(), tempfile::tempdir().unwrap());
     let input = home.path().join("input.jsonl");
     write(&input, "");
-    let predict = |name: &str| {
-        run(home.path(), &server.endpoint, false, &["predict", name, "-"], &input)
-    };
-    for name in ["hf:", "hf:alone", "hf:a/", "hf:/b", "hf:a/b/", "hf:a b/c", "hf:../b/c", "hf:a/b@../x"]
+    let predict =
+        |name: &str| run(home.path(), &server.endpoint, false, &["predict", name, "-"], &input);
+    for name in
+        ["hf:", "hf:alone", "hf:a/", "hf:/b", "hf:a/b/", "hf:a b/c", "hf:../b/c", "hf:a/b@../x"]
     {
         let said = predict(name);
-        assert_eq!(said.status.code(), Some(2), "{name}: {}", String::from_utf8_lossy(&said.stderr));
+        assert_eq!(
+            said.status.code(),
+            Some(2),
+            "{name}: {}",
+            String::from_utf8_lossy(&said.stderr)
+        );
     }
     refused(&predict("hf:alone"), 2, "hf:owner/name[/file][@revision] was wanted");
     refused(&predict("hf:a b/c"), 2, "a model is called owner/name, not \"a b/c\"");

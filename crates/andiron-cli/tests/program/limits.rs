@@ -2,7 +2,7 @@
 //! bounded memory, and the next is answered.
 
 use crate::{
-    made::{golden, gguf, hugging_face},
+    made::{gguf, golden, hugging_face},
     support::{andiron_with, program, text, write},
 };
 use serde_json::{Value, json};

@@ -44,9 +44,7 @@ fn an_encoder_answers_with_vectors() {
 
 #[test]
 fn a_sentence_transformers_folder_is_taken_at_its_word() {
-    let module = |kind: &str, path: &str| {
-        json!({"type": format!("sentence_transformers.models.{kind}"), "path": path})
-    };
+    let module = |kind: &str, path: &str| json!({"type": format!("sentence_transformers.models.{kind}"), "path": path});
     let dir = hugging_face(
         "encoders/bert",
         &[
@@ -60,6 +58,23 @@ fn a_sentence_transformers_folder_is_taken_at_its_word() {
     let all = inspected(dir.path());
     assert_eq!(all["preprocessing"]["pooling"], "cls");
     assert_eq!(all["preprocessing"]["max_length"], 7);
+}
+
+#[test]
+fn a_folder_with_a_head_does_what_its_head_was_made_for() {
+    let ask = |folder: &str, line: Value| said(&golden(folder), &[line]).good().lines().remove(0);
+    for encoder in ["bert", "distilbert", "roberta"] {
+        let folder = |task: &str| format!("{task}/{encoder}");
+        let answer = ask(&folder("token_classifiers"), json!({"text": "Ann met Bob in Utah."}));
+        assert!(answer["entities"].is_array(), "{answer}");
+        let line = json!({"query": "the sea", "documents": ["a ship", "old hills", "the sea"]});
+        let answer = ask(&folder("rerank"), line);
+        assert_eq!(answer["scores"].as_array().unwrap().len(), 3, "{answer}");
+        let mask = if encoder == "roberta" { "<mask>" } else { "[MASK]" };
+        let line = json!({"text": format!("the house on the {mask}")});
+        let answer = ask(&folder("fill_mask"), line);
+        assert!(answer["candidates"][0]["token"].is_string(), "{answer}");
+    }
 }
 
 #[test]
@@ -99,8 +114,11 @@ fn a_gguf_file_writes_wherever_it_lies() {
         json!({"prompt": "x", "max_tokens": 5, "temperature": 0.9, "seed": 3}),
     ];
     let by_file = said(&path, &lines).good();
-    assert_eq!(by_file.lines()[0]["usage"], json!({"prompt_tokens": 2, "completion_tokens": 4,
-        "total_tokens": 6}));
+    assert_eq!(
+        by_file.lines()[0]["usage"],
+        json!({"prompt_tokens": 2, "completion_tokens": 4,
+        "total_tokens": 6})
+    );
     // A folder with nothing else in it, as the hub has it, with a note of the network or without.
     assert_eq!(said(dir.path(), &lines).good().out, by_file.out);
     write(&dir.path().join("config.json"), r#"{"architectures": ["LlamaForCausalLM"]}"#);
@@ -139,13 +157,18 @@ fn a_classifier_of_fasttexts_answers_as_any_other() {
 fn another_head_is_used_only_by_those_who_ask() {
     let dir = hugging_face("encoders/distilbert", &[]);
     let folder = text(dir.path());
+    // It was made to guess words.
+    andiron(&["inspect", folder]).good().out.contains("fill-mask").then_some(()).unwrap();
+    edit(&dir.path().join("config.json"), |config| {
+        config["architectures"] = json!(["DistilBertForQuestionAnswering"]);
+    });
     andiron(&["predict", folder, "-"]).refused(2, "can be used for [\"embedding\"]: choose a task");
     let line = "{\"text\": \"abc\"}\n";
     let answer = andiron_with(&["predict", folder, "-", "--task", "embedding"], line).good();
     assert_eq!(answer.lines()[0]["embedding"].as_array().unwrap().len(), 20);
     andiron(&["inspect", folder, "--task", "embedding"]).good();
     andiron(&["predict", folder, "-", "--task", "text-generation"])
-        .refused(1, "nothing here loads a network of architectures [\"DistilBertForMaskedLM\"]");
+        .refused(1, "a network of architectures [\"DistilBertForQuestionAnswering\"]");
     andiron(&["predict", folder, "-", "--task", "cooking"]).refused(2, "task \"cooking\" is not");
     andiron(&["predict", "sentiment", "-", "--task", "embedding"])
         .refused(2, "is a bundle for text-classification, not for embedding");
@@ -284,7 +307,10 @@ fn a_classifier_trained_here_on_a_published_encoder_is_a_published_classifier() 
         write(&published.join(name), fs::read(bundle.join(name)).unwrap());
     }
     let all = inspected(&published);
-    assert_eq!((&all["task"], &all["architecture"]), (&json!("text-classification"), &json!("bert")));
+    assert_eq!(
+        (&all["task"], &all["architecture"]),
+        (&json!("text-classification"), &json!("bert"))
+    );
     assert_eq!(said(&published, &lines).good().out, wanted.out);
     let again = dir.path().join("again");
     andiron(&["convert", text(&published), text(&again)]).good();
@@ -293,7 +319,8 @@ fn a_classifier_trained_here_on_a_published_encoder_is_a_published_classifier() 
     edit(&published.join("config.json"), |config| {
         config["problem_type"] = json!("multi_label_classification");
     });
-    andiron(&["predict", text(&published), "-"]).refused(2, "can be used for [\"embedding\"]: choose a task");
+    andiron(&["predict", text(&published), "-"])
+        .refused(2, "can be used for [\"embedding\"]: choose a task");
 
     write(&toml, settings("no such folder"));
     andiron(&["train", text(&toml)]).refused(1, "no such folder");

@@ -144,7 +144,9 @@ impl Layout {
     /// What it says of itself, for an error.
     fn found(&self) -> String {
         match (&self.files, &self.config) {
-            (None, _) => format!("a file that begins with {:?}", self.head.escape_ascii().to_string()),
+            (None, _) => {
+                format!("a file that begins with {:?}", self.head.escape_ascii().to_string())
+            }
             (Some(_), None) => format!("a folder without {CONFIG}"),
             (Some(_), Some(config)) => {
                 let said = |name: &str| config.get(name).map_or("missing".to_owned(), shortened);
@@ -210,11 +212,7 @@ pub(super) fn load_kept(
 type Chosen = (&'static TaskEntry, &'static PublishedEntry);
 
 /// The only one of `tasks` that the layout fits at `least` so well.
-fn choose(
-    layout: &Layout,
-    tasks: &[&'static TaskEntry],
-    least: Fit,
-) -> Result<Chosen, LoadError> {
+fn choose(layout: &Layout, tasks: &[&'static TaskEntry], least: Fit) -> Result<Chosen, LoadError> {
     let mut found: Vec<(Chosen, Fit)> = Vec::new();
     for task in tasks {
         let fits = task.published().iter().filter_map(|entry| Some((entry, (entry.fit)(layout)?)));

@@ -138,14 +138,19 @@ fn what_several_can_use_or_nobody_is_not_guessed() {
     for architecture in ["Both", "Neither"] {
         let refused = open(architecture, None).unwrap_err();
         assert!(matches!(&refused, LoadError::Several { tasks, .. } if tasks == &NAMES));
-        assert!(refused.to_string().ends_with("can be used for [\"first\", \"second\"]: choose a task"));
+        assert!(
+            refused.to_string().ends_with("can be used for [\"first\", \"second\"]: choose a task")
+        );
     }
     let refused = open("Strange", None).unwrap_err().to_string();
     let part = "nothing here loads a network of architectures [\"Strange\"] and model_type \"toy\"; \
                 what is loaded: for first Some, Others; for second Some, Others";
     assert!(refused.contains(part), "{refused}");
     let refused = open("One", Some("second")).unwrap_err();
-    assert!(matches!(&refused, LoadError::Unknown { known, .. } if known.len() == 1), "{refused:?}");
+    assert!(
+        matches!(&refused, LoadError::Unknown { known, .. } if known.len() == 1),
+        "{refused:?}"
+    );
     let refused = open("One", Some("third")).unwrap_err();
     assert!(matches!(refused, LoadError::Bundle(BundleError::UnknownTask { .. })), "{refused:?}");
     let refused = open("Spoilt", None).unwrap_err();

@@ -7,7 +7,7 @@ mod masking;
 mod recipe;
 
 pub use evaluator::FillMaskEvaluator;
-pub use folder::from_folder;
+pub use folder::{PUBLISHED, from_folder};
 pub use input::{DEFAULT_TOP_K, Gap};
 pub use recipe::FillMaskOptions;
 
@@ -23,7 +23,7 @@ use crate::{
 };
 use andiron_core::{
     ConfigError, DataError, Dataset, EvalError, Evaluator as _, Loss, Model, ModelEntry, Predictor,
-    Raw, Registered, Report, Solve, Task,
+    PublishedEntry, Raw, Registered, Report, Solve, Task,
     data::ExampleOf,
     loss::{self, CrossEntropy},
 };
@@ -325,6 +325,10 @@ impl Registered for FillMask {
 
     fn models() -> &'static [ModelEntry<Self>] {
         MASKED_LMS
+    }
+
+    fn published() -> &'static [PublishedEntry] {
+        PUBLISHED
     }
 
     fn read(raw: Raw<'_>) -> Result<Gap, DataError> {

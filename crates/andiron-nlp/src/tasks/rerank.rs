@@ -6,7 +6,7 @@ mod input;
 mod recipe;
 
 pub use evaluator::RerankEvaluator;
-pub use folder::from_folder;
+pub use folder::{PUBLISHED, from_folder};
 pub use input::Shortlist;
 pub use recipe::RerankOptions;
 
@@ -22,7 +22,7 @@ use crate::{
 };
 use andiron_core::{
     ConfigError, DataError, Dataset, EvalError, Evaluator as _, Loss, Model, ModelEntry, Predictor,
-    Raw, Registered, Report, Solve, Task, data::ExampleOf, loss,
+    PublishedEntry, Raw, Registered, Report, Solve, Task, data::ExampleOf, loss,
 };
 use burn::tensor::{
     Bool, Device, Int, Tensor, TensorData,
@@ -175,14 +175,14 @@ impl Rerank {
         let mut truncated = false;
         let row = |(at, document): (usize, &String)| {
             let cut = cut || list.truncate;
-            let encoded =
-                self.tokenizer.encode_pair(&list.query, document, self.max_length, cut).map_err(
-                    |error| match error {
-                        DataError::Empty { .. } => self.which_is_empty(&list.query, at),
-                        DataError::Config(_) => error,
-                        other => other.at(at, Some("document")),
-                    },
-                )?;
+            let encoded = self
+                .tokenizer
+                .encode_pair(&list.query, document, self.max_length, cut)
+                .map_err(|error| match error {
+                DataError::Empty { .. } => self.which_is_empty(&list.query, at),
+                DataError::Config(_) => error,
+                other => other.at(at, Some("document")),
+            })?;
             truncated |= encoded.truncated;
             Ok(Row { ids: encoded.ids, segments: encoded.segments })
         };
@@ -275,11 +275,7 @@ impl Task for Rerank {
     type Prediction = Ranked;
     type Batch = PairRows;
 
-    fn batch(
-        &self,
-        examples: &[ExampleOf<Self>],
-        device: &Device,
-    ) -> Result<PairRows, DataError> {
+    fn batch(&self, examples: &[ExampleOf<Self>], device: &Device) -> Result<PairRows, DataError> {
         let mut rows = Vec::new();
         for (at, example) in examples.iter().enumerate() {
             let made = self.relevances(example).and_then(|()| self.rows(&example.input, true));
@@ -354,6 +350,10 @@ impl Registered for Rerank {
 
     fn models() -> &'static [ModelEntry<Self>] {
         CROSS_ENCODERS
+    }
+
+    fn published() -> &'static [PublishedEntry] {
+        PUBLISHED
     }
 
     fn read(raw: Raw<'_>) -> Result<Shortlist, DataError> {

@@ -8,10 +8,10 @@ use crate::{
         masked_lm::{MaskedLmBase, MaskedLmConfig},
         roberta::RobertaConfig,
     },
-    published::{PublishedError, read_json, read_json_if_any},
+    published::{PublishedError, has_head, read_json, read_json_if_any},
     published_head,
 };
-use andiron_core::{ModelConfig, Predictor, Solve};
+use andiron_core::{Fit, Layout, ModelConfig, Predictor, PublishedEntry, Solve};
 use burn::tensor::Device;
 use serde_json::Value;
 use std::path::Path;
@@ -33,6 +33,29 @@ impl Entry {
 
 static ENTRIES: &[Entry] =
     &[Entry::of::<DistilBertConfig>(), Entry::of::<BertConfig>(), Entry::of::<RobertaConfig>()];
+
+/// What others publish and the task reads.
+pub static PUBLISHED: &[PublishedEntry] = &[PublishedEntry {
+    reads: &[
+        "BertForMaskedLM",
+        "DistilBertForMaskedLM",
+        "RobertaForMaskedLM",
+        "XLMRobertaForMaskedLM",
+        "CamembertForMaskedLM",
+        "BertForPreTraining",
+    ],
+    fit,
+    load: |layout, device| Ok(Box::new(from_folder(layout.path(), device)?)),
+    keeps: None,
+}];
+
+fn fit(layout: &Layout) -> Option<Fit> {
+    let known = ENTRIES.iter().flat_map(|entry| entry.model_types);
+    // A sentence-transformers folder keeps the class that its encoder was trained as.
+    let is_other = layout.has("modules.json");
+    let has_head = |class| has_head(layout, class, known.clone());
+    (!is_other && (has_head("ForMaskedLM") || has_head("ForPreTraining"))).then_some(Fit::Meant)
+}
 
 /// Loads a published network for hidden words, its form told by `config.json`: a `…ForMaskedLM`,
 /// or a BERT as it was first published, with a second head, which is left out.
@@ -59,10 +82,7 @@ pub fn from_folder(
     }
 }
 
-fn load<E: MaskedLmBase>(
-    dir: &Path,
-    device: &Device,
-) -> Result<Predictor<FillMask>, PublishedError>
+fn load<E: MaskedLmBase>(dir: &Path, device: &Device) -> Result<Predictor<FillMask>, PublishedError>
 where
     FillMask: Solve<<MaskedLmConfig<E> as ModelConfig>::Model>,
 {

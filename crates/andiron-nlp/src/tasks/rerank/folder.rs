@@ -6,10 +6,10 @@ use crate::{
         bert::BertConfig, distilbert::DistilBertConfig, roberta::RobertaConfig,
         sequence_classifier::SequenceClassifierConfig,
     },
-    published::{PublishedError, read_json},
+    published::{PublishedError, has_head, read_json},
     published_head::{self, HeadBase},
 };
-use andiron_core::{Predictor, Solve};
+use andiron_core::{Fit, Layout, Predictor, PublishedEntry, Solve};
 use burn::tensor::Device;
 use serde_json::Value;
 use std::path::Path;
@@ -31,6 +31,26 @@ impl Entry {
 
 static ENTRIES: &[Entry] =
     &[Entry::of::<DistilBertConfig>(), Entry::of::<BertConfig>(), Entry::of::<RobertaConfig>()];
+
+/// What others publish and the task reads.
+pub static PUBLISHED: &[PublishedEntry] = &[PublishedEntry {
+    reads: &[
+        "BertForSequenceClassification with one label",
+        "DistilBertForSequenceClassification with one label",
+        "RobertaForSequenceClassification with one label",
+        "XLMRobertaForSequenceClassification with one label",
+        "CamembertForSequenceClassification with one label",
+    ],
+    fit,
+    load: |layout, device| Ok(Box::new(from_folder(layout.path(), device)?)),
+    keeps: None,
+}];
+
+fn fit(layout: &Layout) -> Option<Fit> {
+    let known = ENTRIES.iter().flat_map(|entry| entry.model_types);
+    let has_one = layout.config().is_some_and(is_cross_encoder);
+    (has_head(layout, "ForSequenceClassification", known) && has_one).then_some(Fit::Meant)
+}
 
 /// Loads a published cross-encoder, its form told by `config.json`: a `…ForSequenceClassification`
 /// with one label, which is all of its weights.
@@ -113,10 +133,12 @@ mod tests {
 
     #[test]
     fn the_scores_are_sentence_transformers() {
-        let of = |config: Value| scale(Path::new("c"), &config).map_err(|error| match error {
-            PublishedError::Config { source, .. } => source.to_string(),
-            other => panic!("{other:?}"),
-        });
+        let of = |config: Value| {
+            scale(Path::new("c"), &config).map_err(|error| match error {
+                PublishedError::Config { source, .. } => source.to_string(),
+                other => panic!("{other:?}"),
+            })
+        };
         assert_eq!(of(json!({})), Ok(ScoreScale::Probability));
         let named = |name: &str| json!({"sentence_transformers": {"activation_fn": name}});
         assert_eq!(of(named("torch.nn.modules.linear.Identity")), Ok(ScoreScale::Logit));

@@ -6,8 +6,8 @@ use crate::{
     text::Text,
 };
 use andiron_core::{
-    AnyPredictor, BundleError, Choice, ClassifierEvaluator, Contents, DataError, Dataset, EvalError,
-    Example, Raw, Record, Report, Task as _,
+    AnyPredictor, BundleError, Choice, ClassifierEvaluator, Contents, DataError, Dataset,
+    EvalError, Example, Raw, Record, Report, Task as _,
     bundle::{self, Card, Description},
     data::Typed,
 };
@@ -111,7 +111,8 @@ impl AnyPredictor for FastTextClassifier {
             .map_err(|error| BundleError::Kept { path: self.path.clone(), source: error.into() })?;
         let is_small = self.path.extension().is_some_and(|ending| ending == "ftz");
         let name = if is_small { "model.ftz" } else { "model.bin" };
-        let parameters = self.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+        let parameters =
+            self.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
         bundle::write(self.describe(card), parameters, vec![(name.to_owned(), bytes)], dir)
     }
 

@@ -10,7 +10,9 @@ use crate::{
     published::{PublishedError, has_head, read_json},
     published_head::{self, HeadBase},
 };
-use andiron_core::{ConfigError, Fit, Labels, Layout, ModelConfig, Predictor, Solve, data::shortened};
+use andiron_core::{
+    ConfigError, Fit, Labels, Layout, ModelConfig, Predictor, Solve, data::shortened,
+};
 use burn::tensor::Device;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -127,9 +129,9 @@ fn labels(config: &Value) -> Result<Vec<String>, ConfigError> {
             let count = field.as_object().map_or(0, serde_json::Map::len);
             let label = |at: usize| field[at.to_string()].as_str().map(str::to_owned);
             let labels: Option<Vec<String>> = (0..count).map(label).collect();
-            labels
-                .filter(|labels| !labels.is_empty())
-                .ok_or_else(|| refused("id2label", field, "a label for each number from 0 was wanted"))
+            labels.filter(|labels| !labels.is_empty()).ok_or_else(|| {
+                refused("id2label", field, "a label for each number from 0 was wanted")
+            })
         }
     }
 }
