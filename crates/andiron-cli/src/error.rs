@@ -127,11 +127,7 @@ impl CliError {
         match self {
             #[cfg(feature = "hub")]
             Self::Hub(HubError::Name { .. } | HubError::Revision { .. }) => USAGE,
-            Self::Load(
-                LoadError::Several { .. }
-                | LoadError::OtherTask { .. }
-                | LoadError::Bundle(BundleError::UnknownTask { .. }),
-            ) => USAGE,
+            Self::Load(LoadError::Several { .. } | LoadError::OtherTask { .. }) => USAGE,
             Self::UnknownModel { .. }
             | Self::UnknownTask { .. }
             | Self::Argument { .. }

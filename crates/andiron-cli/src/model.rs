@@ -52,6 +52,10 @@ impl Model {
         task: Option<&str>,
         device: &Device,
     ) -> Result<Box<dyn AnyPredictor>, CliError> {
+        if let Some(got) = task.filter(|name| registry.task(name).is_err()) {
+            let known = registry.tasks().map(|task| task.name).collect();
+            return Err(CliError::UnknownTask { got: got.to_owned(), known });
+        }
         match self {
             Self::Path(path) => Ok(registry.open(path, task, device)?),
             // Its folder exists just so long.

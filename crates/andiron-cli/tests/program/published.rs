@@ -149,7 +149,7 @@ fn a_classifier_of_fasttexts_answers_as_any_other() {
         assert_eq!((&report["architecture"], &report["examples"]), (&json!("fasttext"), &json!(2)));
         write(&data, "text,label\nsome words,no such label\n");
         andiron(&["evaluate", text(&path), text(&data)])
-            .refused(1, "data.csv, line 2: unknown label \"no such label\"");
+            .refused(1, "data.csv, line 2): unknown label \"no such label\"");
     }
 }
 
@@ -169,7 +169,8 @@ fn another_head_is_used_only_by_those_who_ask() {
     andiron(&["inspect", folder, "--task", "embedding"]).good();
     andiron(&["predict", folder, "-", "--task", "text-generation"])
         .refused(1, "a network of architectures [\"DistilBertForQuestionAnswering\"]");
-    andiron(&["predict", folder, "-", "--task", "cooking"]).refused(2, "task \"cooking\" is not");
+    andiron(&["predict", folder, "-", "--task", "cooking"])
+        .refused(2, "there is no task \"cooking\"");
     andiron(&["predict", "sentiment", "-", "--task", "embedding"])
         .refused(2, "is a bundle for text-classification, not for embedding");
 }
