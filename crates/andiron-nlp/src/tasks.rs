@@ -1,5 +1,6 @@
 //! The tasks.
 
 pub mod embedding;
+pub mod multi_label;
 pub mod text_classification;
 pub mod text_generation;
