@@ -175,14 +175,14 @@ impl Rerank {
         let mut truncated = false;
         let row = |(at, document): (usize, &String)| {
             let cut = cut || list.truncate;
-            let encoded =
-                self.tokenizer.encode_pair(&list.query, document, self.max_length, cut).map_err(
-                    |error| match error {
-                        DataError::Empty { .. } => self.which_is_empty(&list.query, at),
-                        DataError::Config(_) => error,
-                        other => other.at(at, Some("document")),
-                    },
-                )?;
+            let encoded = self
+                .tokenizer
+                .encode_pair(&list.query, document, self.max_length, cut)
+                .map_err(|error| match error {
+                DataError::Empty { .. } => self.which_is_empty(&list.query, at),
+                DataError::Config(_) => error,
+                other => other.at(at, Some("document")),
+            })?;
             truncated |= encoded.truncated;
             Ok(Row { ids: encoded.ids, segments: encoded.segments })
         };
@@ -275,11 +275,7 @@ impl Task for Rerank {
     type Prediction = Ranked;
     type Batch = PairRows;
 
-    fn batch(
-        &self,
-        examples: &[ExampleOf<Self>],
-        device: &Device,
-    ) -> Result<PairRows, DataError> {
+    fn batch(&self, examples: &[ExampleOf<Self>], device: &Device) -> Result<PairRows, DataError> {
         let mut rows = Vec::new();
         for (at, example) in examples.iter().enumerate() {
             let made = self.relevances(example).and_then(|()| self.rows(&example.input, true));

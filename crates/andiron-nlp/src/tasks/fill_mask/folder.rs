@@ -59,10 +59,7 @@ pub fn from_folder(
     }
 }
 
-fn load<E: MaskedLmBase>(
-    dir: &Path,
-    device: &Device,
-) -> Result<Predictor<FillMask>, PublishedError>
+fn load<E: MaskedLmBase>(dir: &Path, device: &Device) -> Result<Predictor<FillMask>, PublishedError>
 where
     FillMask: Solve<<MaskedLmConfig<E> as ModelConfig>::Model>,
 {

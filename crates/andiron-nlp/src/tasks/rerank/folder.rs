@@ -113,10 +113,12 @@ mod tests {
 
     #[test]
     fn the_scores_are_sentence_transformers() {
-        let of = |config: Value| scale(Path::new("c"), &config).map_err(|error| match error {
-            PublishedError::Config { source, .. } => source.to_string(),
-            other => panic!("{other:?}"),
-        });
+        let of = |config: Value| {
+            scale(Path::new("c"), &config).map_err(|error| match error {
+                PublishedError::Config { source, .. } => source.to_string(),
+                other => panic!("{other:?}"),
+            })
+        };
         assert_eq!(of(json!({})), Ok(ScoreScale::Probability));
         let named = |name: &str| json!({"sentence_transformers": {"activation_fn": name}});
         assert_eq!(of(named("torch.nn.modules.linear.Identity")), Ok(ScoreScale::Logit));
