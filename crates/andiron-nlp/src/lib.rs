@@ -10,7 +10,8 @@
 //! - [`models::text_encoder`]: a transformer encoder, trained from scratch.
 //!
 //! Published encoders stand behind [`tasks::embedding`]: [`models::bert`], [`models::distilbert`]
-//! and [`models::roberta`], from a folder as Hugging Face or sentence-transformers have it.
+//! and [`models::roberta`], from a folder as Hugging Face or sentence-transformers have it. With a
+//! head on them they put documents in order ([`tasks::rerank`]) and fill gaps ([`tasks::fill_mask`]).
 //!
 //! ```
 //! use andiron_core::{Example, GradientTrainer, Network, Recipe, Trainer, TrainingConfig, device};
