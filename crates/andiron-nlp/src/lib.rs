@@ -14,7 +14,8 @@
 //!
 //! Published encoders stand behind [`tasks::embedding`] too: [`models::bert`],
 //! [`models::distilbert`] and [`models::roberta`], from a folder as Hugging Face or
-//! sentence-transformers have it.
+//! sentence-transformers have it. With a head on them they put documents in order
+//! ([`tasks::rerank`]) and fill gaps ([`tasks::fill_mask`]).
 //!
 //! ```
 //! use andiron_core::{Example, GradientTrainer, Network, Recipe, Trainer, TrainingConfig, device};
