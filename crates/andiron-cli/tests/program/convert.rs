@@ -65,12 +65,11 @@ fn every_layout_becomes_a_bundle_with_the_same_answers() {
         ("rerank", "rerank", &[json!({"query": "the sea", "documents": ["a ship", "old hills"]})]),
     ];
     for (folder, task, lines) in heads {
-        for (encoder, mask) in [("bert", "[MASK]"), ("distilbert", "[MASK]"), ("roberta", "<mask>")] {
+        for (encoder, mask) in [("bert", "[MASK]"), ("distilbert", "[MASK]"), ("roberta", "<mask>")]
+        {
             let lines: Vec<Value> = lines
                 .iter()
-                .map(|line| {
-                    serde_json::from_str(&line.to_string().replace("MASK", mask)).unwrap()
-                })
+                .map(|line| serde_json::from_str(&line.to_string().replace("MASK", mask)).unwrap())
                 .collect();
             let model = golden(folder).join(encoder);
             assert_eq!(converted(text(&model), &[], &lines)["task"], task, "{encoder}");

@@ -8,11 +8,11 @@ mod published;
 mod recipe;
 
 pub use encoder_recipe::EncoderClassifierOptions;
-pub use fasttext::FastTextClassifier;
-pub use folder::{from_adapter, from_folder};
-pub(crate) use folder::{fit as fit_published, published};
-pub(crate) use frozen::{TextTask, fit as fit_frozen};
 pub(crate) use encoder_recipe::started;
+pub use fasttext::FastTextClassifier;
+pub(crate) use folder::{fit as fit_published, published};
+pub use folder::{from_adapter, from_folder};
+pub(crate) use frozen::{TextTask, fit as fit_frozen};
 pub use published::PUBLISHED;
 pub use recipe::{FeatureWeights, HashedLinearOptions, TextEncoderOptions};
 

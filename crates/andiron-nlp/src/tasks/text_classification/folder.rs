@@ -31,7 +31,8 @@ const CLASS: &str = "ForSequenceClassification";
 /// Whether a folder holds a classifier of several labels, whose `problem_type` is `problem`; one that
 /// says none gives one of them.
 pub(crate) fn fit(layout: &Layout, problem: &str) -> Option<Fit> {
-    let known = [DistilBertConfig::MODEL_TYPES, BertConfig::MODEL_TYPES, RobertaConfig::MODEL_TYPES];
+    let known =
+        [DistilBertConfig::MODEL_TYPES, BertConfig::MODEL_TYPES, RobertaConfig::MODEL_TYPES];
     let config = layout.config()?;
     let said = config["problem_type"].as_str().unwrap_or(ONE_LABEL);
     let fits = said == problem && names(config).is_ok_and(|names| names.len() > 1);
