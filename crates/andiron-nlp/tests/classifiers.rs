@@ -288,7 +288,7 @@ fn a_training_starts_from_a_base() {
             example.target = labels[at % labels.len()].to_owned();
         }
         let options = json!({"base": golden("bert"), "adaptation": {"kind": adaptation}});
-        let (task, config) = OnBert::prepare(&options, &train).unwrap();
+        let (task, config): (TextClassification, _) = OnBert::prepare(&options, &train).unwrap();
         assert_eq!(config.dropout, 0.3, "the base's");
         let network = config.start(&task, &options, 3, &device).unwrap();
         tensors(&network)
@@ -319,7 +319,8 @@ fn the_answers_of_a_base_with_the_same_labels_are_kept() {
         edit(dir, "config.json", "id2label", json!({"0": "another", "1": "middle", "2": "zero"}));
     });
     let options = json!({"base": sorted.path()});
-    let (task, config) = OnBert::prepare(&options, &examples(&case)).unwrap();
+    let (task, config): (TextClassification, _) =
+        OnBert::prepare(&options, &examples(&case)).unwrap();
     let network = config.start(&task, &options, 3, &device).unwrap();
     let published = from_folder(golden("bert"), &device).unwrap();
     assert_eq!(tensors(&network), tensors(published.network::<OnBert>().unwrap()));
@@ -355,7 +356,7 @@ fn a_frozen_encoder_that_runs_once_gives_what_running_at_each_step_gives() {
     let (case, device) = (case("bert"), device("flex").unwrap());
     let train = examples(&case);
     let options = json!({"base": golden("bert"), "adaptation": {"kind": "frozen"}});
-    let (task, config) = OnBert::prepare(&options, &train).unwrap();
+    let (task, config): (TextClassification, _) = OnBert::prepare(&options, &train).unwrap();
     let trainer = GradientTrainer::new(
         TrainingConfig::new(12).with_batch_size(3).with_learning_rate(1e-2).with_seed(2),
     )
@@ -385,7 +386,7 @@ fn a_bundle_has_the_files_by_which_transformers_and_peft_read_it() {
     let train = examples(&case);
     let saved = |kind: &str| {
         let options = json!({"base": golden("bert"), "adaptation": {"kind": kind}});
-        let (task, config) = OnBert::prepare(&options, &train).unwrap();
+        let (task, config): (TextClassification, _) = OnBert::prepare(&options, &train).unwrap();
         let network = config.start(&task, &options, 3, &device).unwrap();
         let folder = tempfile::tempdir().unwrap();
         Predictor::new(task, network, &device).save(folder.path().join("bundle")).unwrap();

@@ -87,7 +87,8 @@ fn write<E: HeadBase>(folder: &Path, name: &str, base: &str, adaptation: Value) 
     };
     let train: Vec<_> = TEXTS.iter().enumerate().map(example).collect();
     let options = json!({"base": golden(base), "adaptation": adaptation});
-    let (task, config) = SequenceClassifierConfig::<E>::prepare(&options, &train).unwrap();
+    let (task, config): (TextClassification, _) =
+        SequenceClassifierConfig::<E>::prepare(&options, &train).unwrap();
     let rows: Vec<Vec<i32>> =
         train.iter().map(|example| task.features.encode(&example.input, false).unwrap()).collect();
     let network = Recipe::<TextClassification>::start(config, &task, &options, 3, &device).unwrap();

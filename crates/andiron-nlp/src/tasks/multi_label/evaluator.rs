@@ -98,6 +98,7 @@ impl Evaluator<MultiLabelClassification> for MultiLabelEvaluator {
             outcomes: outcomes
                 .map(|(set, loss)| Outcome { right: set.truth == set.predicted, loss: *loss })
                 .collect(),
+            found: Vec::new(),
         })
     }
 }
