@@ -54,8 +54,7 @@ fn data(r8: bool, quick: bool) -> Result<[Texts; 3], Box<dyn Error>> {
     let share = if r8 { 0.0 } else { 0.2 };
     let (train, valid, held) = split(all.len(), Fractions { valid: 0.05, test: share }, SEED)?;
     let pick = |part: Vec<usize>| part.into_iter().map(|at| all[at].clone()).collect::<Texts>();
-    let held = pick(held);
-    Ok([pick(train), pick(valid), if r8 { test } else { held }])
+    Ok([pick(train), pick(valid), if r8 { test } else { pick(held) }])
 }
 
 /// Trains one way, measures it, and asks it for one prediction.

@@ -47,10 +47,17 @@ fn news(part: &str) -> Result<BTreeMap<String, Vec<String>>, Box<dyn Error>> {
 }
 
 /// `n` queries with `same` candidates of their class and `others` of any other, drawn by `seed`.
-fn queries(part: &str, n: usize, [same, others]: [usize; 2], seed: u64) -> Result<Queries, Box<dyn Error>> {
+fn queries(
+    part: &str,
+    n: usize,
+    [same, others]: [usize; 2],
+    seed: u64,
+) -> Result<Queries, Box<dyn Error>> {
     let classes = news(part)?;
-    let all: Vec<(&String, &String)> =
-        classes.iter().flat_map(|(class, texts)| texts.iter().map(move |text| (class, text))).collect();
+    let all: Vec<(&String, &String)> = classes
+        .iter()
+        .flat_map(|(class, texts)| texts.iter().map(move |text| (class, text)))
+        .collect();
     let mut state = seed;
     let mut draw = move |wanted: &dyn Fn(&(&String, &String)) -> bool, taken: &[&String]| loop {
         let found = all[split_mix(&mut state) as usize % all.len()];
@@ -74,7 +81,8 @@ fn queries(part: &str, n: usize, [same, others]: [usize; 2], seed: u64) -> Resul
 
 /// The cosines of frozen sentence vectors, of up to 256 tokens each.
 fn cosines(queries: &Queries) -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
-    let minilm = embedding::from_folder(assets().join("all-minilm-l6-v2"), &andiron::device("flex")?)?;
+    let minilm =
+        embedding::from_folder(assets().join("all-minilm-l6-v2"), &andiron::device("flex")?)?;
     let mut scores = Vec::new();
     for query in queries {
         let texts = std::iter::once(&query.input.query).chain(&query.input.documents);

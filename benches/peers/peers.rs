@@ -10,11 +10,11 @@
 //! answered by a line:
 //!
 //! ```text
-//! {"embed": [[101, 7, 102], [101, 9, 102]]}   → {"seconds": 0.1, "embedding": [first row]}
-//! {"decode": [504, 3575], "tokens": 64}       → {"seconds": 1.5, "ids": [282, 30]}
+//! {"embed": [[101, 7, 102], [101, 9, 102]]}    → {"seconds": 0.1, "embedding": [first row]}
+//! {"decode": "Once upon a time", "tokens": 64} → {"seconds": 1.5, "text": ", there lived"}
 //! ```
 //!
-//! `seconds` of a decode are those of the tokens behind the first, which the prompt gives.
+//! `seconds` of a decode are those of the tokens behind the first, which reading the prompt gives.
 
 use andiron::{
     Model as _, Network, Predictor,
@@ -24,7 +24,10 @@ use andiron::{
         decoder::Decoder as _,
         models::{bert::BertConfig, llama::LlamaConfig},
         published_decoder,
-        tasks::embedding::{self, Embedding},
+        tasks::{
+            embedding::{self, Embedding},
+            text_generation::TextGeneration,
+        },
     },
 };
 use serde_json::{Value, json};
@@ -39,6 +42,7 @@ use std::{
 struct Peer {
     encoder: Predictor<Embedding>,
     decoder: Network<LlamaConfig>,
+    generation: TextGeneration,
     device: Device,
 }
 
@@ -46,8 +50,8 @@ impl Peer {
     fn load(minilm: &Path, smollm2: &Path) -> Result<Self, Box<dyn Error>> {
         let device = andiron::device("flex")?;
         let encoder = embedding::from_folder(minilm, &device)?;
-        let (_, decoder) = published_decoder::from_gguf(smollm2, &device)?;
-        Ok(Self { encoder, decoder, device })
+        let (generation, decoder) = published_decoder::from_gguf(smollm2, &device)?;
+        Ok(Self { encoder, decoder, generation, device })
     }
 
     fn answer(&self, line: &str) -> Result<Value, Box<dyn Error>> {
@@ -55,9 +59,9 @@ impl Peer {
         if let Some(rows) = work.get("embed") {
             return self.embed(&serde_json::from_value::<Vec<Vec<u32>>>(rows.clone())?);
         }
-        let prompt: Vec<i32> = serde_json::from_value(work["decode"].clone())?;
+        let prompt = work["decode"].as_str().ok_or("decode is no text")?;
         let tokens = work["tokens"].as_u64().ok_or("tokens is missing")?;
-        self.decode(&prompt, tokens as usize)
+        self.decode(prompt, tokens as usize)
     }
 
     /// From numbers of tokens to vectors of length 1.
@@ -76,25 +80,30 @@ impl Peer {
     }
 
     /// The most probable token, again and again.
-    fn decode(&self, prompt: &[i32], tokens: usize) -> Result<Value, Box<dyn Error>> {
+    fn decode(&self, prompt: &str, tokens: usize) -> Result<Value, Box<dyn Error>> {
+        let tokenizer = &self.generation.tokenizer;
+        let prompt = tokenizer.ids(prompt, false)?;
         let model = &self.decoder.model;
         let mut cache = model.cache(&[0]);
-        let mut next = |ids: &[i32]| {
-            let ids = TensorData::new(ids.to_vec(), [1, ids.len()]);
+        let mut next = |ids: &[u32]| {
+            let ids: Vec<i32> = ids.iter().map(|id| *id as i32).collect();
+            let shape = [1, ids.len()];
+            let ids = TensorData::new(ids, shape);
             let ids = Tensor::<2, Int>::from_data(ids, &self.device);
             let hidden = model.read(ids, &mut cache);
             let last = hidden.dims()[1] - 1;
             let logits = model.logits(hidden.narrow(1, last, 1));
             let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
             let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-            best.map_or(0, |(id, _)| id as i32)
+            best.map_or(0, |(id, _)| id as u32)
         };
-        let mut ids = vec![next(prompt)];
+        let mut ids = vec![next(&prompt)];
         let started = Instant::now();
         while ids.len() < tokens {
             ids.push(next(&[ids[ids.len() - 1]]));
         }
-        Ok(json!({ "seconds": started.elapsed().as_secs_f64(), "ids": ids }))
+        let seconds = started.elapsed().as_secs_f64();
+        Ok(json!({ "seconds": seconds, "text": tokenizer.decode(&ids, false)? }))
     }
 }
 
@@ -119,6 +128,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let peer = Peer::load(&minilm, &smollm2)?;
     println!("{}", peer.answer(r#"{"embed": [[101, 2009, 102], [101, 2003, 102]]}"#)?["seconds"]);
-    println!("{}", peer.answer(r#"{"decode": [504, 3575, 282, 4649, 314], "tokens": 3}"#)?);
+    println!("{}", peer.answer(r#"{"decode": "The capital of France is", "tokens": 3}"#)?);
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! Networks for hidden words against transformers; numbers by `scripts/golden/fill_mask.py`.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use andiron_core::{Model as _, ModelConfig, Network, Recipe as _, Solve, device, testing};
+use andiron_core::{
+    Example, GradientTrainer, Model as _, ModelConfig, Network, Recipe as _, Solve, Trainer as _,
+    TrainingConfig, device, testing, trainer::Progress,
+};
 use andiron_nlp::{
     batch::{PickedTokens, TokenBatch},
     models::{
@@ -17,7 +20,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 #[derive(Deserialize)]
@@ -54,8 +59,7 @@ where
         let tokens = PickedTokens::of(TokenBatch::of(rows, &[], &device), &places);
         network.model.forward(tokens).into_data().iter::<f32>().collect()
     };
-    let alone: Vec<f32> =
-        ids.iter().flat_map(|row| logits(std::slice::from_ref(row))).collect();
+    let alone: Vec<f32> = ids.iter().flat_map(|row| logits(std::slice::from_ref(row))).collect();
     let mut worst: f32 = 0.0;
     for got in [logits(&ids), alone] {
         assert_eq!(got.len(), wanted.len());
@@ -76,7 +80,8 @@ where
             assert!((got.score - wanted.score).abs() <= 1e-5, "{got:?}, not {wanted:?}");
         }
     }
-    let what = "logits padded and alone, and the pipeline's candidates, equal transformers' within 1e-4";
+    let what =
+        "logits padded and alone, and the pipeline's candidates, equal transformers' within 1e-4";
     testing::record("golden", &format!("fill-mask: {name}"), what);
 }
 
@@ -177,4 +182,59 @@ fn a_training_starts_from_a_published_head() {
     let wanted = fill_mask::from_folder(folder("distilbert"), &device).unwrap();
     let got = andiron_core::Predictor::new(task, started, &device);
     assert_eq!(got.predict(&[gap.clone()]).unwrap(), wanted.predict(&[gap]).unwrap());
+}
+
+/// Saves a network trained here with its answers beside it, to be read back by transformers.
+fn saved<E: MaskedLmBase>(root: &Path, name: &str) -> PathBuf
+where
+    FillMask: Solve<<MaskedLmConfig<E> as ModelConfig>::Model>,
+{
+    let device = device("flex").unwrap();
+    let texts =
+        ["the old sailor lives by the sea", "bread is flour, water and salt", "a cat purrs"];
+    let train: Vec<_> = texts.map(|text| Example { input: Gap::from(text), target: () }).to_vec();
+    let options =
+        json!({"d_model": 20, "n_heads": 4, "n_layers": 2, "d_hidden": 28, "max_length": 24});
+    let (task, config): (FillMask, MaskedLmConfig<E>) =
+        MaskedLmConfig::prepare(&options, &train).unwrap();
+    let network = config.start(&task, &options, 5, &device).unwrap();
+    let trainer = GradientTrainer::new(TrainingConfig::new(20).with_learning_rate(1e-2))
+        .with_progress(Progress::Silent);
+    let predictor = trainer.fit(task, network, &train, &Vec::new(), &device).unwrap().predictor;
+    let dir = root.join(name);
+    predictor.save(&dir).unwrap();
+    let mask = &predictor.task().mask;
+    let gaps = ["the old {} lives by the sea", "{} purrs"]
+        .map(|text| Gap::from(text.replace("{}", mask)).with_top_k(4));
+    let answers = predictor.predict(&gaps).unwrap();
+    let published = fill_mask::from_folder(&dir, &device).unwrap().predict(&gaps).unwrap();
+    assert_eq!(published, answers);
+    let told: Vec<Value> = gaps
+        .iter()
+        .zip(&answers)
+        .map(|(gap, answer)| json!({"text": gap.text.text, "candidates": answer.candidates}))
+        .collect();
+    let told = json!({"task": "fill-mask", "answers": told});
+    fs::write(dir.join("answers.json"), told.to_string()).unwrap();
+    dir
+}
+
+#[test]
+fn what_is_trained_here_is_read_by_transformers() {
+    let root = tempfile::tempdir().unwrap();
+    let folders = [
+        saved::<BertConfig>(root.path(), "bert"),
+        saved::<DistilBertConfig>(root.path(), "distilbert"),
+        saved::<RobertaConfig>(root.path(), "roberta"),
+    ];
+    let Some(python) = std::env::var_os("ANDIRON_PYTHON") else {
+        let said = "LEFT OUT: transformers reads nothing back; ANDIRON_PYTHON names no Python\n";
+        std::io::stderr().write_all(said.as_bytes()).unwrap();
+        return;
+    };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/golden/read_back.py");
+    let output = Command::new(python).arg(script).args(folders).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    println!("{}", text(&output.stdout));
+    assert!(output.status.success(), "{}", text(&output.stderr));
 }

@@ -3,7 +3,10 @@
 //! `ANDIRON_ASSETS=required` it fails where it is not.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use andiron_core::{DataError, ModelConfig, Network, Predictor, Recipe, Solve, device, testing};
+use andiron_core::{
+    DataError, Example, GradientTrainer, ModelConfig, Network, Predictor, Recipe, Solve,
+    Trainer as _, TrainingConfig, device, testing, trainer::Progress,
+};
 use andiron_nlp::{
     models::{
         bert::BertConfig, distilbert::DistilBertConfig, roberta::RobertaConfig,
@@ -19,6 +22,7 @@ use std::{
     fs,
     io::Write as _,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 #[derive(Deserialize)]
@@ -195,4 +199,71 @@ fn the_published_cross_encoder_scores_its_cards_pair() {
         "rerank: ms-marco-MiniLM-L-12-v2, from eight bits",
         &format!("its card's pair scores {:.2} and {:.2}", scores[0], scores[1]),
     );
+}
+
+/// Saves `predictor`, trained here, with its answers beside it, to be read back by transformers.
+fn saved<E: HeadBase>(root: &Path, name: &str) -> PathBuf
+where
+    Rerank: Solve<<SequenceClassifierConfig<E> as ModelConfig>::Model>,
+{
+    let device = device("flex").unwrap();
+    let pair = |query: &str, documents: [&str; 2]| Example {
+        input: Shortlist::new(query, documents),
+        target: vec![1.0, 0.0],
+    };
+    let train = vec![
+        pair("bread", ["flour, water, salt", "it purrs"]),
+        pair("a cat by the sea", ["it purrs and purrs", "take an umbrella"]),
+        pair("rain", ["take an umbrella", "flour"]),
+    ];
+    let options =
+        json!({"d_model": 20, "n_heads": 4, "n_layers": 2, "d_hidden": 28, "max_length": 30});
+    let (task, config): (Rerank, SequenceClassifierConfig<E>) =
+        SequenceClassifierConfig::prepare(&options, &train).unwrap();
+    let network = config.start(&task, &options, 5, &device).unwrap();
+    let trainer = GradientTrainer::new(TrainingConfig::new(20).with_learning_rate(1e-2))
+        .with_progress(Progress::Silent);
+    let fitted = trainer.fit(task, network, &train, &Vec::new(), &device).unwrap();
+    let dir = root.join(name);
+    fitted.predictor.save(&dir).unwrap();
+    let lists: Vec<Shortlist> = train.into_iter().map(|query| query.input).collect();
+    let answers = fitted.predictor.predict(&lists).unwrap();
+    // What is saved here is read here as a published folder too.
+    let published = rerank::from_folder(&dir, &device).unwrap().predict(&lists).unwrap();
+    assert_eq!(published, answers);
+    let told: Vec<Value> = lists
+        .iter()
+        .zip(&answers)
+        .map(|(list, answer)| {
+            json!({"query": list.query, "documents": list.documents, "scores": answer.scores})
+        })
+        .collect();
+    let told = json!({"task": "rerank", "answers": told});
+    fs::write(dir.join("answers.json"), told.to_string()).unwrap();
+    dir
+}
+
+#[test]
+fn what_is_trained_here_is_read_by_transformers() {
+    let root = tempfile::tempdir().unwrap();
+    let folders = [
+        saved::<BertConfig>(root.path(), "bert"),
+        saved::<DistilBertConfig>(root.path(), "distilbert"),
+        saved::<RobertaConfig>(root.path(), "roberta"),
+    ];
+    read_back(&folders);
+}
+
+/// Runs `scripts/golden/read_back.py` on the folders, where a Python for it is named.
+fn read_back(folders: &[PathBuf]) {
+    let Some(python) = std::env::var_os("ANDIRON_PYTHON") else {
+        let said = "LEFT OUT: transformers reads nothing back; ANDIRON_PYTHON names no Python\n";
+        std::io::stderr().write_all(said.as_bytes()).unwrap();
+        return;
+    };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/golden/read_back.py");
+    let output = Command::new(python).arg(script).args(folders).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    println!("{}", text(&output.stdout));
+    assert!(output.status.success(), "{}", text(&output.stderr));
 }

@@ -208,7 +208,10 @@ fn greedy_tokens_without_any_cache_are_the_same() {
     let same = |a: &[u32], b: &[u32]| a.iter().zip(b).filter(|(a, b)| a == b).count();
     println!("200 greedy tokens behind a prompt of {} tokens:", prompt.len());
     println!("with the cache, {with:.0} s; {} are transformers'", same(&cached, &wanted));
-    println!("without, in 200 passes over the whole text, {without:.0} s; {} are the same", same(&whole, &cached));
+    println!(
+        "without, in 200 passes over the whole text, {without:.0} s; {} are the same",
+        same(&whole, &cached)
+    );
     assert_eq!(cached, wanted);
     assert_eq!(whole, cached);
 }

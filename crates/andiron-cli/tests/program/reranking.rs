@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 /// Questions about a fruit or a tool, each with two documents of which one speaks of the same thing.
 fn lines(n: usize) -> String {
-    let things = ["apple", "hammer", "pear", "saw", "plum", "drill", "fig"];
+    let things = ["apple", "hammer", "pear", "saw"];
     let about = ["is sold here", "was on the table", "costs little"];
     (0..n)
         .map(|i| {
-            let (own, other) = (things[i % 7], things[(i + 1 + i / 7 % 6) % 7]);
+            let (own, other) = (things[i % 4], things[(i + 1 + i / 4 % 3) % 4]);
             let (first, second) = (about[i % 3], about[(i + 1) % 3]);
             let documents = [format!("the {own} {first}"), format!("an {other} {second}")];
             let (documents, relevant) = match i % 2 {

@@ -224,7 +224,8 @@ mod tests {
         };
         let all = of(&[vec![0, 1, 2, 3], vec![0, 1]]);
         let some = of(&[vec![1, 3], vec![1]]);
-        let wanted: Vec<f32> = [1, 3, 5].iter().flat_map(|at| all[at * 19..][..19].to_vec()).collect();
+        let wanted: Vec<f32> =
+            [1, 3, 5].iter().flat_map(|at| all[at * 19..][..19].to_vec()).collect();
         assert!(some.iter().zip(&wanted).all(|(got, wanted)| (got - wanted).abs() < 1e-5));
     }
 }

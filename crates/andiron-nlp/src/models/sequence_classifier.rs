@@ -184,9 +184,9 @@ impl<E: HeadBase> ModelConfig for SequenceClassifierConfig<E> {
         }
         let mut own = match names {
             Some(names) => {
-                let problem = match task["kind"].as_str() {
-                    Some("multi-label") => "multi_label_classification",
-                    _ => "single_label_classification",
+                let problem = match task["threshold"].is_number() {
+                    true => "multi_label_classification",
+                    false => "single_label_classification",
                 };
                 let mut own = published_head::labels(&names);
                 own.insert("problem_type".to_owned(), json!(problem));
@@ -248,5 +248,130 @@ where
     /// - output: `[batch, n_classes]`, logits
     fn forward(&self, texts: TextBatch) -> Tensor<2> {
         self.logits(texts.into())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::{
+        models::{bert::BertConfig, distilbert::DistilBertConfig, roberta::RobertaConfig},
+        tasks::text_classification::{TextClassification, toy},
+    };
+    use andiron_core::{Network, Recipe, testing::Contract, weights};
+
+    type OnBert = SequenceClassifierConfig<BertConfig>;
+
+    fn prepared<E: HeadBase>(
+        adaptation: &Value,
+    ) -> (TextClassification, SequenceClassifierConfig<E>) {
+        let options = json!({
+            "d_model": 12, "n_heads": 3, "n_layers": 2, "d_hidden": 10, "max_length": 40,
+            "n_tokens": 300, "dropout": 0.02, "adaptation": adaptation
+        });
+        SequenceClassifierConfig::prepare(&options, &toy::examples()).unwrap()
+    }
+
+    fn trial<E: HeadBase>(adaptation: &Value, steps: usize, rate: f64) {
+        let (task, config) = prepared::<E>(adaptation);
+        Contract::new(task, config, toy::examples()).overfits_in(steps, rate).check();
+    }
+
+    #[test]
+    fn keeps_the_contract() {
+        let full = json!({"kind": "full"});
+        trial::<BertConfig>(&full, 100, 1e-2);
+        trial::<DistilBertConfig>(&full, 100, 1e-2);
+        trial::<RobertaConfig>(&full, 100, 1e-2);
+    }
+
+    #[test]
+    fn keeps_the_contract_frozen_and_adapted() {
+        trial::<BertConfig>(&json!({"kind": "frozen"}), 400, 5e-2);
+        trial::<BertConfig>(&json!({"kind": "lora", "rank": 2}), 150, 3e-2);
+    }
+
+    #[test]
+    fn factors_stand_beside_the_maps_of_attention_and_feed_forward_alone() {
+        let (_, config) = prepared::<BertConfig>(&json!({"kind": "lora", "rank": 3}));
+        let network = Network::blank(config, &Device::flex()).unwrap();
+        let listed = weights::tensors(&network);
+        let factors: Vec<&str> = listed
+            .iter()
+            .filter_map(|(name, _)| name.strip_suffix(".lora_A.weight"))
+            .filter_map(|name| name.strip_prefix("bert.encoder.layer.1."))
+            .collect();
+        let wanted = [
+            "attention.self.query",
+            "attention.self.key",
+            "attention.self.value",
+            "attention.output.dense",
+            "intermediate.dense",
+            "output.dense",
+        ];
+        assert_eq!(factors, wanted);
+        assert_eq!(listed.iter().filter(|(name, _)| name.contains("lora_B")).count(), 12);
+        let shape = |wanted: &str| {
+            listed.iter().find(|(name, _)| name == wanted).map(|(_, shape)| shape.clone())
+        };
+        let at = "bert.encoder.layer.0.intermediate.dense.lora_";
+        assert_eq!(shape(&format!("{at}A.weight")), Some(vec![3, 12]));
+        assert_eq!(shape(&format!("{at}B.weight")), Some(vec![10, 3]));
+    }
+
+    #[test]
+    fn weights_have_the_names_of_the_home() {
+        let encoder = || BertConfig::new(9).with_d_model(12).with_n_heads(3);
+        let name = |path: &str| OnBert::new(encoder(), 2).weight_name(path);
+        for (ours, theirs) in [
+            ("encoder.layers.1.query.weight", "bert.encoder.layer.1.attention.self.query.weight"),
+            ("head.dense.bias", "bert.pooler.dense.bias"),
+            ("head.output.weight", "classifier.weight"),
+        ] {
+            assert_eq!(name(ours), theirs);
+        }
+        let roberta = SequenceClassifierConfig::new(RobertaConfig::new(9), 2);
+        assert_eq!(roberta.weight_name("head.output.bias"), "classifier.out_proj.bias");
+        assert_eq!(roberta.weight_name("head.dense.weight"), "classifier.dense.weight");
+        let distilled = SequenceClassifierConfig::new(DistilBertConfig::new(9), 2);
+        assert_eq!(distilled.weight_name("head.dense.weight"), "pre_classifier.weight");
+        assert_eq!(
+            distilled.weight_name("encoder.layers.0.wide.bias"),
+            "distilbert.transformer.layer.0.ffn.lin1.bias"
+        );
+    }
+
+    #[test]
+    fn settings_out_of_range_are_refused() {
+        let fresh = || OnBert::new(BertConfig::new(9).with_d_model(12).with_n_heads(3), 2);
+        let none = SequenceClassifierConfig { n_classes: 0, ..fresh() };
+        let odd = OnBert::new(BertConfig::new(9).with_d_model(10).with_n_heads(3), 2);
+        for (config, wanted) in [
+            (none, "n_classes must be at least 1, but is 0"),
+            (fresh().with_dropout(1.5), "dropout must lie in 0..=1, but is 1.5"),
+            (odd, "d_model must be a multiple of n_heads (3), but is 10"),
+            (
+                fresh().with_adaptation(Adaptation::lora(0, 1.0)),
+                "adaptation.rank must be at least 1, but is 0",
+            ),
+        ] {
+            let refused = config.init(&Device::flex()).map(|_| ()).unwrap_err();
+            assert_eq!(refused.to_string(), wanted);
+        }
+    }
+
+    #[test]
+    fn a_frozen_encoder_drops_nothing_and_needs_no_tape() {
+        let device = Device::flex();
+        let (_, config) = prepared::<BertConfig>(&json!({"kind": "frozen"}));
+        let network = Network::init(config, 3, &device).unwrap();
+        let batch = |device| TextBatch::of(&[vec![5, 6, 7], vec![8]], device);
+        let plain = network.model.vectors(batch(&device).into());
+        let tape = device.clone().autodiff();
+        let model = network.model.train();
+        let taped = andiron_kernels::training(1, || model.vectors(batch(&tape).into()));
+        assert!(taped.device().is_autodiff() && !taped.is_tracked());
+        assert_eq!(taped.into_data(), plain.into_data());
     }
 }

@@ -58,11 +58,7 @@ impl StartOptions {
     /// # Errors
     /// [`DataError::Base`] for a base that cannot be used, [`DataError::Config`] for a setting that
     /// cannot, [`DataError::Empty`] if the texts give no vocabulary.
-    pub fn set_up<E: HeadBase>(
-        &self,
-        texts: &[String],
-        pair: bool,
-    ) -> Result<Start<E>, DataError> {
+    pub fn set_up<E: HeadBase>(&self, texts: &[String], pair: bool) -> Result<Start<E>, DataError> {
         let start = match &self.base {
             Some(dir) => self.from_base::<E>(dir)?,
             None => self.from_nothing::<E>(texts)?,
@@ -88,8 +84,7 @@ impl StartOptions {
                 return Err(ConfigError::Kind { field, got, reason }.into());
             }
         }
-        let base =
-            read_base::<E>(dir).map_err(|source| BaseError::new(dir.clone(), source))?;
+        let base = read_base::<E>(dir).map_err(|source| BaseError::new(dir.clone(), source))?;
         Ok(Start {
             encoder: base.encoder,
             tokenizer: base.tokenizer,

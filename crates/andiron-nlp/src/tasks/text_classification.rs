@@ -8,12 +8,14 @@ mod published;
 mod recipe;
 
 pub use encoder_recipe::EncoderClassifierOptions;
+pub(crate) use encoder_recipe::started;
 pub use fasttext::FastTextClassifier;
-pub use folder::from_folder;
+pub(crate) use folder::{fit as fit_published, published};
+pub use folder::{from_adapter, from_folder};
+pub(crate) use frozen::{TextTask, fit as fit_frozen};
 pub use published::PUBLISHED;
 pub use recipe::{FeatureWeights, HashedLinearOptions, TextEncoderOptions};
 
-use self::frozen::TextTask;
 use crate::{
     batch::TextBatch,
     features::Features,
@@ -28,7 +30,7 @@ use andiron_core::{
     Choice, ClassifierEvaluator, DataError, Dataset, EvalError, Evaluator as _, Labelled, Labels,
     Loss, ModelEntry, OnePass, Predictor, PublishedEntry, Raw, Registered, Report, Task,
     data::{ExampleOf, text_field},
-    loss::{self, CrossEntropy},
+    loss::{self, CrossEntropy, Focal},
 };
 use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
@@ -60,6 +62,10 @@ pub struct TextClassification {
     /// Share of the truth that is spread over all classes in training, 0 to 1.
     #[serde(default)]
     pub label_smoothing: f64,
+    /// How strongly training passes over what is nearly right
+    /// ([focal loss](andiron_core::loss::focal_loss)), 0 or more; 0 is cross-entropy.
+    #[serde(default)]
+    pub focus: f64,
 }
 
 /// The answer for a text: the label with all probabilities, and whether the text was cut.
@@ -110,10 +116,11 @@ impl OnePass for TextClassification {
     }
 
     fn loss(&self, logits: Tensor<2>, truth: Tensor<1, Int>) -> Loss {
-        let options = CrossEntropy {
-            class_weights: self.class_weights.clone(),
-            label_smoothing: self.label_smoothing,
-        };
+        let class_weights = self.class_weights.clone();
+        if self.focus > 0.0 {
+            return loss::focal_loss(logits, truth, &Focal { focus: self.focus, class_weights });
+        }
+        let options = CrossEntropy { class_weights, label_smoothing: self.label_smoothing };
         loss::cross_entropy(logits, truth, &options)
     }
 

@@ -65,7 +65,12 @@ impl ClassRetrievalEvaluator {
         let labels: Vec<&str> = texts.iter().map(|example| example.target.as_str()).collect();
         let inputs = texts.iter().map(|example| example.input.clone()).enumerate().collect();
         let found = self.found(&vectors(predictor, inputs)?, &labels)?;
-        let names = ["success@1".to_owned(), self.name("success"), self.name("precision"), self.name("recall")];
+        let names = [
+            "success@1".to_owned(),
+            self.name("success"),
+            self.name("precision"),
+            self.name("recall"),
+        ];
         let values: Vec<[f64; 4]> = found.iter().map(|found| found.values(self.k)).collect();
         let scores = self.bootstrap.scores(values.len(), |indices, out| {
             let mut sums = [0.0; 4];
@@ -90,7 +95,10 @@ impl ClassRetrievalEvaluator {
             fingerprint: fingerprint.finish(),
             outcomes: values
                 .iter()
-                .map(|[_, success, _, recall]| Outcome { right: *success > 0.0, loss: 1.0 - recall })
+                .map(|[_, success, _, recall]| Outcome {
+                    right: *success > 0.0,
+                    loss: 1.0 - recall,
+                })
                 .collect(),
             found: Vec::new(),
         })

@@ -42,8 +42,7 @@ pub(super) struct Said {
 }
 
 /// Asks a predictor whose network is of one kind; none where it is of another.
-pub(super) type Ask =
-    fn(&Predictor<FillMask>, &Rows, u64) -> Option<Result<Vec<Said>, DataError>>;
+pub(super) type Ask = fn(&Predictor<FillMask>, &Rows, u64) -> Option<Result<Vec<Said>, DataError>>;
 
 /// The [`Ask`] for networks that `C` describes.
 pub(super) fn ask<C>(

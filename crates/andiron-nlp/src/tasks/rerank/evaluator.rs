@@ -115,10 +115,7 @@ impl RerankEvaluator {
 }
 
 /// The scores of each list; an error names the query.
-fn scores(
-    predictor: &Predictor<Rerank>,
-    lists: &[Shortlist],
-) -> Result<Vec<Vec<f32>>, DataError> {
+fn scores(predictor: &Predictor<Rerank>, lists: &[Shortlist]) -> Result<Vec<Vec<f32>>, DataError> {
     let mut found = Vec::with_capacity(lists.len());
     for (part, start) in lists.chunks(CHUNK).zip((0..).step_by(CHUNK)) {
         let answers = match predictor.predict(part) {
@@ -151,8 +148,7 @@ mod tests {
 
     #[test]
     fn the_place_of_the_relevant_document_counts() {
-        let queries =
-            [query(&["a", "b", "c"], &[0.0, 1.0, 0.0]), query(&["a", "b"], &[1.0, 0.0])];
+        let queries = [query(&["a", "b", "c"], &[0.0, 1.0, 0.0]), query(&["a", "b"], &[1.0, 0.0])];
         let evaluator = RerankEvaluator::default();
         let best = [vec![0.1, 0.9, -3.0], vec![5.0, 4.0]];
         let report = evaluator.report("hand", &queries, &best).unwrap();
@@ -206,7 +202,9 @@ mod tests {
             refused(&[good.clone()], &[vec![1.0]]),
             "0: documents and scores must be equally many, but are 2 and 1"
         );
-        assert!(refused(&[good.clone()], &[vec![f32::NAN, 1.0]]).starts_with("0: the list of scores"));
+        assert!(
+            refused(&[good.clone()], &[vec![f32::NAN, 1.0]]).starts_with("0: the list of scores")
+        );
         assert!(
             refused(&[query(&["a", "b"], &[-1.0, 0.0])], &[vec![0.0, 1.0]])
                 .starts_with("0: the list of relevances holds -1")

@@ -171,7 +171,8 @@ mod tests {
         let wanted = "field \"scores\" must be a list of numbers, one a document, but is ";
         assert_eq!(refused(json!({})), format!("{wanted}missing"));
         assert_eq!(refused(json!({"scores": ["a"]})), format!("{wanted}[\"a\"]"));
-        let wanted = "field \"relevant\" must be a list of places of documents, counted from 0, but is ";
+        let wanted =
+            "field \"relevant\" must be a list of places of documents, counted from 0, but is ";
         for (relevant, got) in [(json!([3]), "[3]"), (json!([-1]), "[-1]"), (json!("a"), "\"a\"")] {
             let line = json!({"documents": documents, "relevant": relevant});
             assert_eq!(refused(line), format!("{wanted}{got}"));

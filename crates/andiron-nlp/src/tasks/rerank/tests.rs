@@ -19,7 +19,11 @@ pub(crate) fn queries() -> Vec<ExampleOf<Rerank>> {
         query("rain", &["take an umbrella"], &[1.0]),
         query(
             "how do I get to the railway station from here",
-            &["it purrs", "straight on, then left", "flour, water, salt"],
+            &[
+                "it purrs",
+                "straight on, then left",
+                "flour, water, salt and a little yeast, baked for an hour in a hot oven",
+            ],
             &[0.0, 1.0, 0.0],
         ),
         query("bread", &["it is bright and warm outside", "flour, water, salt"], &[0.0, 1.0]),
@@ -60,8 +64,7 @@ fn networks_keep_the_contract() {
     contract.overfits_in(120, 1e-2).check();
     let lists = task().with_objective(Objective::Lists);
     // A list of one document has nothing to choose.
-    let queries: Vec<_> =
-        queries().into_iter().filter(|query| query.target.len() > 1).collect();
+    let queries: Vec<_> = queries().into_iter().filter(|query| query.target.len() > 1).collect();
     let config = config(&lists);
     andiron_core::testing::Contract::new(lists, config, queries).overfits_in(120, 1e-2).check();
 }

@@ -2,7 +2,7 @@
 //! from nothing.
 
 use super::{
-    TextClassification, frozen,
+    TextClassification, fit_frozen,
     recipe::{checked, task},
 };
 use crate::{
@@ -53,6 +53,8 @@ pub struct EncoderClassifierOptions {
     pub balance: bool,
     /// As [`TextClassification::label_smoothing`].
     pub label_smoothing: f64,
+    /// As [`TextClassification::focus`].
+    pub focus: f64,
 }
 
 impl Default for EncoderClassifierOptions {
@@ -70,6 +72,7 @@ impl Default for EncoderClassifierOptions {
             d_hidden: None,
             balance: true,
             label_smoothing: 0.0,
+            focus: 0.0,
         }
     }
 }
@@ -174,7 +177,8 @@ impl<E: HeadBase> Recipe<TextClassification> for SequenceClassifierConfig<E> {
         let texts: Vec<String> = train.iter().map(|example| example.input.text.clone()).collect();
         let (tokens, config) = options.set_up::<E>(&texts)?;
         let features = Features::Tokens(tokens);
-        let task = task(&train, features, options.balance, options.label_smoothing)?;
+        let task =
+            task(&train, features, (options.balance, options.label_smoothing, options.focus))?;
         let n_classes = task.labels.count();
         Ok((task, Self { n_classes, ..config }))
     }
@@ -201,7 +205,7 @@ impl<E: HeadBase> Recipe<TextClassification> for SequenceClassifierConfig<E> {
         if !network.config.adaptation.is_frozen() {
             return trainer.fit(task, network, train, valid, device);
         }
-        frozen::fit(trainer, task, network, train, valid, device)
+        fit_frozen(trainer, task, network, train, valid, device)
     }
 
     fn fits(&self, task: &TextClassification) -> Result<(), ConfigError> {

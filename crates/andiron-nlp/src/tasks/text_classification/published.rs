@@ -23,7 +23,7 @@ pub static PUBLISHED: &[PublishedEntry] = &[
             "XLMRobertaForSequenceClassification",
             "CamembertForSequenceClassification",
         ],
-        fit: folder::fit,
+        fit: |layout| folder::fit(layout, folder::ONE_LABEL),
         load: |layout, device| Ok(Box::new(folder::from_folder(layout.path(), device)?)),
         keeps: None,
     },

@@ -40,6 +40,8 @@ pub struct HashedLinearOptions {
     pub balance: bool,
     /// As [`TextClassification::label_smoothing`].
     pub label_smoothing: f64,
+    /// As [`TextClassification::focus`].
+    pub focus: f64,
 }
 
 /// How much each n-gram of a text weighs.
@@ -70,6 +72,7 @@ impl Default for HashedLinearOptions {
             weights: FeatureWeights::default(),
             balance: true,
             label_smoothing: 0.0,
+            focus: 0.0,
         }
     }
 }
@@ -98,6 +101,8 @@ pub struct TextEncoderOptions {
     pub balance: bool,
     /// As [`TextClassification::label_smoothing`].
     pub label_smoothing: f64,
+    /// As [`TextClassification::focus`].
+    pub focus: f64,
 }
 
 impl Default for TextEncoderOptions {
@@ -113,6 +118,7 @@ impl Default for TextEncoderOptions {
             least_count: 2,
             balance: true,
             label_smoothing: 0.0,
+            focus: 0.0,
         }
     }
 }
@@ -141,7 +147,8 @@ impl Recipe<TextClassification> for HashedLinearConfig {
             ngrams.document_weights = Some(counted(weights, &ngrams, &train)?);
         }
         let features = Features::NGrams(ngrams);
-        let task = task(&train, features, options.balance, options.label_smoothing)?;
+        let task =
+            task(&train, features, (options.balance, options.label_smoothing, options.focus))?;
         let config = Self::new(task.labels.count())
             .with_n_buckets(options.n_buckets)
             .with_d_model(options.d_model)
@@ -177,7 +184,8 @@ impl Recipe<TextClassification> for TextEncoderConfig {
         let vocabulary = Vocabulary::of(texts, options.least_count, options.max_length)?;
         let n_tokens = vocabulary.len();
         let features = Features::Vocabulary(vocabulary);
-        let task = task(&train, features, options.balance, options.label_smoothing)?;
+        let task =
+            task(&train, features, (options.balance, options.label_smoothing, options.focus))?;
         let config = Self::new(n_tokens, task.labels.count())
             .with_d_model(options.d_model)
             .with_n_heads(options.n_heads)
@@ -229,13 +237,18 @@ fn counted(
 pub(super) fn task(
     train: &Examples,
     features: Features,
-    balance: bool,
-    label_smoothing: f64,
+    (balance, label_smoothing, focus): (bool, f64, f64),
 ) -> Result<TextClassification, DataError> {
     ConfigError::within("label_smoothing", 0.0, 1.0, label_smoothing)?;
+    ConfigError::within("focus", 0.0, 100.0, focus)?;
+    if focus > 0.0 && label_smoothing > 0.0 {
+        let (field, got) = ("label_smoothing".to_owned(), label_smoothing.to_string());
+        let reason = "focal loss has none: set focus to 0".to_owned();
+        return Err(ConfigError::Kind { field, got, reason }.into());
+    }
     let labels = Labels::of(train.iter().map(|example| &example.target))?;
     let class_weights = balance.then(|| balanced(&labels, train)).transpose()?;
-    Ok(TextClassification { labels, features, class_weights, label_smoothing })
+    Ok(TextClassification { labels, features, class_weights, label_smoothing, focus })
 }
 
 /// `n / (k · n_c)` for each class `c` of `k`, with `n` examples of which `n_c` are of the class:
