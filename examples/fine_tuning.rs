@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! scripts/fetch-assets --only all-minilm-l6-v2 --only r8
-//! cargo run --example fine_tuning -- --r8      MiniLM on Reuters R8: hours on two cores
+//! cargo run --example fine_tuning -- --r8      MiniLM on Reuters R8: see scripts/evidence/r8
 //! cargo run --example fine_tuning              the shipped tweets: minutes
 //! ```
 //!
