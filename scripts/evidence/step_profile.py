@@ -7,23 +7,26 @@ import sys
 
 # The first that stands anywhere in the stack, from the outside in.
 PHASES = [
-    ("batch (the second thread)", r"::batch\b|collate"),
     ("optimiser", r"ModuleOptimizer|adamw|AdamW|optim::"),
     ("clipping, sum of gradients", r"trainer::gradients|Gradients"),
     ("backward", r"burn_autodiff.*backward|Backward|execute_steps"),
     ("forward", r"::forward\b|::learn\b"),
 ]
-# The first that fits the innermost frame that has a name.
+# What only calls what it was given: the frame behind it says more.
+GLUE = r"^<?(core|alloc|std|rayon|rayon_core)::|^<.* as (core|alloc|std|rayon|rayon_core)::|^__rust|start_thread|clone3?$|\[unknown\]"
+# The first that fits the innermost frame that is no glue.
 KINDS = [
     ("matrix products", r"gemm|matmul|mul_kernel"),
-    ("im2col, col2im and layout of convolutions", r"im2col|col2im|conv"),
+    ("convolutions beside their products (im2col, col2im, layout)", r"im2col|col2im|conv|copy_2d_tiled"),
     ("pooling", r"pool"),
     ("copies to contiguous memory", r"to_contiguous|copy_contiguous|permute|memmove|memcpy|slice|strided"),
     ("element-wise operations", r"binary|unary|zip|scalar|mask|where|relu|compare|expand|broadcast"),
     ("sums and means", r"reduce|sum|mean"),
     ("kernels of Andiron", r"andiron_kernels"),
-    ("clearing and getting memory", r"memset|alloc|clear_page|page_fault|madvise|munmap|mmap|free"),
-    ("waiting for work (rayon)", r"rayon|crossbeam|futex|sched|yield|spin|idle"),
+    ("clearing and getting memory", r"memset|malloc|cfree|_int_free|realloc|clear_page|page_fault|madvise|munmap|mmap"),
+    ("a closure on a thread of rayon, of any of these", r"^a closure"),
+    ("batch normalisation by single operations", r"norm"),
+    ("waiting for work", r"crossbeam|futex|sched|yield|spin|idle"),
 ]
 
 
@@ -64,7 +67,7 @@ def main():
     number = 0
     for is_first, period, frames in samples(sys.stdin):
         number += 1
-        inner = next((frame for frame in frames if frame != "[unknown]"), "[unknown]")
+        inner = next((frame for frame in frames if not re.search(GLUE, frame)), "a closure on a thread of rayon")
         kind = first(KINDS, [inner], "other")
         kinds[kind] += period
         symbols[inner] += period
