@@ -64,7 +64,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let quick = std::env::args().any(|argument| argument == "--quick");
     let folder = root().join("assets/all-minilm-l6-v2");
     if !folder.is_dir() || !root().join("target/data/r8-train.csv").is_file() {
-        println!("left out: the weights or the news are not there; the header says how to fetch them");
+        println!(
+            "left out: the weights or the news are not there; the header says how to fetch them"
+        );
         return Ok(());
     }
     let (train, mut test) = (news("train")?, news("test")?);

@@ -133,7 +133,8 @@ impl Body for Part<'_, '_> {
                     let line = |at: usize| &values[at * step + self.first..][..width];
                     for (out, x) in self.outs.iter_mut().zip(self.x.chunks_exact(self.d_in)) {
                         if end - start == TOGETHER {
-                            let lines: [&[f32]; TOGETHER] = std::array::from_fn(|i| line(start + i));
+                            let lines: [&[f32]; TOGETHER] =
+                                std::array::from_fn(|i| line(start + i));
                             let x: [f32; TOGETHER] = std::array::from_fn(|i| x[start + i]);
                             add_lines::<FUSED, TOGETHER>(out, lines, x);
                         } else {
@@ -236,7 +237,10 @@ mod tests {
                 counted(&[d_in, d_out], 3),
                 counted(&[d_out, d_in], 3).transpose(0, 1),
                 wide.narrow(0, 2, d_in).narrow(1, 1, d_out),
-                counted(&[d_out + 2, d_in + 3], 4).transpose(0, 1).narrow(0, 2, d_in).narrow(1, 1, d_out),
+                counted(&[d_out + 2, d_in + 3], 4)
+                    .transpose(0, 1)
+                    .narrow(0, 2, d_in)
+                    .narrow(1, 1, d_out),
             ];
             for (at, matrix) in matrices.iter().enumerate() {
                 for bias in [None, Some(&bias)] {

@@ -56,9 +56,10 @@ impl TryFrom<Stored> for DocumentWeights {
         let counts = counts.split(' ').filter(|count| !count.is_empty()).enumerate();
         let counts = counts
             .map(|(at, count)| {
-                let got: u32 = count
-                    .parse()
-                    .map_err(|_| StoredError::NoCount { at, got: count.chars().take(20).collect() })?;
+                let got: u32 = count.parse().map_err(|_| StoredError::NoCount {
+                    at,
+                    got: count.chars().take(20).collect(),
+                })?;
                 if got > documents {
                     return Err(StoredError::TooLarge { at, got, documents });
                 }
@@ -216,12 +217,15 @@ mod tests {
             let text = format!(r#"{{"documents":3,"counts":"{counts}"}}"#);
             serde_json::from_str::<DocumentWeights>(&text).unwrap_err().to_string()
         };
-        assert!(refused("1 x").starts_with(
-            "count 1 of the document weights must be a whole number, but is \"x\""
-        ));
+        assert!(
+            refused("1 x").starts_with(
+                "count 1 of the document weights must be a whole number, but is \"x\""
+            )
+        );
         assert!(refused("1 -1").contains("but is \"-1\""));
         assert!(
-            refused("4").starts_with("count 0 of the document weights is 4, but there were 3 texts")
+            refused("4")
+                .starts_with("count 0 of the document weights is 4, but there were 3 texts")
         );
         assert!(refused(" ").starts_with("the document weights hold no count"));
         assert!(DocumentWeights::new(0).is_err());

@@ -65,7 +65,12 @@ impl ClassRetrievalEvaluator {
         let labels: Vec<&str> = texts.iter().map(|example| example.target.as_str()).collect();
         let inputs = texts.iter().map(|example| example.input.clone()).enumerate().collect();
         let found = self.found(&vectors(predictor, inputs)?, &labels)?;
-        let names = ["success@1".to_owned(), self.name("success"), self.name("precision"), self.name("recall")];
+        let names = [
+            "success@1".to_owned(),
+            self.name("success"),
+            self.name("precision"),
+            self.name("recall"),
+        ];
         let values: Vec<[f64; 4]> = found.iter().map(|found| found.values(self.k)).collect();
         let scores = self.bootstrap.scores(values.len(), |indices, out| {
             let mut sums = [0.0; 4];
@@ -90,7 +95,10 @@ impl ClassRetrievalEvaluator {
             fingerprint: fingerprint.finish(),
             outcomes: values
                 .iter()
-                .map(|[_, success, _, recall]| Outcome { right: *success > 0.0, loss: 1.0 - recall })
+                .map(|[_, success, _, recall]| Outcome {
+                    right: *success > 0.0,
+                    loss: 1.0 - recall,
+                })
                 .collect(),
         })
     }
@@ -190,9 +198,8 @@ mod tests {
         assert!(cases.len() > 3);
         for case in cases {
             let vectors: Vec<Vec<f32>> = serde_json::from_value(case["vectors"].clone()).unwrap();
-            let labels: Vec<&str> = serde_json::from_value(case["labels"].clone().clone())
-                .map(|labels: Vec<String>| labels.into_iter().map(|l| &*l.leak()).collect())
-                .unwrap();
+            let labels: Vec<String> = serde_json::from_value(case["labels"].clone()).unwrap();
+            let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
             let k = case["k"].as_u64().unwrap() as usize;
             let evaluator = ClassRetrievalEvaluator { k, ..Default::default() };
             let found = evaluator.found(&vectors, &labels).unwrap();
