@@ -87,21 +87,22 @@ impl<'a> Matrix<'a> {
         let layout = matrix.layout();
         let [by_row, by_column] = [layout.strides()[0], layout.strides()[1]];
         let values = matrix.storage::<f32>().get(layout.start_offset()..)?;
-        // The last line ends with its last value, not with the step to one that is not there.
-        let fits = |step: usize, lines: usize, length: usize| {
-            step >= length && (lines == 0 || values.len() >= (lines - 1) * step + length)
+        // The last line ends with its last value, not with a step to a line that is not there; and
+        // of a single line the step means nothing.
+        let fits = |step: &usize, lines: usize, length: usize| {
+            (lines < 2 || *step >= length)
+                && (lines == 0 || values.len() >= (lines - 1) * step + length)
         };
-        let step = |stride: isize, lines: usize, length: usize| match usize::try_from(stride) {
-            Ok(step) if fits(step, lines, length) => Some(step),
-            _ => None,
+        let step = |stride: isize, lines: usize, length: usize| {
+            usize::try_from(stride).ok().filter(|step| fits(step, lines, length))
         };
-        if by_column == 1 {
-            step(by_row, d_in, d_out).map(|step| Self::Rows { values, step })
-        } else if by_row == 1 {
-            step(by_column, d_out, d_in).map(|step| Self::Columns { values, step })
-        } else {
-            None
+        if by_column == 1
+            && let Some(step) = step(by_row, d_in, d_out)
+        {
+            return Some(Self::Rows { values, step });
         }
+        let step = step(by_column, d_out, d_in).filter(|_| by_row == 1)?;
+        Some(Self::Columns { values, step })
     }
 }
 

@@ -287,6 +287,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert!(said(fast(json!({"buckets": 5}))).starts_with("there is no setting \"buckets\""));
+        assert!(said(fast(json!({"weights": "idf"}))).starts_with("setting \"weights\" cannot be"));
         assert!(
             said(strong(json!({"n_layers": "two"}))).starts_with("setting \"n_layers\" cannot be")
         );
@@ -294,6 +295,10 @@ mod tests {
             (fast(json!({"words": 0})), "words must be at least 1, but is 0"),
             (fast(json!({"max_length": 0})), "max_length must be at least 1, but is 0"),
             (fast(json!({"label_smoothing": 2})), "label_smoothing must lie in 0..=1, but is 2"),
+            (
+                fast(json!({"weights": "tf-idf", "n_buckets": 0})),
+                "n_buckets must be at least 1, but is 0",
+            ),
             (strong(json!({"max_length": 0})), "max_length must be at least 1, but is 0"),
             (strong(json!({"least_count": 0})), "least_count must be at least 1, but is 0"),
         ] {
@@ -332,10 +337,33 @@ mod tests {
     }
 
     #[test]
+    fn document_weights_are_learnt_kept_and_checked() {
+        let options = json!({"n_buckets": 64, "weights": "log-tf-idf"});
+        let (task, config) = HashedLinearConfig::prepare(&options, &toy::examples()).unwrap();
+        let Features::NGrams(ngrams) = &task.features else { panic!("{:?}", task.features) };
+        let weights = ngrams.document_weights.as_ref().unwrap();
+        assert_eq!((weights.documents(), weights.n_buckets()), (toy::examples().len(), 64));
+        assert_eq!(config.fits(&task), Ok(()));
+        let other = config.with_n_buckets(63).fits(&task).unwrap_err().to_string();
+        assert_eq!(other, "n_buckets is 63 for the network, but 64 for the task");
+        let alike = predictor(json!({"n_buckets": 64})).task().clone();
+        let Features::NGrams(ngrams) = &alike.features else { panic!("{:?}", alike.features) };
+        assert_eq!(ngrams.document_weights, None);
+        // A bundle from before there were weights says nothing of them.
+        assert!(!serde_json::to_string(&alike).unwrap().contains("document_weights"));
+    }
+
+    #[test]
     fn a_registry_loads_what_was_saved() {
+        for options in [json!({"n_buckets": 64}), json!({"n_buckets": 64, "weights": "tf-idf"})] {
+            is_the_same_from_a_folder(options);
+        }
+    }
+
+    fn is_the_same_from_a_folder(options: Value) {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("bundle");
-        let predictor = predictor(json!({"n_buckets": 64}));
+        let predictor = predictor(options);
         predictor.save(&dir).unwrap();
         let loaded = Registry::default().with(crate::TASKS).load(&dir, &Device::flex()).unwrap();
         assert_eq!(

@@ -199,9 +199,8 @@ mod tests {
         assert!(cases.len() > 3);
         for case in cases {
             let vectors: Vec<Vec<f32>> = serde_json::from_value(case["vectors"].clone()).unwrap();
-            let labels: Vec<&str> = serde_json::from_value(case["labels"].clone().clone())
-                .map(|labels: Vec<String>| labels.into_iter().map(|l| &*l.leak()).collect())
-                .unwrap();
+            let labels: Vec<String> = serde_json::from_value(case["labels"].clone()).unwrap();
+            let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
             let k = case["k"].as_u64().unwrap() as usize;
             let evaluator = ClassRetrievalEvaluator { k, ..Default::default() };
             let found = evaluator.found(&vectors, &labels).unwrap();
