@@ -7,9 +7,8 @@
 //! ```
 //!
 //! A query is a news item; its 20 candidates are others, 4 of the same of the eight classes of R8.
-//! Both start from all-MiniLM-L6-v2. What is learnt comes from R8's training part, what is measured
-//! from its test part. With `--quick` there are few queries and steps, to show that it runs; it
-//! needs the assets all the same.
+//! What is learnt comes from R8's training part, what is measured from its test part. With
+//! `--quick` there are few queries and steps, to show that it runs; it needs the assets all the same.
 
 use andiron::{
     Evaluator as _, Example, GradientTrainer, Recipe as _, Trainer as _, TrainingConfig,
@@ -27,8 +26,6 @@ use serde_json::json;
 use std::{collections::BTreeMap, error::Error, fs, path::PathBuf, time::Instant};
 
 const SEED: u64 = 7;
-/// Tokens of a pair in the cross-encoder.
-const LENGTH: usize = 96;
 
 type Queries = Vec<Example<Shortlist, Vec<f64>>>;
 
@@ -87,8 +84,8 @@ fn cosines(queries: &Queries) -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
     for query in queries {
         let texts = std::iter::once(&query.input.query).chain(&query.input.documents);
         let texts: Vec<Text> = texts.map(|text| Text::from(text.as_str()).truncated()).collect();
-        let vectors: Vec<Vec<f32>> =
-            minilm.predict(&texts)?.into_iter().map(|answer| answer.embedding).collect();
+        let answers = minilm.predict(&texts)?.into_iter();
+        let vectors: Vec<Vec<f32>> = answers.map(|answer| answer.embedding).collect();
         let mut row = vec![0.0; vectors.len() - 1];
         for found in &nearest(&vectors[..1], &vectors[1..], row.len(), Similarity::Cosine)?[0] {
             row[found.index] = found.score;
@@ -105,7 +102,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let test = queries("test", n, [4, 16], SEED + 1)?;
     let device = andiron::device("flex")?;
 
-    let options = json!({ "base": assets().join("all-minilm-l6-v2"), "max_length": LENGTH });
+    let options = json!({ "base": assets().join("all-minilm-l6-v2"), "max_length": 96 });
     let (task, config): (Rerank, SequenceClassifierConfig<BertConfig>) =
         SequenceClassifierConfig::prepare(&options, &train)?;
     let network = config.start(&task, &options, SEED, &device)?;
@@ -118,7 +115,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let evaluator = RerankEvaluator::default();
     let learnt = evaluator.evaluate(&predictor, &test)?;
     let frozen = evaluator.report("cosine of frozen MiniLM", &test, &cosines(&test)?)?;
-    println!("{frozen}\n{learnt}\n{}", frozen.compare(&learnt)?);
-    println!("the loss of a query is 1 - nDCG@10");
+    println!("{frozen}\n{learnt}\n{}a query's loss: 1 - nDCG@10", frozen.compare(&learnt)?);
     Ok(())
 }

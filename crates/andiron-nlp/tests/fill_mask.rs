@@ -124,13 +124,14 @@ fn what_old_files_hold_twice_is_left_out() {
     let device = device("flex").unwrap();
     let words = "bert.embeddings.word_embeddings.weight";
     let transform = "cls.predictions.transform.dense";
+    let (weight, bias) = (format!("{transform}.weight"), format!("{transform}.bias"));
     let copy = with_more(
         "bert",
         &[
             ("cls.predictions.decoder.weight", words),
             ("cls.predictions.decoder.bias", "cls.predictions.bias"),
-            ("bert.pooler.dense.weight", &format!("{transform}.weight")),
-            ("bert.pooler.dense.bias", &format!("{transform}.bias")),
+            ("bert.pooler.dense.weight", weight.as_str()),
+            ("bert.pooler.dense.bias", bias.as_str()),
             ("cls.seq_relationship.bias", "cls.predictions.bias"),
             ("cls.seq_relationship.weight", words),
         ],

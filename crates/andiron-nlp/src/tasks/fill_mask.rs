@@ -185,7 +185,8 @@ impl FillMask {
         }
     }
 
-    /// The tokens of a text to learn from. Special tokens are not hidden, whoever wrote them.
+    /// The tokens of a text to learn from. Those that are `special` are not hidden, whoever wrote
+    /// them.
     fn whole(&self, gap: &Gap, special: &BTreeSet<u32>) -> Result<WholeText, DataError> {
         let encoded = self.tokenizer.encode(&gap.text, self.max_length, true)?;
         let candidates: Vec<usize> = (0..encoded.ids.len())
@@ -198,7 +199,12 @@ impl FillMask {
     }
 
     fn rows(&self, examples: &[ExampleOf<Self>]) -> Result<Rows, DataError> {
-        let special = self.tokenizer.special();
+        let mut special = self.tokenizer.special();
+        // A word that the vocabulary does not know is a word all the same, as in BERT's own code:
+        // so a text of nothing else stops no training.
+        for unknown in ["[UNK]", "<unk>"].iter().filter_map(|token| self.tokenizer.id(token)) {
+            special.remove(&unknown);
+        }
         let text = |(at, example): (usize, &ExampleOf<Self>)| {
             self.whole(&example.input, &special).map_err(|error| error.at(at, None))
         };

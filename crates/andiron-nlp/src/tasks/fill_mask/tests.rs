@@ -140,6 +140,9 @@ fn special_tokens_are_never_hidden() {
     let refused = task.batch(&only, &Device::flex()).map(|_| ()).unwrap_err();
     let DataError::Example { index: 0, source, .. } = refused else { panic!("{refused:?}") };
     assert_eq!(source.to_string(), "the list of words to hide is empty");
+    // An unknown word is a word.
+    let unknown = [andiron_core::Example { input: Gap::from("日本"), target: () }];
+    assert_eq!(task.rows(&unknown).unwrap().texts[0].candidates.len(), 2);
 }
 
 #[test]
