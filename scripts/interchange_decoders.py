@@ -1,5 +1,5 @@
 """Reads language models that Andiron has saved, compares what they say, changes them, and saves them
-again for Andiron to read. Called by scripts/interchange_decoders with a folder.
+again for Andiron to read. Called by scripts/interchange with a folder.
 """
 
 import json

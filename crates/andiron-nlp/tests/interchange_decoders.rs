@@ -1,5 +1,5 @@
 //! Language models trained here load in transformers with equal logits, and those saved there load
-//! here: `scripts/interchange_decoders` runs the first test, Python, and the second.
+//! here: `scripts/interchange` runs the first test, Python, and the second.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use andiron_core::{
@@ -30,7 +30,7 @@ const TEXTS: [&str; 4] =
 fn folder() -> Option<PathBuf> {
     let folder = std::env::var_os(FOLDER).map(PathBuf::from);
     if folder.is_none() {
-        eprintln!("NOT TESTED: scripts/interchange_decoders gives a folder by {FOLDER}");
+        eprintln!("NOT TESTED: scripts/interchange gives a folder by {FOLDER}");
     }
     folder
 }
