@@ -7,7 +7,9 @@ use crate::{
 };
 use andiron_core::{
     Adaptation, ConfigError, HomeFile, Model, ModelConfig, Network, Predictor, TrainingConfig,
-    bundle, testing::Contract, weights,
+    bundle,
+    testing::{Contract, Law},
+    weights,
 };
 use andiron_kernels::dropout;
 use burn::{
@@ -127,11 +129,13 @@ const FACTORS: [&str; 4] = [
 
 #[test]
 fn the_contract_is_kept_by_each() {
-    for config in [full(), frozen(), lora()] {
-        Contract::new(toy::tokens(Fault::None), config, toy::examples())
-            .overfits_in(400, 3e-2)
-            .check();
-    }
+    let trial = |config| {
+        Contract::new(toy::tokens(Fault::None), config, toy::examples()).overfits_in(400, 3e-2)
+    };
+    trial(full()).check();
+    let reason = "a random body that is not trained tells the examples too little apart";
+    trial(frozen()).without(Law::Overfit, reason).check();
+    trial(lora()).check();
 }
 
 #[test]

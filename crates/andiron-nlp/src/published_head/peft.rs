@@ -89,7 +89,7 @@ pub fn load<C: Headed>(
     let (rank, alpha) = plain_lora(&path, &description)?;
     let fail = |source| PublishedError::Config { path: path.clone(), source };
     let plain = Network::blank(adapted(config.clone(), Adaptation::default()), device);
-    let folder = Folder::open(&adapter.join(WEIGHTS)).map_err(WeightsError::from)?;
+    let folder = Folder::open(adapter.join(WEIGHTS)).map_err(WeightsError::from)?;
     let factors = Renamed::new(folder, |name| name.strip_prefix(PREFIX).map(str::to_owned))
         .map_err(WeightsError::from)?;
     let targets = targets(&plain.map_err(fail)?, &factors);

@@ -1,8 +1,9 @@
 //! Measuring answers of any number of labels.
 
 use super::MultiLabelClassification;
+use crate::text::Text;
 use andiron_core::{
-    DataError, Dataset, EvalError, Evaluator, Predictor, Report, Task,
+    DataError, Dataset, EvalError, Evaluator, Labels, Predictor, Report, Task,
     data::ExampleOf,
     evaluator::{
         Bootstrap, ClassScores, Fingerprint, Outcome,
@@ -32,44 +33,8 @@ impl Evaluator<MultiLabelClassification> for MultiLabelEvaluator {
     ) -> Result<Report, EvalError> {
         self.bootstrap.check()?;
         let labels = &predictor.task().labels;
-        let (mut sets, mut losses, mut fingerprint) = (Vec::new(), Vec::new(), Fingerprint::new());
-        for index in 0..data.len() {
-            let example = data.get(index)?;
-            let added =
-                fingerprint.add(&example.input).and_then(|()| fingerprint.add(&example.target));
-            added.map_err(|error| error.at(index, None))?;
-            let truth = example.target.iter().map(|label| labels.index(label));
-            let truth = truth.collect::<Result<Vec<_>, _>>().map_err(|e| e.at(index, None))?;
-            sets.push((example.input, LabelSets::new(truth, [])));
-        }
-        if sets.is_empty() {
-            return Err(DataError::Empty { what: "the data set".to_owned() }.into());
-        }
-        for (chunk, part) in sets.chunks_mut(CHUNK).enumerate() {
-            let inputs: Vec<_> = part.iter().map(|(input, _)| input.clone()).collect();
-            let answers = match predictor.predict(&inputs) {
-                Ok(answers) => answers,
-                // One of them cannot be used: ask for each alone, to tell which.
-                Err(together) => {
-                    for (at, input) in inputs.iter().enumerate() {
-                        predictor
-                            .predict(std::slice::from_ref(input))
-                            .map_err(|error| error.at(chunk * CHUNK + at, None))?;
-                    }
-                    return Err(together.into());
-                }
-            };
-            for ((_, set), answer) in part.iter_mut().zip(&answers) {
-                let given = answer.labels.iter().map(|label| labels.index(label));
-                set.predicted = given.collect::<Result<_, _>>()?;
-                let of = |(class, name): (usize, &String)| {
-                    let p = f64::from(answer.scores.get(name).copied().unwrap_or_default());
-                    surprise(if set.truth.contains(&class) { p } else { 1.0 - p }, CLIP_F32)
-                };
-                let sum: f64 = labels.names().iter().enumerate().map(of).sum();
-                losses.push(sum / labels.count() as f64);
-            }
-        }
+        let (mut sets, fingerprint) = examples(labels, data)?;
+        let losses = answer(predictor, &mut sets)?;
         let sets: Vec<LabelSets> = sets.into_iter().map(|(_, set)| set).collect();
         let counts = tally(labels.count(), &sets);
         let table = labels.names().iter().enumerate().map(|(class, label)| {
@@ -101,4 +66,58 @@ impl Evaluator<MultiLabelClassification> for MultiLabelEvaluator {
             found: Vec::new(),
         })
     }
+}
+
+/// The texts with their true labels.
+fn examples(
+    labels: &Labels,
+    data: &dyn Dataset<ExampleOf<MultiLabelClassification>>,
+) -> Result<(Vec<(Text, LabelSets)>, Fingerprint), DataError> {
+    let (mut sets, mut fingerprint) = (Vec::new(), Fingerprint::new());
+    for index in 0..data.len() {
+        let example = data.get(index)?;
+        let added = fingerprint.add(&example.input).and_then(|()| fingerprint.add(&example.target));
+        added.map_err(|error| error.at(index, None))?;
+        let truth = example.target.iter().map(|label| labels.index(label));
+        let truth = truth.collect::<Result<Vec<_>, _>>().map_err(|error| error.at(index, None))?;
+        sets.push((example.input, LabelSets::new(truth, [])));
+    }
+    match sets.is_empty() {
+        true => Err(DataError::Empty { what: "the data set".to_owned() }),
+        false => Ok((sets, fingerprint)),
+    }
+}
+
+/// Puts the answered labels into the sets, and gives the loss of each.
+fn answer(
+    predictor: &Predictor<MultiLabelClassification>,
+    sets: &mut [(Text, LabelSets)],
+) -> Result<Vec<f64>, DataError> {
+    let (labels, mut losses) = (&predictor.task().labels, Vec::with_capacity(sets.len()));
+    for (chunk, part) in sets.chunks_mut(CHUNK).enumerate() {
+        let inputs: Vec<Text> = part.iter().map(|(input, _)| input.clone()).collect();
+        let answers = match predictor.predict(&inputs) {
+            Ok(answers) => answers,
+            // One of them cannot be used: ask for each alone, to tell which.
+            Err(together) => {
+                for (at, input) in inputs.iter().enumerate() {
+                    predictor
+                        .predict(std::slice::from_ref(input))
+                        .map_err(|error| error.at(chunk * CHUNK + at, None))?;
+                }
+                return Err(together);
+            }
+        };
+        for ((_, set), answer) in part.iter_mut().zip(&answers) {
+            let given = answer.labels.iter().map(|label| labels.index(label));
+            set.predicted = given.collect::<Result<_, _>>()?;
+            let of = |(class, name): (usize, &String)| {
+                let p = f64::from(answer.scores.get(name).copied().unwrap_or_default());
+                surprise(if set.truth.contains(&class) { p } else { 1.0 - p }, CLIP_F32)
+            };
+            let sum: f64 = labels.names().iter().enumerate().map(of).sum();
+            losses.push(sum / labels.count() as f64);
+        }
+    }
+    Ok(losses)
 }

@@ -18,7 +18,7 @@ use andiron_core::{
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What the recipes of classifiers on published encoders take; a field left out has its default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,8 +84,8 @@ impl EncoderClassifierOptions {
         texts: &[String],
     ) -> Result<(Tokens, SequenceClassifierConfig<E>), DataError> {
         let (tokens, config) = match &self.base {
-            Some(dir) => self.from_base::<E>(dir)?,
-            None => self.from_nothing::<E>(texts)?,
+            Some(dir) => self.on_base::<E>(dir)?,
+            None => self.on_texts::<E>(texts)?,
         };
         let longest = config.encoder.max_length();
         ConfigError::at_least("the network's length", tokens.max_length, longest)?;
@@ -99,9 +99,9 @@ impl EncoderClassifierOptions {
         Ok((tokens, config))
     }
 
-    fn from_base<E: HeadBase>(
+    fn on_base<E: HeadBase>(
         &self,
-        dir: &PathBuf,
+        dir: &Path,
     ) -> Result<(Tokens, SequenceClassifierConfig<E>), DataError> {
         for (field, given) in [
             ("n_tokens", self.n_tokens),
@@ -116,8 +116,8 @@ impl EncoderClassifierOptions {
                 return Err(ConfigError::Kind { field, got, reason }.into());
             }
         }
-        let base = published_head::read_base::<E>(dir)
-            .map_err(|source| BaseError::new(dir.clone(), source))?;
+        let base =
+            published_head::read_base::<E>(dir).map_err(|source| BaseError::new(dir, source))?;
         let dropout = SequenceClassifierConfig::<E>::dropout_of(&base.config)?;
         let config = SequenceClassifierConfig::new(base.encoder, 1).with_dropout(dropout);
         let config = SequenceClassifierConfig { base: Some(dir.display().to_string()), ..config };
@@ -125,7 +125,7 @@ impl EncoderClassifierOptions {
         Ok((Tokens { tokenizer: base.tokenizer, max_length }, config))
     }
 
-    fn from_nothing<E: HeadBase>(
+    fn on_texts<E: HeadBase>(
         &self,
         texts: &[String],
     ) -> Result<(Tokens, SequenceClassifierConfig<E>), DataError> {
