@@ -238,6 +238,8 @@ mod tests {
                 "{{ {'a': [1, none]} | tojson(indent=2) }}",
                 "{\n  \"a\": [\n    1,\n    null\n  ]\n}",
             ),
+            ("{{ 'é' | tojson(ensure_ascii=False) }}", r#""é""#),
+            ("{{ 'é🦀' | tojson(ensure_ascii=true) }}", r#""\u00e9\ud83e\udd80""#),
             ("{{ bos_token }}|{{ tools is none }}", "|True"),
             ("  {% if true %}\nx\n  {% endif %}\ny\n", "x\ny"),
             ("{% for m in messages %}{% break %}{% endfor %}-", "-"),

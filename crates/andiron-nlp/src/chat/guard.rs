@@ -7,6 +7,10 @@
 //! `a|__checked ~ b.c|__checked`. The sum of what is charged bounds the size of every value, and the
 //! work of every operation on it.
 
+mod tokens;
+
+use tokens::{Kind, Token, tokens};
+
 /// The filter that charges for a value. No template can name these three by chance.
 pub(super) const CHECKED: &str = "__checked";
 /// As [`CHECKED`], for what is multiplied: no list.
@@ -17,8 +21,6 @@ pub(super) const KEPT: &str = "__kept";
 /// Words that stand between values.
 const WORDS: [&str; 8] = ["and", "or", "not", "in", "is", "if", "else", "recursive"];
 const CONSTANTS: [&str; 6] = ["true", "false", "none", "True", "False", "None"];
-/// Signs of two characters.
-const PAIRS: [&str; 6] = ["==", "!=", "<=", ">=", "//", "**"];
 
 /// The template with its checks; none if it cannot be taken apart.
 pub(super) fn guarded(source: &str) -> Option<String> {
@@ -74,100 +76,6 @@ fn raw_end(text: &str) -> Option<usize> {
         }
         from = at + 2;
     }
-}
-
-/// A part of an expression.
-struct Token<'a> {
-    /// White space before it.
-    space: &'a str,
-    text: &'a str,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    Name,
-    /// A number or a text.
-    Literal,
-    Sign,
-}
-
-/// The tokens up to `end`, and where what follows begins. The end itself is a token: the last.
-fn tokens<'a>(text: &'a str, end: &str) -> Option<(Vec<Token<'a>>, usize)> {
-    let (mut found, mut at, mut open) = (Vec::new(), 0, 0_usize);
-    loop {
-        let rest = &text[at..];
-        let body = rest.trim_start_matches(|c: char| c.is_ascii_whitespace());
-        let space = &rest[..rest.len() - body.len()];
-        let ends = body.strip_prefix(['-', '+']).unwrap_or(body).starts_with(end);
-        if open == 0 && ends {
-            let length = if body.starts_with(end) { 2 } else { 3 };
-            let text = &body[..length];
-            found.push(Token { space, text, kind: Kind::Sign });
-            return Some((found, at + space.len() + length));
-        }
-        let first = body.chars().next()?;
-        let after_dot = found.last().is_some_and(|token: &Token<'_>| token.text == ".");
-        let (length, kind) = match first {
-            '"' | '\'' => (quoted(body, first)?, Kind::Literal),
-            '0'..='9' => (number(body, after_dot), Kind::Literal),
-            'a'..='z' | 'A'..='Z' | '_' => {
-                let inside = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
-                (body.find(inside).unwrap_or(body.len()), Kind::Name)
-            }
-            '(' | '[' | '{' => {
-                open += 1;
-                (1, Kind::Sign)
-            }
-            ')' | ']' | '}' => {
-                open = open.checked_sub(1)?;
-                (1, Kind::Sign)
-            }
-            _ if PAIRS.iter().any(|pair| body.starts_with(pair)) => (2, Kind::Sign),
-            _ if first.is_ascii_punctuation() => (1, Kind::Sign),
-            _ => return None,
-        };
-        found.push(Token { space, text: &body[..length], kind });
-        at += space.len() + length;
-    }
-}
-
-/// The length of a text with its quotes.
-fn quoted(text: &str, quote: char) -> Option<usize> {
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            c if c == quote => return Some(at + 1),
-            _ => {}
-        }
-    }
-    None
-}
-
-/// The length of a number. Behind a dot it has no fraction: it is the place in a list.
-fn number(text: &str, after_dot: bool) -> usize {
-    let bytes = text.as_bytes();
-    let plain = !matches!(bytes.get(1), Some(b'x' | b'X' | b'o' | b'O' | b'b' | b'B'));
-    let mut length = 1;
-    while let Some(byte) = bytes.get(length) {
-        let before = bytes[length - 1];
-        let next = bytes.get(length + 1);
-        let goes_on = match byte {
-            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'_' => true,
-            b'.' => plain && !after_dot && next.is_some_and(u8::is_ascii_digit),
-            b'+' | b'-' => {
-                plain && matches!(before, b'e' | b'E') && next.is_some_and(u8::is_ascii_digit)
-            }
-            _ => false,
-        };
-        if !goes_on {
-            break;
-        }
-        length += 1;
-    }
-    length
 }
 
 /// Writes tokens with the checks between them.

@@ -16,10 +16,27 @@ pub(super) fn to_json(
     options: Kwargs,
 ) -> Result<String, Error> {
     let indent: Option<usize> = options.get("indent")?;
+    // Transformers leaves letters as they are unless it is told otherwise.
+    let ascii: Option<bool> = options.get("ensure_ascii")?;
     options.assert_all_used()?;
     let mut text = String::new();
     write_json(state, value, indent, 0, &mut text)?;
-    Ok(text)
+    Ok(if ascii == Some(true) { escaped(&text) } else { text })
+}
+
+/// With `\u…` in place of every character that is not ASCII.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_ascii() {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    out
 }
 
 fn write_json(
