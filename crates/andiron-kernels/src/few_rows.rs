@@ -11,7 +11,7 @@ use burn::{
 };
 use rayon::prelude::*;
 
-/// Up to so many rows the product is made here. With more, burn's product uses its vectors better.
+/// Up to so many rows the product is made here; whether it pays with more was not measured.
 pub(crate) const MOST_ROWS: usize = 4;
 /// Rows of the matrix that are read side by side: so many sums are added before a result goes back
 /// to memory.
