@@ -95,7 +95,7 @@ fn targets_are_read_from_lists_and_from_cells() {
     };
     assert_eq!(target(json!({"text": "Ana"})), wanted("missing"));
     assert_eq!(target(json!({"entities": "PER"})), wanted("\"PER\""));
-    assert_eq!(target(json!({"entities": [{"label": "a", "start": -1, "end": 2}]})).is_err(), true);
+    assert!(target(json!({"entities": [{"label": "a", "start": -1, "end": 2}]})).is_err());
     let long = json!({"text": "né", "entities": [{"label": "a", "start": 0, "end": 3}]});
     assert_eq!(
         target(long).unwrap_err(),
