@@ -14,7 +14,7 @@ use andiron::{
     Evaluator, Example, GradientTrainer, Network, Predictor, Recipe, Trainer, TrainingConfig,
     nlp::{
         models::bert::BertConfig,
-        tasks::embedding::{self, Embedding, RetrievalEvaluator, Similarity, nearest},
+        tasks::embedding::{self, Embedding, Positive, RetrievalEvaluator, Similarity, nearest},
         text::Text,
     },
 };
@@ -50,12 +50,12 @@ const PAIRS: [(&str, &str); 24] = [
     ("Who invented the telephone?", "Bell was granted the patent in 1876."),
 ];
 
-type Pairs = Vec<Example<Text, Text>>;
+type Pairs = Vec<Example<Text, Positive>>;
 
 /// Measures an encoder on the test pairs and asks it one question.
 fn show(predictor: &Predictor<Embedding>, test: &Pairs) -> Result<(), Box<dyn Error>> {
     println!("{}", RetrievalEvaluator::default().evaluate(predictor, test)?);
-    let passages: Vec<Text> = test.iter().map(|pair| pair.target.clone()).collect();
+    let passages: Vec<Text> = test.iter().map(|pair| pair.target.text.clone()).collect();
     let vectors = |texts: &[Text]| -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
         Ok(predictor.predict(texts)?.into_iter().map(|answer| answer.embedding).collect())
     };
@@ -72,7 +72,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let quick = std::env::args().any(|argument| argument == "--quick");
     let pair = |(question, passage): (&str, &str)| Example {
         input: Text::from(question),
-        target: Text::from(passage),
+        target: Positive::from(passage),
     };
     let (train, test) = PAIRS.split_at(16);
     let train: Pairs = train.iter().copied().map(pair).collect();

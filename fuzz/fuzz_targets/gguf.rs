@@ -1,4 +1,4 @@
-//! A GGUF file: `cargo +nightly fuzz run gguf`.
+//! A GGUF file: `cargo fuzz run -s none gguf`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -1,4 +1,4 @@
-"""Losses with their gradients in torch: cross-entropy, binary cross-entropy, mean squared error.
+"""Losses with their gradients in torch: cross-entropy, binary cross-entropy, mean squared error, focal.
 
 Writes crates/andiron-core/tests/golden/losses.json.
 """
@@ -20,6 +20,12 @@ NOTES = {
         "p = softmax over the last axis (class axis); each = weight[t] * -ln p[t]; the mean is sum(each) / "
         "denominator, and the denominator is the sum of weight[t] over counted positions (their "
         "count without class weights)"
+    ),
+    "focal": (
+        "Lin et al. 2017, equation 5 over a softmax: each = weight[t] * (1 - p[t])^focus * -ln p[t], the "
+        "denominator the sum of weight[t]; over a sigmoid, each = w[label] * t * (1 - p)^focus * -ln p "
+        "+ (1 - t) * p^focus * -ln(1 - p), the mean over all places; with focus 0 they are torch's "
+        "cross_entropy and binary_cross_entropy_with_logits with pos_weight, which is asserted"
     ),
     "label_smoothing": (
         "torch: with e the smoothing and K classes, each = (1-e) * weight[t] * -ln p[t] "
@@ -134,6 +140,90 @@ def squared(predictions, targets, mask=None):
     return elementwise(functional.mse_loss, predictions, targets, mask, "predictions")
 
 
+def focal(logits, targets, focus, weights=None):
+    rows = torch.arange(len(targets))
+    all_ones = torch.ones(logits.shape[1])
+    weight = (all_ones if weights is None else weights).double()[targets]
+
+    def each_of(leaf):
+        log_p = functional.log_softmax(leaf, 1)[rows, targets]
+        return weight.to(leaf.dtype) * (1 - log_p.exp()) ** focus * -log_p
+
+    def mean_of(leaf):
+        mean = each_of(leaf).sum() / weight.sum().to(leaf.dtype)
+        if focus == 0:
+            wanted = functional.cross_entropy(leaf, targets, weight=None if weights is None else weights.to(leaf.dtype))
+            assert torch.allclose(mean, wanted)
+        return mean
+
+    return {
+        "shape": list(logits.shape),
+        "logits": logits.double().tolist(),
+        "targets": targets.tolist(),
+        "class_weights": None if weights is None else weights.double().tolist(),
+        "focus": focus,
+        **measured(logits, each_of, weight.sum().item(), mean_of),
+    }
+
+
+def binary_focal(logits, targets, focus, weights=None):
+    weight = (torch.ones(logits.shape[1]) if weights is None else weights).double()
+
+    def each_of(leaf):
+        right, wrong = functional.logsigmoid(leaf), functional.logsigmoid(-leaf)
+        truth = targets.to(leaf.dtype)
+        return (
+            weight.to(leaf.dtype) * truth * (1 - right.exp()) ** focus * -right
+            + (1 - truth) * (1 - wrong.exp()) ** focus * -wrong
+        )
+
+    def mean_of(leaf):
+        mean = each_of(leaf).mean()
+        if focus == 0:
+            wanted = functional.binary_cross_entropy_with_logits(
+                leaf, targets.to(leaf.dtype), pos_weight=weight.to(leaf.dtype)
+            )
+            assert torch.allclose(mean, wanted)
+        return mean
+
+    return {
+        "shape": list(logits.shape),
+        "logits": logits.double().tolist(),
+        "targets": targets.double().tolist(),
+        "class_weights": None if weights is None else weights.double().tolist(),
+        "focus": focus,
+        **measured(logits, each_of, logits.numel(), mean_of),
+    }
+
+
+def focal_cases():
+    weights = torch.tensor([0.5, 2.0, 1.25, 0.0625])
+    return {
+        "focus_0_3x5": focal(logits_of(3, 5), classes_of(5, 3), 0.0),
+        "focus_2_1x2": focal(logits_of(1, 2), classes_of(2, 1), 2.0),
+        "focus_2_7x4": focal(logits_of(7, 4), classes_of(4, 7), 2.0),
+        "focus_half_5x3": focal(logits_of(5, 3), classes_of(3, 5), 0.5),
+        "focus_0_weights_6x4": focal(logits_of(6, 4), classes_of(4, 6), 0.0, weights),
+        "focus_2_weights_9x4": focal(logits_of(9, 4), classes_of(4, 9), 2.0, weights),
+        "focus_3_extreme_4x3": focal(extreme(4, 3), classes_of(3, 4), 3.0),
+    }
+
+
+def binary_focal_cases():
+    def labels(*shape):
+        return torch.randint(0, 2, shape).float()
+
+    weights = torch.tensor([0.5, 3.0, 1.25])
+    return {
+        "focus_0_3x5": binary_focal(logits_of(3, 5), labels(3, 5), 0.0),
+        "focus_2_4x2": binary_focal(logits_of(4, 2), labels(4, 2), 2.0),
+        "focus_half_2x7": binary_focal(logits_of(2, 7), labels(2, 7), 0.5),
+        "focus_0_weights_5x3": binary_focal(logits_of(5, 3), labels(5, 3), 0.0, weights),
+        "focus_2_weights_6x3": binary_focal(logits_of(6, 3), labels(6, 3), 2.0, weights),
+        "focus_3_extreme_4x5": binary_focal(extreme(4, 5), labels(4, 5), 3.0),
+    }
+
+
 def cross_entropy_cases():
     weights = torch.tensor([0.5, 2.0, 1.25, 0.0625])
     tokens, lengths = padded(classes_of(5, 3, 7), [7, 4, 1]), [6, 2]
@@ -208,8 +298,10 @@ def main():
         "cross_entropy": cross_entropy_cases(),
         "binary_cross_entropy": binary_cases(),
         "mean_squared_error": squared_cases(),
+        "focal": focal_cases(),
+        "binary_focal": binary_focal_cases(),
     }
-    for kind in ("cross_entropy", "binary_cross_entropy", "mean_squared_error"):
+    for kind in ("cross_entropy", "binary_cross_entropy", "mean_squared_error", "focal", "binary_focal"):
         off = [case["gradient_float32_off"] for case in body[kind].values()]
         values = [abs(c["value"] - c["value_float32"]) / max(c["value"], 1e-9) for c in body[kind].values()]
         print(f"{kind}: {len(off)} cases, float32 off by {max(values):.1e} (value), {max(off):.1e} (gradient)")

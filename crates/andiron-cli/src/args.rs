@@ -16,8 +16,9 @@ pub(crate) struct Args {
     pub(crate) device: String,
 }
 
-/// What to do. MODEL is a folder that holds a bundle, or the name of a built-in model; where both
-/// exist the folder is taken.
+/// What to do. MODEL is a folder that holds a bundle (which wins over a built-in name), a folder or
+/// file that others published (see `andiron models`), the name of a built-in model, or
+/// hf:owner/name[/file][@revision], which is fetched from the Hugging Face hub.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Answer lines or files, in order; a bad one gives {"error": …} in its place
@@ -26,22 +27,28 @@ pub(crate) enum Command {
     Train(Train),
     /// Measure a model on labelled data and print the report
     Evaluate(Evaluate),
-    /// Say what is in a bundle: task, tensors, preprocessing, card
+    /// Say what is in a model: task, tensors, preprocessing, card
     Inspect(Inspect),
-    /// List the built-in models: what they need, what they scored
+    /// Write any model that can be read as a bundle
+    Convert(Convert),
+    /// List the built-in models (what they need, what they scored), and what others publish and
+    /// can be loaded
     Models(Models),
 }
 
 /// Arguments of `andiron predict`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Predict {
-    /// Folder of a bundle (wins), or a built-in name
+    /// Folder, file, built-in name, or hf:owner/name[@revision]
     pub(crate) model: String,
     /// `-` is JSON Lines on standard input; for tasks on images or sound, the image or sound
     /// itself; for tasks on text .txt (a text a line), .csv or .tsv (a text a row, column `text`).
     /// Everything else is JSON Lines, as .jsonl and .ndjson are for every task
     #[arg(default_value = "-")]
     pub(crate) files: Vec<PathBuf>,
+    /// The task, where a published model can be used for several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) task: Option<String>,
 }
 
 /// Arguments of `andiron train`.
@@ -60,7 +67,7 @@ pub(crate) struct Train {
 /// Arguments of `andiron evaluate`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Evaluate {
-    /// Folder of a bundle (wins), or a built-in name
+    /// Folder, file, built-in name, or hf:owner/name[@revision]
     pub(crate) model: String,
     /// Labelled data: .csv, .tsv, .jsonl, a folder with a folder per class, or idx images
     #[arg(required_unless_present = "config", conflicts_with = "config")]
@@ -77,6 +84,9 @@ pub(crate) struct Evaluate {
     /// Measure another model on the same examples and test whether the two differ
     #[arg(long, value_name = "MODEL")]
     pub(crate) compare: Option<String>,
+    /// The task, where a published model can be used for several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) task: Option<String>,
     /// Print tables for people
     #[arg(long)]
     pub(crate) table: bool,
@@ -88,11 +98,26 @@ pub(crate) struct Evaluate {
 /// Arguments of `andiron inspect`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Inspect {
-    /// Folder of a bundle (wins), or a built-in name
+    /// Folder, file, built-in name, or hf:owner/name[@revision]
     pub(crate) model: String,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// The task, where a published model can be used for several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) task: Option<String>,
+}
+
+/// Arguments of `andiron convert`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Convert {
+    /// Folder, file, built-in name, or hf:owner/name[@revision]
+    pub(crate) model: String,
+    /// Where the bundle goes: a new folder, or one with a bundle, which is replaced
+    pub(crate) folder: PathBuf,
+    /// The task, where a published model can be used for several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) task: Option<String>,
 }
 
 /// Arguments of `andiron models`.

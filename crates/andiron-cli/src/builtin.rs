@@ -1,10 +1,9 @@
-//! The models that are part of the program, and what a MODEL argument stands for.
+//! The models and the tasks that are part of the program.
 
 use crate::error::CliError;
 use andiron::{
-    AnyPredictor, Registry,
+    Registry,
     bundle::{self, Description},
-    burn::tensor::Device,
 };
 use std::{fs, path::Path};
 use tempfile::TempDir;
@@ -38,7 +37,7 @@ impl Builtin {
     }
 
     /// Writes its files into a temporary folder, which is removed when the value is dropped.
-    fn unpack(&self) -> Result<TempDir, CliError> {
+    pub(crate) fn unpack(&self) -> Result<TempDir, CliError> {
         let fail = |path: &Path| {
             let path = path.to_owned();
             move |source| CliError::Write { path, source }
@@ -49,54 +48,6 @@ impl Builtin {
             fs::write(&path, bytes).map_err(fail(&path))?;
         }
         Ok(dir)
-    }
-}
-
-/// What a MODEL argument stands for.
-pub(crate) enum Model<'a> {
-    /// The folder of a bundle.
-    Folder(&'a Path),
-    /// A model inside the program.
-    Builtin(&'static Builtin),
-}
-
-impl<'a> Model<'a> {
-    /// A folder with a bundle wins over a built-in model of the same name; any other folder or
-    /// file only counts if no built-in model has its name.
-    pub(crate) fn of(name: &'a str) -> Result<Self, CliError> {
-        let path = Path::new(name);
-        if path.join(bundle::DESCRIPTION).is_file() {
-            return Ok(Self::Folder(path));
-        }
-        if let Some(builtin) = BUILTINS.iter().find(|builtin| builtin.name == name) {
-            return Ok(Self::Builtin(builtin));
-        }
-        if path.exists() {
-            // It is no bundle, and the attempt to read it says what it lacks.
-            return Ok(Self::Folder(path));
-        }
-        let known = BUILTINS.iter().map(|builtin| builtin.name).collect();
-        Err(CliError::UnknownModel { got: name.to_owned(), known })
-    }
-
-    /// Does something with the model's folder, which for a built-in model exists just so long.
-    pub(crate) fn with_folder<R>(
-        &self,
-        then: impl FnOnce(&Path) -> Result<R, CliError>,
-    ) -> Result<R, CliError> {
-        match self {
-            Self::Folder(path) => then(path),
-            Self::Builtin(builtin) => then(builtin.unpack()?.path()),
-        }
-    }
-
-    /// Loads it.
-    pub(crate) fn load(
-        &self,
-        registry: &Registry,
-        device: &Device,
-    ) -> Result<Box<dyn AnyPredictor>, CliError> {
-        self.with_folder(|folder| Ok(registry.load(folder, device)?))
     }
 }
 

@@ -3,7 +3,7 @@
 //! Paths in it are relative to the folder that it lies in. A key that is no setting is refused by
 //! name, so that a misspelt one does not silently leave its default.
 
-use crate::{data::Source, error::CliError};
+use crate::{data::Source, error::CliError, model::local};
 use andiron::{ConfigError, TrainingConfig, overlay};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
@@ -17,6 +17,8 @@ use std::{
 const EPOCHS: usize = 20;
 /// The least steps in that case: a small data set has few steps in a pass.
 const LEAST_STEPS: usize = 200;
+/// The option of a recipe that says where the model begins.
+const BASE: &str = "base";
 
 /// A training configuration.
 #[derive(Debug, Deserialize)]
@@ -30,6 +32,10 @@ pub(crate) struct RunConfig {
     output: PathBuf,
     /// Where the log and the checkpoint go; `runs/` and the configuration's name by default.
     run: Option<PathBuf>,
+    /// The model to begin with, where the architecture does not begin from nothing: a folder, or a
+    /// name on the hub.
+    #[serde(rename = "base")]
+    pretrained: Option<String>,
     /// The examples.
     pub(crate) data: DataConfig,
     /// Settings of the model, over its defaults.
@@ -193,9 +199,24 @@ impl RunConfig {
         }
     }
 
-    /// The settings of the model.
-    pub(crate) fn options(&self) -> Value {
-        Value::Object(self.options.clone())
+    /// The settings of the model; where it begins is the path in `base`.
+    pub(crate) fn options(&self) -> Result<Value, CliError> {
+        let mut options = self.options.clone();
+        if let Some(name) = &self.pretrained {
+            let argument = || BASE.to_owned();
+            if options.contains_key(BASE) {
+                let reason = "it stands at the top and among the options; say it once";
+                return Err(CliError::Argument { argument: argument(), reason });
+            }
+            let path = self.base().join(local(name)?);
+            let path = fs::canonicalize(&path).map_err(|source| CliError::Read { path, source })?;
+            let path = path.into_os_string().into_string().map_err(|_| CliError::Argument {
+                argument: argument(),
+                reason: "its path is not UTF-8",
+            })?;
+            options.insert(argument(), path.into());
+        }
+        Ok(Value::Object(options))
     }
 
     /// The settings of a training on `examples` examples.
@@ -293,6 +314,28 @@ mod tests {
         // Twenty passes of ceil(1000 / 32) steps; a small set has at least 200.
         assert_eq!(config.training(1000).unwrap().max_steps, 640);
         assert_eq!(config.training(5).unwrap().max_steps, 200);
+    }
+
+    #[test]
+    fn where_a_model_begins_is_relative_to_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("encoder")).unwrap();
+        let path = dir.path().join("mine.toml");
+        let read = |more: &str| {
+            fs::write(&path, format!("{more}\n{SMALL}")).unwrap();
+            let config = RunConfig::read(&path, &[]).unwrap();
+            config.options().map_err(|error| crate::error::chain(&error))
+        };
+        let wanted = fs::canonicalize(dir.path().join("encoder")).unwrap();
+        assert_eq!(read("base = \"encoder\"").unwrap()["base"], wanted.to_str().unwrap());
+        assert_eq!(read("").unwrap(), Value::Object(Map::new()));
+        let missing = read("base = \"none\"").unwrap_err();
+        assert!(missing.starts_with("cannot read ") && missing.contains("none: "), "{missing}");
+        let hub = read("base = \"hf:a\"").unwrap_err();
+        assert!(hub.contains("hf:a"), "{hub}");
+        fs::write(&path, format!("base = \"encoder\"\n{SMALL}[options]\nbase = \"x\"\n")).unwrap();
+        let twice = RunConfig::read(&path, &[]).unwrap().options().unwrap_err().to_string();
+        assert_eq!(twice, "base: it stands at the top and among the options; say it once");
     }
 
     #[test]

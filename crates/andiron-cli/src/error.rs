@@ -1,6 +1,8 @@
 //! What can go wrong, and the exit status it gives.
 
-use andiron::{BundleError, ConfigError, DataError, DeviceError, EvalError, TrainError};
+#[cfg(feature = "hub")]
+use andiron::hub::HubError;
+use andiron::{BundleError, ConfigError, DataError, DeviceError, EvalError, LoadError, TrainError};
 use std::{error::Error, fmt::Write as _, io, path::PathBuf};
 
 /// Exit status: everything was done.
@@ -17,8 +19,8 @@ pub(crate) const PIPE: u8 = 141;
 /// A command that could not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
-    /// The name is neither a folder with a bundle nor a built-in model.
-    #[error("there is no model {got:?}: it is no folder, and built in are {known:?}")]
+    /// The name is neither a folder or file nor a built-in model.
+    #[error("there is no model {got:?}: it is no folder or file, and built in are {known:?}")]
     UnknownModel {
         /// The name given.
         got: String,
@@ -101,6 +103,16 @@ pub(crate) enum CliError {
     /// A bundle.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// A model of whatever kind.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A model on the hub.
+    #[cfg(feature = "hub")]
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// What is in a model cannot be shown.
+    #[error("the model cannot be written as JSON")]
+    Contents(#[from] serde_json::Error),
     /// Training.
     #[error(transparent)]
     Train(#[from] TrainError),
@@ -113,6 +125,9 @@ impl CliError {
     /// The exit status that it gives.
     pub(crate) fn status(&self) -> u8 {
         match self {
+            #[cfg(feature = "hub")]
+            Self::Hub(HubError::Name { .. } | HubError::Revision { .. }) => USAGE,
+            Self::Load(LoadError::Several { .. } | LoadError::OtherTask { .. }) => USAGE,
             Self::UnknownModel { .. }
             | Self::UnknownTask { .. }
             | Self::Argument { .. }

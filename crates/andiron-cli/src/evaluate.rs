@@ -2,10 +2,11 @@
 
 use crate::{
     args::Evaluate,
-    builtin::{Model, registry},
+    builtin::registry,
     config::RunConfig,
     data::{IdxPair, Records, Source},
     error::{CliError, DONE},
+    model::Model,
     parts::{CUTS, Parts},
 };
 use andiron::{AnyPredictor, Report, burn::tensor::Device};
@@ -19,9 +20,10 @@ use std::{
 /// Measures and prints.
 pub(crate) fn run(args: &Evaluate, device: &Device) -> Result<u8, CliError> {
     let registry = registry();
-    let predictor = Model::of(&args.model)?.load(&registry, device)?;
+    let load = |name: &str| Model::of(name)?.load(&registry, args.task.as_deref(), device);
+    let predictor = load(&args.model)?;
     let other = match &args.compare {
-        Some(name) => Some(Model::of(name)?.load(&registry, device)?),
+        Some(name) => Some(load(name)?),
         None => None,
     };
     let task = registry.task(predictor.task())?;

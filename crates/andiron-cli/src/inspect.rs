@@ -1,13 +1,16 @@
-//! `andiron inspect` and `andiron models`: what a bundle holds, without running it.
+//! `andiron inspect` and `andiron models`: what a model holds. A bundle is not loaded for it; what
+//! others publish is, for only then is it known what is made of it.
 
 use crate::{
     args::{Inspect, Models},
-    builtin::{BUILTINS, Builtin, Model, registry},
+    builtin::{BUILTINS, Builtin, registry},
     error::{CliError, DONE},
+    model::Model,
 };
 use andiron::{
-    BundleError, Registry, WeightsError,
-    bundle::{self, Card, Description, Metric, WEIGHTS},
+    BundleError, Registry, TaskEntry, WeightsError,
+    bundle::{Card, Description, Metric, WEIGHTS},
+    burn::tensor::Device,
     data::shortened,
 };
 use safetensors::SafeTensors;
@@ -30,18 +33,43 @@ struct TensorInfo {
     shape: Vec<usize>,
 }
 
-/// Prints what is in a bundle; every file's hash is checked on the way.
-pub(crate) fn inspect(args: &Inspect) -> Result<u8, CliError> {
-    let (description, tensors) = Model::of(&args.model)?.with_folder(|folder| {
-        let description = bundle::verify(folder)?;
-        Ok((description, tensors(folder)?))
+/// Prints what is in a model; every file's hash of a bundle is checked on the way.
+pub(crate) fn inspect(args: &Inspect, device: &Device) -> Result<u8, CliError> {
+    let model = Model::of(&args.model)?;
+    let saved = model.verify(|folder, description| {
+        // Only a network has its tensors in a file of their own.
+        let has_tensors = description.files.contains_key(WEIGHTS);
+        let tensors = if has_tensors { Some(tensors(folder)?) } else { None };
+        Ok((description, tensors))
     })?;
+    let loaded = || loaded(&model, args.task.as_deref(), device);
+    let (description, tensors) = match saved {
+        Some((description, Some(tensors))) => (description, tensors),
+        Some((description, None)) => (description, loaded()?.1),
+        None => loaded()?,
+    };
     let text = if args.json {
         format!("{}\n", as_json(&description, &tensors))
     } else {
         for_people(&args.model, &description, &tensors)
     };
     print(&text)
+}
+
+/// What is in a model that has to be loaded to know it.
+fn loaded(
+    model: &Model,
+    task: Option<&str>,
+    device: &Device,
+) -> Result<(Description, Vec<TensorInfo>), CliError> {
+    let contents = model.load(&registry(), task, device)?.contents()?;
+    let mut tensors: Vec<TensorInfo> = contents
+        .tensors
+        .into_iter()
+        .map(|(name, shape)| TensorInfo { name, dtype: "F32".to_owned(), shape })
+        .collect();
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok((contents.description, tensors))
 }
 
 fn print(text: &str) -> Result<u8, CliError> {
@@ -199,7 +227,28 @@ pub(crate) fn models(args: &Models) -> Result<u8, CliError> {
             scores.join(", "),
         );
     }
+    readable(&registry, args.json, &mut text);
     print(&text)
+}
+
+/// Adds what others publish and can be loaded, by task.
+fn readable(registry: &Registry, as_json: bool, text: &mut String) {
+    let reads = |task: &TaskEntry| -> Vec<&'static str> {
+        task.published().iter().flat_map(|entry| entry.reads).copied().collect()
+    };
+    let tasks = registry.tasks().map(|task| (task.name, reads(task)));
+    let tasks: Vec<_> = tasks.filter(|(_, reads)| !reads.is_empty()).collect();
+    if !as_json && !tasks.is_empty() {
+        text.push_str(
+            "\npublished by others, as a folder or file, or as hf:owner/name[@revision]\n",
+        );
+    }
+    for (task, reads) in tasks {
+        let _ = match as_json {
+            true => writeln!(text, "{}", json!({ "task": task, "reads": reads })),
+            false => writeln!(text, "  {task}: {}", reads.join(", ")),
+        };
+    }
 }
 
 /// A line of input for the task.

@@ -1,4 +1,4 @@
-//! The program `andiron`: predict, train, evaluate, inspect, models.
+//! The program `andiron`: predict, train, evaluate, inspect, convert, models.
 //!
 //! Use it to answer, train or measure from a shell or another language; from Rust, use the crate
 //! `andiron`, which it is a thin layer over. It names no task: what it can do is what the facade's
@@ -7,10 +7,12 @@
 mod args;
 mod builtin;
 mod config;
+mod convert;
 mod data;
 mod error;
 mod evaluate;
 mod inspect;
+mod model;
 mod parts;
 mod predict;
 mod rows;
@@ -51,7 +53,8 @@ fn run(args: Args) -> Result<u8, CliError> {
         Command::Predict(args) => predict::run(&args, &device),
         Command::Train(args) => train::run(&args, &device),
         Command::Evaluate(args) => evaluate::run(&args, &device),
-        Command::Inspect(args) => inspect::inspect(&args),
+        Command::Inspect(args) => inspect::inspect(&args, &device),
+        Command::Convert(args) => convert::run(&args, &device),
         Command::Models(args) => inspect::models(&args),
     }
 }

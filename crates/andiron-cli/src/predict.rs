@@ -2,9 +2,10 @@
 
 use crate::{
     args::Predict,
-    builtin::{Model, registry},
+    builtin::registry,
     data::{path_field, read_file},
     error::{CliError, DONE, FAILED, chain},
+    model::Model,
     rows::{BadRow, Rows},
 };
 use andiron::{AnyPredictor, DataError, Raw, burn::tensor::Device};
@@ -33,7 +34,7 @@ const LONGEST: usize = 64 << 20;
 /// Answers everything that `args` names.
 pub(crate) fn run(args: &Predict, device: &Device) -> Result<u8, CliError> {
     let registry = registry();
-    let predictor = Model::of(&args.model)?.load(&registry, device)?;
+    let predictor = Model::of(&args.model)?.load(&registry, args.task.as_deref(), device)?;
     let media = registry.task(predictor.task())?.media;
     let answerer = Answerer { predictor, media, state: State::default() };
     answerer.state.end_on_signal()?;
@@ -99,6 +100,8 @@ impl State {
 enum Request {
     /// An object; for tasks on media it names a file.
     Line(Value),
+    /// A text alone.
+    Text(String),
     /// An image or a sound.
     Media(PathBuf),
 }
@@ -128,7 +131,7 @@ impl Answerer {
         match extension {
             "csv" => self.rows(file, path, b','),
             "tsv" => self.rows(file, path, b'\t'),
-            "txt" => self.lines(file, path, |text| Ok(json!({ "text": text }))),
+            "txt" => self.lines(file, path, |text| Ok(Request::Text(text.to_owned()))),
             _ => self.lines(file, path, json_line),
         }
     }
@@ -138,7 +141,7 @@ impl Answerer {
         &self,
         mut input: impl BufRead,
         path: &Path,
-        parse: impl Fn(&str) -> Result<Value, String>,
+        parse: impl Fn(&str) -> Result<Request, String>,
     ) -> Result<(), CliError> {
         let mut bytes = Vec::new();
         for number in 1.. {
@@ -155,7 +158,7 @@ impl Answerer {
                     let text = text.strip_suffix('\r').unwrap_or(text);
                     // Some editors put a mark of the encoding in front of the first line.
                     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-                    parse(text).map(Request::Line).map_err(refuse)
+                    parse(text).map_err(refuse)
                 })?,
                 Ok(Line::TooLong) => {
                     self.respond(|| Err(refuse(format!("it is longer than {LONGEST} bytes"))))?;
@@ -207,6 +210,7 @@ impl Answerer {
     fn answer(&self, request: Request) -> Result<Value, CliError> {
         let path = match (request, self.media) {
             (Request::Line(line), None) => return Ok(self.one(Raw::Json(&line))?),
+            (Request::Text(text), _) => return Ok(self.one(Raw::Bytes(text.as_bytes()))?),
             (Request::Line(line), Some(field)) => path_field(&line, field)?,
             (Request::Media(path), _) => path,
         };
@@ -220,7 +224,11 @@ impl Answerer {
     }
 }
 
-fn json_line(text: &str) -> Result<Value, String> {
+fn json_line(text: &str) -> Result<Request, String> {
+    object(text).map(Request::Line)
+}
+
+fn object(text: &str) -> Result<Value, String> {
     match serde_json::from_str(text) {
         Ok(line @ Value::Object(_)) => Ok(line),
         Ok(other) => {
@@ -277,9 +285,9 @@ mod tests {
 
     #[test]
     fn only_objects_are_lines() {
-        assert_eq!(json_line(" {\"a\": 1}\r").unwrap(), json!({"a": 1}));
-        assert_eq!(json_line("").unwrap_err(), "it is empty, but an object was wanted");
-        assert_eq!(json_line("[1]").unwrap_err(), "an object was wanted, but it is [1]");
-        assert!(json_line("{\"a\": }").unwrap_err().starts_with("it is not JSON: "));
+        assert_eq!(object(" {\"a\": 1}\r").unwrap(), json!({"a": 1}));
+        assert_eq!(object("").unwrap_err(), "it is empty, but an object was wanted");
+        assert_eq!(object("[1]").unwrap_err(), "an object was wanted, but it is [1]");
+        assert!(object("{\"a\": }").unwrap_err().starts_with("it is not JSON: "));
     }
 }

@@ -42,6 +42,7 @@ pub(crate) fn run(args: &Train, device: &Device) -> Result<u8, CliError> {
     }
     let (output, folder) = (config.output(), config.run_folder());
     bundle::check_free(&output)?;
+    let options = config.options()?;
     let parts = Parts::read(&config.data, config.base(), task.media)?;
     let training = config.training(parts.train.len())?;
     let hashes = hashes(&parts)?;
@@ -58,7 +59,7 @@ pub(crate) fn run(args: &Train, device: &Device) -> Result<u8, CliError> {
         .with_interrupt(signals.interrupt.clone());
     signals.may_exit(false);
     let fitted = task
-        .fit(&config.model, &config.options(), &trainer, &parts.train, &parts.valid, device)
+        .fit(&config.model, &options, &trainer, &parts.train, &parts.valid, device)
         .map_err(|error| parts.train.explain(error.into()))?;
     // Saved before it is measured, so that what goes wrong there costs no training.
     let card = |report| card(args, &config, &training, &parts, &hashes, report);
@@ -219,7 +220,7 @@ fn card(
 }
 
 /// A word as a shell takes it.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=+:,@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();

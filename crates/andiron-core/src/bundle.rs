@@ -50,11 +50,15 @@ pub struct Description {
 ///
 /// # Errors
 /// [`BundleError::Io`], [`BundleError::Format`], or [`BundleError::Version`] for a bundle from
-/// another version of the format.
+/// another version of the format; [`BundleError::Interrupted`] for one that was being replaced when
+/// the program ended.
 pub fn describe(dir: &Path) -> Result<Description, BundleError> {
     let path = dir.join(DESCRIPTION);
-    let text =
-        std::fs::read(&path).map_err(|source| BundleError::Io { path: path.clone(), source })?;
+    let text = std::fs::read(&path).map_err(|source| match file::orphan(dir) {
+        // A reader moves nothing: another process may be about to put the new one here.
+        Some(old) => BundleError::Interrupted { path: dir.into(), old },
+        None => BundleError::Io { path: path.clone(), source },
+    })?;
     parse(&text, &path)
 }
 
@@ -151,44 +155,81 @@ fn listed(dir: &Path) -> BTreeSet<OsString> {
     }
 }
 
-/// Writes a bundle: into a temporary folder first, then renamed. An older bundle in `dir` is
-/// replaced; a folder that holds anything else is left alone.
-///
-/// # Errors
-/// [`BundleError::Occupied`], or [`BundleError::Io`] naming the file.
+impl Description {
+    /// What the bundle of such a model says, but for its files.
+    pub fn new(
+        task: &str,
+        architecture: &str,
+        config: Value,
+        preprocessing: Value,
+        card: Card,
+    ) -> Self {
+        Self {
+            format: FORMAT,
+            task: task.to_owned(),
+            architecture: architecture.to_owned(),
+            config,
+            preprocessing,
+            card,
+            versions: BTreeMap::from([
+                ("andiron".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+                ("burn".to_owned(), "0.22.1".to_owned()),
+            ]),
+            files: BTreeMap::new(),
+            sha256: String::new(),
+        }
+    }
+
+    /// What the bundle of a task and a network says, but for its files.
+    pub(crate) fn of<T: Task, C: ModelConfig>(
+        task: &T,
+        config: &C,
+        card: &Card,
+    ) -> Result<Self, serde_json::Error> {
+        let (config, preprocessing) = (serde_json::to_value(config)?, serde_json::to_value(task)?);
+        Ok(Self::new(T::NAME, C::ARCHITECTURE, config, preprocessing, card.clone()))
+    }
+}
+
+/// Writes the bundle of a network.
 pub(crate) fn save<T: Task, C: ModelConfig>(
     task: &T,
     network: &Network<C>,
     card: &Card,
     dir: &Path,
 ) -> Result<(), BundleError> {
-    check_free(dir)?;
     let json = |source| BundleError::Format { path: dir.join(DESCRIPTION), source };
-    let mut description = Description {
-        format: FORMAT,
-        task: T::NAME.to_owned(),
-        architecture: C::ARCHITECTURE.to_owned(),
-        config: serde_json::to_value(&network.config).map_err(json)?,
-        preprocessing: serde_json::to_value(task).map_err(json)?,
-        card: card.clone(),
-        versions: BTreeMap::from([
-            ("andiron".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-            ("burn".to_owned(), "0.22.1".to_owned()),
-        ]),
-        files: BTreeMap::new(),
-        sha256: String::new(),
-    };
-    let readme = card.to_markdown(T::NAME, C::ARCHITECTURE, network.parameters());
-    let mut parts = vec![
-        (WEIGHTS.to_owned(), weights::to_bytes(network)),
-        (README.to_owned(), readme.into_bytes()),
-    ];
-    for HomeFile { name, bytes } in
-        network.config.home_files(&network.model, &description.preprocessing)
-    {
-        let taken = name == DESCRIPTION || parts.iter().any(|(known, _)| *known == name);
-        assert!(is_plain(&name) && !taken, "{name:?} cannot be the name of a home file");
-        parts.push((name, bytes));
+    let description = Description::of(task, &network.config, card).map_err(json)?;
+    let mut files = vec![(WEIGHTS.to_owned(), weights::to_bytes(network))];
+    let home = network.config.home_files(&network.model, &description.preprocessing);
+    files.extend(home.into_iter().map(|HomeFile { name, bytes }| (name, bytes)));
+    write(description, network.parameters(), files, dir)
+}
+
+/// Writes a bundle with `files`, names and contents: into a temporary folder first, then renamed. An
+/// older bundle in `dir` is replaced; a folder that holds anything else is left alone. One that an
+/// interrupted save has left aside is put back first, so that it is there should this one fail.
+/// `parameters` is for the card.
+///
+/// # Errors
+/// [`BundleError::Occupied`], or [`BundleError::Io`] naming the file.
+///
+/// # Panics
+/// If a name is no plain one, stands there twice, or is that of the description or the card.
+pub fn write(
+    mut description: Description,
+    parameters: usize,
+    mut files: Vec<(String, Vec<u8>)>,
+    dir: &Path,
+) -> Result<(), BundleError> {
+    file::put_back(dir).map_err(|source| BundleError::Io { path: dir.into(), source })?;
+    check_free(dir)?;
+    let Description { card, task, architecture, .. } = &description;
+    let readme = card.to_markdown(task, architecture, parameters).into_bytes();
+    files.push((README.to_owned(), readme));
+    let mut names = BTreeSet::from([DESCRIPTION]);
+    for (name, _) in &files {
+        assert!(is_plain(name) && names.insert(name), "{name:?} cannot be the name of a file");
     }
     let fail = |source| BundleError::Io { path: dir.into(), source };
     file::replace_folder(dir, fail, |folder| {
@@ -196,10 +237,11 @@ pub(crate) fn save<T: Task, C: ModelConfig>(
             file::write(&folder.join(name), bytes)
                 .map_err(|source| BundleError::Io { path: dir.join(name), source })
         };
-        for (name, bytes) in &parts {
+        for (name, bytes) in &files {
             put(name, bytes)?;
             description.files.insert(name.clone(), hash::sha256(bytes));
         }
+        let json = |source| BundleError::Format { path: dir.join(DESCRIPTION), source };
         let text = serde_json::to_string_pretty(&description).map_err(json)?;
         put(DESCRIPTION, hash::seal(&text).as_bytes())
     })

@@ -1,9 +1,11 @@
 //! Typed errors: one enum a verb, split by what the caller can do about it.
 
 mod data;
+mod load;
 mod saved;
 
 pub use data::DataError;
+pub use load::LoadError;
 pub use saved::{BundleError, Misshapen, WeightsError};
 
 use std::{path::PathBuf, sync::Arc};

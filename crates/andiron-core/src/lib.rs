@@ -35,14 +35,15 @@ pub use classification::{Choice, Labels};
 pub use data::{Dataset, Example, Raw, Record};
 pub use device::{device, device_names};
 pub use error::{
-    BaseError, BundleError, ConfigError, DataError, DeviceError, EvalError, Misshapen, TrainError,
-    WeightsError,
+    BaseError, BundleError, ConfigError, DataError, DeviceError, EvalError, LoadError, Misshapen,
+    TrainError, WeightsError,
 };
 pub use evaluator::{ClassifierEvaluator, Evaluator, Report, Score};
 pub use model::{HomeFile, Model, ModelConfig, Network};
-pub use predictor::{AnyPredictor, Predictor};
+pub use predictor::{AnyPredictor, Contents, Predictor};
 pub use registry::{
-    AnyFitted, FileKind, ModelEntry, Recipe, Registered, Registry, TaskEntry, overlay,
+    AnyFitted, FileKind, Fit, Layout, LoadPublished, ModelEntry, PublishedEntry, Recipe,
+    Registered, Registry, TaskEntry, overlay,
 };
 pub use task::{Labelled, Loss, OnePass, Solve, Task};
 pub use trainer::{Fitted, GradientTrainer, Trainer, TrainingConfig};

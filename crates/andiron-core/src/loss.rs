@@ -67,6 +67,81 @@ pub fn cross_entropy(logits: Tensor<2>, truth: Tensor<1, Int>, options: &CrossEn
     }
 }
 
+/// Options of [`focal_loss`] and [`binary_focal_loss`].
+#[derive(Debug, Clone, Default)]
+pub struct Focal {
+    /// How strongly easy terms are passed over, 0 or more; 0 is cross-entropy, 2 the paper's choice.
+    pub focus: f64,
+    /// One weight a class: of its rows, or of its true places where there are several labels; none
+    /// weighs all alike.
+    pub class_weights: Option<Vec<f32>>,
+}
+
+/// Focal loss of logits with class numbers (Lin et al. 2017, <https://arxiv.org/abs/1708.02002>,
+/// equation 5, over a softmax): what is nearly right adds little.
+///
+/// With `p` the softmax of a row at its class `y`, `w` the class weights and `γ` the focus:
+///
+/// ```text
+/// ℓ = w_y · (1 − p)^γ · (−log p)
+/// L = Σ ℓ / Σ w_y
+/// ```
+///
+/// # Shapes
+/// - logits: `[batch, classes]`
+/// - truth: `[batch]`, each below `classes`
+pub fn focal_loss(logits: Tensor<2>, truth: Tensor<1, Int>, options: &Focal) -> Loss {
+    let [count, classes] = logits.dims();
+    let device = logits.device();
+    let index = truth.unsqueeze_dim::<2>(1);
+    let rows = focused(log_softmax(logits, 1).gather(1, index.clone()), options.focus);
+    match &options.class_weights {
+        None => Loss::new(rows.mean(), count),
+        Some(weights) => {
+            let weights = Tensor::<1>::from_floats(weights.as_slice(), &device);
+            let weights = weights.unsqueeze_dim::<2>(0).expand([count, classes]).gather(1, index);
+            let weight = weights.clone().sum();
+            let sum = weight.clone().into_scalar::<f64>();
+            Loss::new((rows * weights).sum() / weight, count).with_weight(sum)
+        }
+    }
+}
+
+/// Focal loss of logits with truths in 0..=1, mean over all elements; with focus 0 and no weights it
+/// is [`binary_cross_entropy`], with weights PyTorch's `BCEWithLogitsLoss` with `pos_weight`:
+///
+/// ```text
+/// ℓ = w · y · (1 − p)^γ · (−log p)  +  (1 − y) · p^γ · (−log(1 − p)),    p = σ(z)
+/// ```
+///
+/// # Shapes
+/// - logits, truth: `[batch, labels]`
+pub fn binary_focal_loss(logits: Tensor<2>, truth: Tensor<2>, options: &Focal) -> Loss {
+    let [batch, labels] = logits.dims();
+    let device = logits.device();
+    let right = focused(log_sigmoid(logits.clone()), options.focus) * truth.clone();
+    let wrong = focused(log_sigmoid(logits.neg()), options.focus) * (truth.neg() + 1.0);
+    let right = match &options.class_weights {
+        None => right,
+        Some(weights) => {
+            let weights = Tensor::<1>::from_floats(weights.as_slice(), &device);
+            right * weights.unsqueeze_dim::<2>(0)
+        }
+    };
+    let count = batch * labels;
+    Loss::new((right + wrong).sum_dim(1).sum() / count.max(1) as f64, count)
+}
+
+/// `(1 − p)^γ · (−log p)` of `log p`.
+fn focused(log_p: Tensor<2>, focus: f64) -> Tensor<2> {
+    if focus == 0.0 {
+        return log_p.neg();
+    }
+    // The power has no derivative at 0 for a focus below 1.
+    let missed = (log_p.clone().exp().neg() + 1.0).clamp_min(1e-12);
+    missed.powf_scalar(focus) * log_p.neg()
+}
+
 /// Cross-entropy over the positions of sequences that count: padding is left out of the mean.
 ///
 /// # Shapes

@@ -3,7 +3,8 @@
 use crate::{
     BundleError, DataError, Dataset, EvalError, ModelConfig, Network, Raw, Record, Registered,
     Report, Solve, Task,
-    bundle::{self, Card},
+    bundle::{self, Card, Description},
+    weights,
 };
 use burn::{module::Module, tensor::Device};
 use serde_json::Value;
@@ -18,6 +19,7 @@ trait Solver<T: Task>: Send + Sync {
         device: &Device,
     ) -> Result<Vec<T::Prediction>, DataError>;
     fn save(&self, task: &T, card: &Card, dir: &Path) -> Result<(), BundleError>;
+    fn contents(&self, task: &T, card: &Card) -> Result<Contents, serde_json::Error>;
     fn architecture(&self) -> &'static str;
     fn parameters(&self) -> usize;
     fn as_any(&self) -> &dyn Any;
@@ -35,6 +37,12 @@ impl<T: Solve<C::Model>, C: ModelConfig> Solver<T> for Network<C> {
     fn save(&self, task: &T, card: &Card, dir: &Path) -> Result<(), BundleError> {
         bundle::save(task, self, card, dir)
     }
+    fn contents(&self, task: &T, card: &Card) -> Result<Contents, serde_json::Error> {
+        Ok(Contents {
+            description: Description::of(task, &self.config, card)?,
+            tensors: weights::tensors(self),
+        })
+    }
     fn architecture(&self) -> &'static str {
         C::ARCHITECTURE
     }
@@ -44,6 +52,15 @@ impl<T: Solve<C::Model>, C: ModelConfig> Solver<T> for Network<C> {
     fn as_any(&self) -> &dyn Any {
         self
     }
+}
+
+/// What is inside a predictor, for people who want to know.
+#[derive(Debug, Clone)]
+pub struct Contents {
+    /// What its bundle would say. No file is listed: it need not come from a bundle.
+    pub description: Description,
+    /// Names and shapes of its tensors, as a bundle would have them.
+    pub tensors: Vec<(String, Vec<usize>)>,
 }
 
 /// A fitted task: cheap to clone, `Send + Sync`, whatever network is inside.
@@ -194,6 +211,9 @@ impl<T: Task> Solver<T> for Shared<T> {
     fn save(&self, task: &T, card: &Card, dir: &Path) -> Result<(), BundleError> {
         self.0.solver.save(task, card, dir)
     }
+    fn contents(&self, task: &T, card: &Card) -> Result<Contents, serde_json::Error> {
+        self.0.solver.contents(task, card)
+    }
     fn architecture(&self) -> &'static str {
         self.0.solver.architecture()
     }
@@ -250,6 +270,12 @@ pub trait AnyPredictor: Send + Sync {
     /// # Errors
     /// As [`Predictor::save`].
     fn save(&self, card: Card, dir: &Path) -> Result<(), BundleError>;
+
+    /// What is inside.
+    ///
+    /// # Errors
+    /// If task, configuration or card cannot be written as JSON.
+    fn contents(&self) -> Result<Contents, serde_json::Error>;
 }
 
 impl<T: Registered> AnyPredictor for Predictor<T> {
@@ -294,5 +320,9 @@ impl<T: Registered> AnyPredictor for Predictor<T> {
 
     fn save(&self, card: Card, dir: &Path) -> Result<(), BundleError> {
         self.clone().with_card(card).save(dir)
+    }
+
+    fn contents(&self) -> Result<Contents, serde_json::Error> {
+        self.inner.solver.contents(self.task(), self.card())
     }
 }

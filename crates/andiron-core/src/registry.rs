@@ -1,8 +1,13 @@
 //! Which tasks and architectures a program knows. Filled from outside: core names none.
 
+mod published;
+
+pub use published::{Fit, Layout, LoadPublished, PublishedEntry};
+
 use crate::{
     AnyPredictor, BundleError, ConfigError, DataError, Dataset, EvalError, Fitted, GradientTrainer,
-    ModelConfig, Network, Predictor, Raw, Record, Report, Solve, Task, TrainError, Trainer, bundle,
+    LoadError, ModelConfig, Network, Predictor, Raw, Record, Report, Solve, Task, TrainError,
+    Trainer, bundle,
     data::{
         ExampleOf, Typed, shortened,
         table::{self, Row},
@@ -33,6 +38,11 @@ pub trait Registered: Task {
 
     /// The architectures that can learn it, the fastest first.
     fn models() -> &'static [ModelEntry<Self>];
+
+    /// What others publish and the task can use. None reads bundles alone.
+    fn published() -> &'static [PublishedEntry] {
+        &[]
+    }
 
     /// What one request says.
     ///
@@ -81,6 +91,25 @@ pub trait Recipe<T: Task>: ModelConfig {
         device: &Device,
     ) -> Result<Network<Self>, TrainError> {
         Ok(Network::init(self, seed, device)?)
+    }
+
+    /// Trains the network that [`start`](Self::start) gave. A recipe that knows a shorter way to the
+    /// same weights takes it here, as one whose encoder is frozen and need not run at each step.
+    ///
+    /// # Errors
+    /// As [`Trainer::fit`].
+    fn fit(
+        trainer: &GradientTrainer,
+        task: T,
+        network: Network<Self>,
+        train: &dyn Dataset<ExampleOf<T>>,
+        valid: &dyn Dataset<ExampleOf<T>>,
+        device: &Device,
+    ) -> Result<Fitted<T>, TrainError>
+    where
+        T: Solve<Self::Model>,
+    {
+        trainer.fit(task, network, train, valid, device)
     }
 
     /// Whether a network of this configuration can answer `task`: a bundle holds both, and may
@@ -166,7 +195,7 @@ impl<T: Task> ModelEntry<T> {
                 let (task, config) = C::prepare(options, train)
                     .map_err(|source| TrainError::Data { split: "training", source })?;
                 let network = config.start(&task, options, trainer.config.seed, device)?;
-                trainer.fit(task, network, train, valid, device)
+                C::fit(trainer, task, network, train, valid, device)
             },
         }
     }
@@ -204,6 +233,7 @@ pub struct TaskEntry {
     /// Kinds of files beside tables in which its data comes.
     pub files: &'static [FileKind],
     architectures: fn() -> Vec<&'static str>,
+    published: fn() -> &'static [PublishedEntry],
     load: AnyLoad,
     check: AnyCheck,
     fit: AnyFit,
@@ -218,7 +248,11 @@ impl TaskEntry {
             cuts: T::CUT.is_some(),
             files: T::FILES,
             architectures: || T::models().iter().map(|entry| entry.architecture).collect(),
-            load: |dir, device| Ok(Box::new(Predictor::<T>::load(dir, device)?)),
+            published: T::published,
+            load: |dir, device| match published::load_kept(dir, T::published(), device)? {
+                Some(predictor) => Ok(predictor),
+                None => Ok(Box::new(Predictor::<T>::load(dir, device)?)),
+            },
             check: |records| {
                 let typed = Typed::<T>::new(records);
                 (0..typed.len()).try_for_each(|index| typed.get(index).map(drop))
@@ -242,6 +276,11 @@ impl TaskEntry {
     /// The names of the architectures that can learn the task, the fastest first.
     pub fn architectures(&self) -> Vec<&'static str> {
         (self.architectures)()
+    }
+
+    /// What others publish and the task can use.
+    pub fn published(&self) -> &'static [PublishedEntry] {
+        (self.published)()
     }
 
     /// Reads every record once, as training and measuring will: a damaged file is found before the
@@ -323,5 +362,28 @@ impl Registry {
     pub fn load(&self, dir: &Path, device: &Device) -> Result<Box<dyn AnyPredictor>, BundleError> {
         let description = bundle::describe(dir)?;
         (self.task(&description.task)?.load)(dir, device)
+    }
+    /// Loads what `path` holds, by whomever it was made: a bundle, or what one of the tasks reads
+    /// of others ([`Registered::published`]). `task` chooses where several tasks can use it.
+    ///
+    /// # Errors
+    /// [`LoadError`] names the file, tensor or field that cannot be used, or what it is that
+    /// nobody here loads.
+    pub fn open(
+        &self,
+        path: &Path,
+        task: Option<&str>,
+        device: &Device,
+    ) -> Result<Box<dyn AnyPredictor>, LoadError> {
+        let asked = task.map(|name| self.task(name)).transpose()?;
+        if path.join(bundle::DESCRIPTION).is_file() {
+            let got = bundle::describe(path)?.task;
+            if let Some(wanted) = asked.filter(|wanted| wanted.name != got) {
+                let wanted = wanted.name.to_owned();
+                return Err(LoadError::OtherTask { path: path.into(), got, wanted });
+            }
+            return Ok(self.load(path, device)?);
+        }
+        published::load(&Layout::read(path)?, &self.tasks, asked, device)
     }
 }

@@ -11,6 +11,9 @@ pub struct AttentionOptions {
     pub causal: bool,
     /// Factor of the dot products; `None` is `1/√d_head`.
     pub scale: Option<f64>,
+    /// A query sees only so many keys up to its own place, the key there counted; `None` is all
+    /// (Beltagy et al. 2020, <https://arxiv.org/abs/2004.05150>, section 3.1).
+    pub window: Option<usize>,
 }
 
 /// `softmax(scale · query · keyᵀ) · value` for each head.
@@ -80,11 +83,17 @@ fn flex_attention(
 ) -> Tensor<4> {
     let [batch, _, len_q, d_head] = query.dims();
     let len_k = key.dims()[2];
+    let shape = [batch, 1, len_q, len_k];
     // Repeated for the queries, which costs len_q · len_k bytes; the operation itself would repeat
     // a mask of length one for every head too.
-    let mask = visible.map(|visible| {
-        visible.bool_not().reshape([batch, 1, 1, len_k]).expand([batch, 1, len_q, len_k])
-    });
+    let padding =
+        visible.map(|visible| visible.bool_not().reshape([batch, 1, 1, len_k]).expand(shape));
+    let device = query.device();
+    let past = options.past(len_q, len_k, &device).map(|past| past.expand(shape));
+    let mask = match (padding, past) {
+        (Some(padding), Some(past)) => Some(padding.bool_or(past)),
+        (padding, past) => padding.or(past),
+    };
     let options = AttentionModuleOptions {
         scale: Some(scale(options, d_head)),
         is_causal: options.causal,
@@ -111,26 +120,41 @@ pub(crate) fn portable(
         .reshape([batch, n_kv_heads, rows, d_head])
         .matmul(key.swap_dims(2, 3))
         .reshape([batch, n_heads, len_q, len_k]);
+    let shape = [batch, 1, len_q, len_k];
     let padding = visible.map(|visible| visible.bool_not().reshape([batch, 1, 1, len_k]));
     let future =
         options.causal.then(|| future(len_q, len_k, &device).reshape([1, 1, len_q, len_k]));
-    let hidden = match (padding, future) {
-        (Some(padding), Some(future)) => {
-            let shape = [batch, 1, len_q, len_k];
-            Some(padding.expand(shape).bool_or(future.expand(shape)))
-        }
-        (padding, future) => padding.or(future),
-    };
+    let hidden = [padding, future, options.past(len_q, len_k, &device)]
+        .into_iter()
+        .flatten()
+        .map(|hidden| hidden.expand(shape))
+        .reduce(Tensor::bool_or);
     masked_softmax(scores, hidden)
         .reshape([batch, n_kv_heads, rows, len_k])
         .matmul(value)
         .reshape([batch, n_heads, len_q, d_value])
 }
 
+impl AttentionOptions {
+    /// `[1, 1, len_q, len_k]`, true where a key has left the window; none if no key has.
+    fn past(&self, len_q: usize, len_k: usize, device: &Device) -> Option<Tensor<4, Bool>> {
+        let window = self.window.filter(|window| *window < len_k)?;
+        let (queries, keys) = places(len_q, len_k, device);
+        // Hidden where key ≤ query − window.
+        Some(keys.lower_equal(queries - window as i64).reshape([1, 1, len_q, len_k]))
+    }
+}
+
 /// `[len_q, len_k]`, true where a key comes after the query, both sequences ending together.
 fn future(len_q: usize, len_k: usize, device: &Device) -> Tensor<2, Bool> {
+    let (queries, keys) = places(len_q, len_k, device);
+    queries.lower(keys)
+}
+
+/// The places of queries and keys, `[len_q, len_k]` each, both sequences ending together.
+fn places(len_q: usize, len_k: usize, device: &Device) -> (Tensor<2, Int>, Tensor<2, Int>) {
     let place = |len: usize| Tensor::<1, Int>::arange(0..len as i64, device);
     let queries = (place(len_q) + (len_k as i64 - len_q as i64)).reshape([len_q, 1]);
     let keys = place(len_k).reshape([1, len_k]);
-    queries.expand([len_q, len_k]).lower(keys.expand([len_q, len_k]))
+    (queries.expand([len_q, len_k]), keys.expand([len_q, len_k]))
 }

@@ -67,7 +67,7 @@
 //! - [`attention`](mod@attention): [`attention()`], [`AttentionOptions`]
 //! - [`rotary`](mod@rotary): [`rotary()`], [`RotaryTable`]
 //! - [`conv`][]: [`conv2d_norm_act`], [`conv1d_norm_act`], [`FoldedNorm`]
-//! - [`random`][]: [`training`], [`dropout`], [`mix`]
+//! - [`random`][]: [`training`], [`dropout`], [`draw`], [`mix`]
 //!
 //! No operation here sums a whole tensor, which Flex does in no fixed order when it is long. Values
 //! and gradients are the same bits for any number of threads, which the tests hold for every
@@ -76,6 +76,7 @@
 pub mod activation;
 pub mod attention;
 pub mod conv;
+mod few_rows;
 mod flex;
 pub mod gelu;
 pub mod linear;
@@ -91,6 +92,6 @@ pub use conv::{FoldedNorm, conv1d_norm_act, conv2d_act, conv2d_norm_act};
 pub use gelu::gelu;
 pub use linear::linear;
 pub use norm::{add_layer_norm, add_rms_norm, layer_norm, rms_norm};
-pub use random::{dropout, is_training, mix, split_mix, training};
+pub use random::{draw, dropout, is_training, mix, split_mix, training};
 pub use rotary::{RotaryLayout, RotaryTable, rotary};
 pub use softmax::masked_softmax;

@@ -1,7 +1,10 @@
 //! The linear map with everything that follows it at once.
 
-use crate::activation::Activation;
-use burn::tensor::{Tensor, assert_shape, module};
+use crate::{activation::Activation, few_rows, flex};
+use burn::{
+    backend::Flex,
+    tensor::{Tensor, assert_shape, module},
+};
 
 /// `activation(x · weight + bias)` over the last axis.
 ///
@@ -33,5 +36,35 @@ pub fn linear<const D: usize>(
     if let Some(bias) = &bias {
         assert_shape!(bias, [d_out]);
     }
-    activation.apply(module::linear(x, weight, bias))
+    let product = match few_rows(&x, &weight, bias.as_ref()) {
+        Some(product) => product,
+        None => module::linear(x, weight, bias),
+    };
+    activation.apply(product)
+}
+
+/// The product where `x` has few rows and all are plain values in single precision: see
+/// [`few_rows`](crate::few_rows).
+fn few_rows<const D: usize>(
+    x: &Tensor<D>,
+    weight: &Tensor<2>,
+    bias: Option<&Tensor<1>>,
+) -> Option<Tensor<D>> {
+    let mut shape = x.dims();
+    let [d_in, d_out] = weight.dims();
+    let rows = shape[..D - 1].iter().product::<usize>();
+    let few = (1..=few_rows::MOST_ROWS).contains(&rows);
+    let plain = || {
+        flex::is_plain_f32(x) && flex::is_plain_f32(weight) && bias.is_none_or(flex::is_plain_f32)
+    };
+    if !few || !plain() {
+        return None;
+    }
+    const SEEN: &str = "the device was seen to be Flex";
+    let x = x.clone().reshape([rows, d_in]).try_into_primitive::<Flex>().expect(SEEN);
+    let weight = weight.clone().try_into_primitive::<Flex>().expect(SEEN);
+    let bias = bias.map(|bias| bias.clone().try_into_primitive::<Flex>().expect(SEEN));
+    let product = few_rows::product(&x, &weight, bias.as_ref())?;
+    shape[D - 1] = d_out;
+    Some(Tensor::<2>::from_primitive::<Flex>(product).reshape(shape))
 }

@@ -74,6 +74,24 @@ pub fn is_training() -> bool {
     STREAM.get().is_some()
 }
 
+/// The next 64 random bits of the stream that [`training`] started, and of no other: a seed for
+/// whatever else a training step draws. `None` outside, where nothing is random.
+///
+/// ```
+/// use andiron_kernels::{draw, training};
+///
+/// assert_eq!(draw(), None);
+/// let two = || training(3, || (draw(), draw()));
+/// assert_eq!(two(), two());
+/// assert_ne!(two().0, two().1);
+/// ```
+pub fn draw() -> Option<u64> {
+    let mut state = STREAM.get()?;
+    let word = split_mix(&mut state);
+    STREAM.set(Some(state));
+    Some(word)
+}
+
 /// Sets each value to zero with probability `p` and divides the rest by `1 - p`, so that the
 /// expected value stays; inside [`training`]. Outside, returns `x` as it is.
 ///

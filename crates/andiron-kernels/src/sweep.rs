@@ -96,7 +96,8 @@ fn each_piece<T: Send>(values: &mut [T], work: impl Fn(usize, &mut [T]) + Send +
 }
 
 /// A loop over one piece, to be compiled for several instruction sets.
-trait Body {
+pub(crate) trait Body {
+    /// The loop. `FUSED` says whether to use fused multiply-add: see [`madd`].
     fn run<const FUSED: bool>(self);
 }
 
@@ -149,7 +150,7 @@ impl<F: Binary> Body for FromTwo<'_, F> {
 }
 
 /// Runs the loop with the widest vectors this CPU has.
-fn run(body: impl Body) {
+pub(crate) fn run(body: impl Body) {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512f") {

@@ -19,6 +19,9 @@ pub struct TextBatch {
     pub ids: Tensor<2, Int>,
     /// True where a token stands, false in the padding behind it, `[batch, length]`.
     pub mask: Tensor<2, Bool>,
+    /// What each token weighs in its text, `[batch, length]`, 0 in the padding; none where all
+    /// weigh alike. Only a network that takes a bag heeds it.
+    pub weights: Option<Tensor<2>>,
 }
 
 impl TextBatch {
@@ -36,7 +39,33 @@ impl TextBatch {
         Self {
             ids: Tensor::from_data(TensorData::new(ids, shape), device),
             mask: Tensor::from_data(TensorData::new(mask, shape), device),
+            weights: None,
         }
+    }
+
+    /// The batch of `rows`, one a text, of tokens with what each weighs.
+    ///
+    /// ```
+    /// use andiron_nlp::batch::TextBatch;
+    /// use burn::tensor::Device;
+    ///
+    /// let batch = TextBatch::weighted(&[vec![(5, 0.6), (6, 0.8)], vec![(8, 1.0)]], &Device::flex());
+    /// let weights = batch.weights.map(|weights| weights.into_data().iter::<f32>().collect());
+    /// assert_eq!(weights, Some(vec![0.6, 0.8, 1.0, 0.0]));
+    /// ```
+    pub fn weighted(rows: &[Vec<(i32, f32)>], device: &Device) -> Self {
+        let ids: Vec<Vec<i32>> =
+            rows.iter().map(|row| row.iter().map(|(id, _)| *id).collect()).collect();
+        let batch = Self::of(&ids, device);
+        let [n, width] = batch.ids.dims();
+        let mut weights = vec![0.0_f32; n * width];
+        for (at, row) in rows.iter().enumerate() {
+            for (place, (_, weight)) in row.iter().enumerate() {
+                weights[at * width + place] = *weight;
+            }
+        }
+        let weights = Tensor::from_data(TensorData::new(weights, [n, width]), device);
+        Self { weights: Some(weights), ..batch }
     }
 }
 
@@ -88,6 +117,42 @@ impl TokenBatch {
             mask: Tensor::from_data(TensorData::new(mask, shape), device),
             segments: Tensor::from_data(TensorData::new(kinds, shape), device),
         }
+    }
+}
+
+/// Several texts as a published encoder takes them, with the tokens of which something is asked.
+///
+/// ```
+/// use andiron_nlp::batch::{PickedTokens, TokenBatch};
+/// use burn::tensor::Device;
+///
+/// let device = Device::flex();
+/// let tokens = TokenBatch::of(&[vec![5, 4, 7], vec![4]], &[], &device);
+/// let picked = PickedTokens::of(tokens, &[vec![1], vec![0]]);
+/// let places: Vec<i32> = picked.places.into_data().iter::<i32>().collect();
+/// assert_eq!(places, [1, 3]);
+/// ```
+#[derive(Debug, Clone)]
+pub struct PickedTokens {
+    /// The texts.
+    pub tokens: TokenBatch,
+    /// The tokens, counted through the batch: row times length and place, `[picked]`; text by text.
+    pub places: Tensor<1, Int>,
+}
+
+impl PickedTokens {
+    /// The tokens at `places` of each text of `tokens`; at least one in all, so that no axis is
+    /// empty.
+    pub fn of(tokens: TokenBatch, places: &[Vec<usize>]) -> Self {
+        let [_, length] = tokens.ids.dims();
+        let flat: Vec<i32> = places
+            .iter()
+            .enumerate()
+            .flat_map(|(row, places)| places.iter().map(move |place| (row * length + place) as i32))
+            .collect();
+        let count = flat.len();
+        let places = Tensor::from_data(TensorData::new(flat, [count]), &tokens.ids.device());
+        Self { tokens, places }
     }
 }
 

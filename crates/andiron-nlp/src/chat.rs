@@ -15,22 +15,24 @@
 //! # Ok::<(), andiron_nlp::chat::ChatError>(())
 //! ```
 
+mod bounds;
+mod guard;
+mod json;
+
 use andiron_core::DataError;
 use minijinja::{
-    AutoEscape, Environment, Error, ErrorKind, Value, context,
-    syntax::SyntaxConfig,
-    value::{Kwargs, Serde, ValueKind},
+    AutoEscape, Environment, Error, ErrorKind, Value, context, syntax::SyntaxConfig, value::Serde,
 };
-use minijinja_contrib::pycompat::unknown_method_callback;
 use serde::{Deserialize, Serialize};
 use std::io;
 
-/// Instructions of a template for one conversation; a long one takes some ten thousands.
-const FUEL: u64 = 2_000_000;
+/// What a template may do for one conversation: minijinja counts instructions, 64 bytes of data each,
+/// and the parts of its values. A long conversation takes some ten thousands.
+const FUEL: u64 = 500_000;
 /// Bytes of a template; the longest published have some ten thousands.
 const LONGEST_TEMPLATE: usize = 1 << 18;
 /// Bytes that a conversation may become.
-const LONGEST_TEXT: usize = 1 << 24;
+const LONGEST_TEXT: usize = 1 << 23;
 /// How deep macros may call each other.
 const DEEPEST: usize = 64;
 const NAME: &str = "the chat template";
@@ -97,8 +99,8 @@ impl From<ChatError> for DataError {
 
 /// A chat template, with the special tokens that it may write. Saved with the task that holds it.
 ///
-/// The work and the output of a template are bounded, so that one from a stranger costs little; the
-/// texts that it holds meanwhile are not.
+/// The work, the memory and the output of a template are bounded, so that one from a stranger costs
+/// little: a second or two, and some hundred megabytes, at the worst.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatTemplate {
     source: String,
@@ -121,10 +123,18 @@ impl ChatTemplate {
         if got > LONGEST_TEMPLATE {
             return Err(ChatError::Long { limit: LONGEST_TEMPLATE, got });
         }
-        let environment = environment();
-        let checked = environment.template_from_named_str(NAME, &template.source);
+        // Not the source itself: what it multiplies may be worked out while it is read.
+        let (environment, guarded) = (environment(), template.guarded()?);
+        let checked = environment.template_from_named_str(NAME, &guarded);
         checked.map_err(|error| ChatError::Syntax { reason: reason(&error) })?;
         Ok(template)
+    }
+
+    /// The source with the checks that bound it.
+    fn guarded(&self) -> Result<String, ChatError> {
+        guard::guarded(&self.source).ok_or_else(|| ChatError::Syntax {
+            reason: "it cannot be divided into its values".to_owned(),
+        })
     }
 
     /// The same template with the tokens at the beginning and at the end of a text.
@@ -139,9 +149,9 @@ impl ChatTemplate {
     /// # Errors
     /// [`ChatError`] says what the template did wrong, or how it refuses the conversation.
     pub fn render(&self, messages: &[Message], answer: bool) -> Result<String, ChatError> {
-        let environment = environment();
+        let (environment, guarded) = (environment(), self.guarded()?);
         let template = environment
-            .template_from_named_str(NAME, &self.source)
+            .template_from_named_str(NAME, &guarded)
             .map_err(|error| ChatError::Syntax { reason: reason(&error) })?;
         // As transformers has it: what is not given is none, a missing token is undefined.
         let token = |token: &Option<String>| token.as_ref().map_or(Value::UNDEFINED, Value::from);
@@ -176,71 +186,21 @@ fn reason(error: &Error) -> String {
     format!("{detail}{line}")
 }
 
-fn environment() -> Environment<'static> {
+fn environment<'a>() -> Environment<'a> {
     let mut environment = Environment::new();
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.expect("the delimiters are the usual ones"));
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(DEEPEST);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
-    environment.set_unknown_method_callback(unknown_method_callback);
-    environment.add_filter("tojson", to_json);
+    bounds::add_to(&mut environment);
+    environment.add_filter("tojson", json::to_json);
     environment.add_function("raise_exception", raise_exception);
     environment
 }
 
 fn raise_exception(message: String) -> Result<Value, Error> {
     Err(Error::new(ErrorKind::InvalidOperation, message))
-}
-
-/// As Python's `json.dumps(value, ensure_ascii=False)` writes it.
-fn to_json(value: &Value, options: Kwargs) -> Result<String, Error> {
-    let indent: Option<usize> = options.get("indent")?;
-    options.assert_all_used()?;
-    let mut text = String::new();
-    write_json(value, indent, 0, &mut text)?;
-    Ok(text)
-}
-
-fn write_json(
-    value: &Value,
-    indent: Option<usize>,
-    depth: usize,
-    text: &mut String,
-) -> Result<(), Error> {
-    let too_deep = || Error::new(ErrorKind::InvalidOperation, "tojson: the value is too deep");
-    if depth > DEEPEST {
-        return Err(too_deep());
-    }
-    let line = |depth: usize| indent.map(|by| format!("\n{}", " ".repeat(by.min(16) * depth)));
-    let map = value.kind() == ValueKind::Map;
-    if !map && !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
-        let plain = serde_json::to_string(value)
-            .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?;
-        text.push_str(&plain);
-        return Ok(());
-    }
-    text.push(if map { '{' } else { '[' });
-    let mut any = false;
-    for item in value.try_iter()? {
-        if any {
-            text.push_str(if indent.is_some() { "," } else { ", " });
-        }
-        any = true;
-        text.push_str(&line(depth + 1).unwrap_or_default());
-        if map {
-            write_json(&Value::from(item.to_string()), None, depth + 1, text)?;
-            text.push_str(": ");
-            write_json(&value.get_item(&item)?, indent, depth + 1, text)?;
-        } else {
-            write_json(&item, indent, depth + 1, text)?;
-        }
-    }
-    if any {
-        text.push_str(&line(depth).unwrap_or_default());
-    }
-    text.push(if map { '}' } else { ']' });
-    Ok(())
 }
 
 /// Bytes up to the limit.

@@ -31,7 +31,7 @@ use reader::Reader;
 use std::{fs::File, io::Read, path::Path};
 
 /// The first four bytes of every file.
-const MAGIC: i32 = 793_712_314;
+pub(crate) const MAGIC: i32 = 793_712_314;
 /// The versions that are read; 12 is the last there was. In a classifier of version 11 runs of
 /// characters were not used, whatever its settings say.
 const VERSIONS: [i32; 2] = [11, 12];
@@ -144,6 +144,17 @@ impl FastText {
     /// The labels, without `__label__`, in the order of the file: the most frequent first.
     pub fn labels(&self) -> &[String] {
         self.dictionary.labels()
+    }
+
+    /// The width of a row of its matrices.
+    pub fn width(&self) -> usize {
+        self.settings.dim
+    }
+
+    /// The rows of its input matrix (words, and what runs of words and characters are hashed into)
+    /// and of its output matrix (labels).
+    pub fn rows(&self) -> [usize; 2] {
+        [self.input.rows(), self.dictionary.labels().len()]
     }
 
     /// The `k` most probable labels of the text up to its first line break, the best first.

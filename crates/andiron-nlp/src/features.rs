@@ -3,18 +3,21 @@
 //! The first two kinds start from the same tokens ([`tokens`]), the third is a published encoder's
 //! own. All are saved with the weights, so that training and serving cannot disagree.
 
+mod document_weights;
 mod ngrams;
 mod token_features;
 mod vocabulary;
 mod words;
 
+pub use document_weights::DocumentWeights;
 pub use ngrams::NGrams;
 pub use token_features::Tokens;
 pub use vocabulary::Vocabulary;
 pub use words::{Word, WordBounds, WordFeatures, words};
 
-use crate::text::Text;
+use crate::{batch::TextBatch, text::Text};
 use andiron_core::DataError;
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation as _;
 
@@ -57,6 +60,28 @@ impl Features {
         }
         words.truncate(limit);
         Ok(made(&words))
+    }
+
+    /// Several texts as a network takes them: their numbers by [`encode`](Self::encode), or, where
+    /// the features have document weights, the rows that each text uses with their weights.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn batch(
+        &self,
+        texts: &[&Text],
+        cut: bool,
+        device: &Device,
+    ) -> Result<TextBatch, DataError> {
+        let rows =
+            texts.iter().map(|text| self.encode(text, cut)).collect::<Result<Vec<_>, _>>()?;
+        Ok(match self {
+            Self::NGrams(NGrams { document_weights: Some(weights), .. }) => {
+                let rows: Vec<_> = rows.iter().map(|ids| weights.of(ids)).collect();
+                TextBatch::weighted(&rows, device)
+            }
+            _ => TextBatch::of(&rows, device),
+        })
     }
 
     /// The longest text that is taken whole, in [`tokens`], or in those of the encoder with the

@@ -1,6 +1,9 @@
 //! Reading a published `config.json`: what a network depends on is read or refused by name, the
 //! rest is passed over.
 
+mod gpt2;
+mod llama;
+
 use crate::layers::encoder_layer::HiddenActivation;
 use andiron_core::{ConfigError, data::shortened};
 use serde_json::{Map, Value};
@@ -10,7 +13,8 @@ const LARGEST: u64 = 1 << 28;
 /// The same for layers, of which each costs memory before a weight is read.
 const MOST_LAYERS: u64 = 1 << 10;
 
-/// The fields of a `config.json`.
+/// The fields of a `config.json`, or of an object in it.
+#[derive(Clone, Copy)]
 pub(crate) struct Fields<'a>(&'a Map<String, Value>);
 
 impl<'a> Fields<'a> {
@@ -22,9 +26,23 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The fields of the object `name`, if it is there.
+    pub(crate) fn inside(&self, name: &str) -> Result<Option<Self>, ConfigError> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Object(fields)) => Ok(Some(Self(fields))),
+            other => Err(refused(name, other, "an object was wanted")),
+        }
+    }
+
     /// A field that is there and not null.
-    fn get(&self, name: &str) -> Option<&'a Value> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'a Value> {
         self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    /// Whether a field is there, be it null.
+    pub(crate) fn is_written(&self, name: &str) -> bool {
+        self.0.contains_key(name)
     }
 
     /// A number of things, or of a table's rows or columns.
@@ -52,11 +70,21 @@ impl<'a> Fields<'a> {
 
     /// A number, or its default where the field is missing.
     pub(crate) fn number_or(&self, name: &str, default: f64) -> Result<f64, ConfigError> {
+        if self.get(name).is_some() { self.number(name, name) } else { Ok(default) }
+    }
+
+    /// A number that has to be there; `path` is what an error calls it.
+    pub(crate) fn number(&self, name: &str, path: &str) -> Result<f64, ConfigError> {
+        let got = self.get(name);
+        got.and_then(Value::as_f64).ok_or_else(|| refused(path, got, "a number was wanted"))
+    }
+
+    /// A truth value, or its default where the field is missing.
+    pub(crate) fn flag_or(&self, name: &str, default: bool) -> Result<bool, ConfigError> {
         match self.get(name) {
             None => Ok(default),
-            Some(value) => {
-                value.as_f64().ok_or_else(|| refused(name, Some(value), "a number was wanted"))
-            }
+            Some(Value::Bool(flag)) => Ok(*flag),
+            got => Err(refused(name, got, "true or false was wanted")),
         }
     }
 
@@ -83,6 +111,17 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Refuses a field that is there and is none of `supported`.
+    pub(crate) fn one_of(&self, name: &str, supported: &[Value]) -> Result<(), ConfigError> {
+        match self.get(name) {
+            Some(value) if !supported.contains(value) => {
+                let known: Vec<String> = supported.iter().map(Value::to_string).collect();
+                Err(refused(name, Some(value), &format!("supported is {}", known.join(" or "))))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses a field that is there and holds something.
     pub(crate) fn absent(&self, name: &str) -> Result<(), ConfigError> {
         let empty = |value: &Value| match value {
@@ -96,14 +135,22 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The `model_type`, which must be one of those `known`.
+    pub(crate) fn model_type(&self, known: &[&str]) -> Result<&'a str, ConfigError> {
+        let got = self.get("model_type");
+        match got.and_then(Value::as_str) {
+            Some(name) if known.contains(&name) => Ok(name),
+            _ => {
+                let reason = format!("supported are {}", known.join(", "));
+                Err(refused("model_type", got, &reason))
+            }
+        }
+    }
+
     /// Refuses another `model_type` than those `known`, and what no encoder here does: decoding,
     /// quantised weights, heads cut off.
     pub(crate) fn encoder(&self, known: &[&str]) -> Result<(), ConfigError> {
-        let got = self.get("model_type");
-        if !got.and_then(Value::as_str).is_some_and(|name| known.contains(&name)) {
-            let reason = format!("supported are {}", known.join(", "));
-            return Err(refused("model_type", got, &reason));
-        }
+        self.model_type(known)?;
         self.only("position_embedding_type", &Value::from("absolute"))?;
         self.only("is_decoder", &Value::from(false))?;
         self.only("is_encoder_decoder", &Value::from(false))?;
@@ -113,7 +160,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn refused(field: &str, got: Option<&Value>, reason: &str) -> ConfigError {
+/// A field that cannot be used.
+pub(crate) fn refused(field: &str, got: Option<&Value>, reason: &str) -> ConfigError {
     ConfigError::Kind {
         field: field.to_owned(),
         got: got.map_or_else(|| "missing".to_owned(), shortened),

@@ -20,7 +20,9 @@ use std::path::Path;
 /// Tells the language of texts.
 ///
 /// It is no [`Task`](andiron_core::Task): that trait is about networks which learn from batches of
-/// tensors, and this model neither learns nor has any.
+/// tensors, and this model neither learns nor has any. In the program and behind a registry it
+/// answers as a
+/// [`FastTextClassifier`](crate::tasks::text_classification::FastTextClassifier).
 #[derive(Debug, Clone)]
 pub struct LanguageIdentifier {
     model: FastText,

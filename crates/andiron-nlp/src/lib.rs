@@ -4,13 +4,18 @@
 //! classified, turned into vectors to search and compare, or continued, by a model that you train,
 //! measure, save and serve with the same calls as every other domain, or that others published.
 //!
-//! Two algorithms stand behind [`tasks::text_classification`], the fast one first:
+//! Three algorithms stand behind [`tasks::text_classification`] and [`tasks::multi_label`], the
+//! fastest first:
 //!
 //! - [`models::hashed_linear`]: a bag of hashed n-grams under a linear layer.
 //! - [`models::text_encoder`]: a transformer encoder, trained from scratch.
+//! - [`models::sequence_classifier`]: a published encoder with a head, all of it trained, or the head
+//!   alone, or low-rank factors.
 //!
-//! Published encoders stand behind [`tasks::embedding`]: [`models::bert`], [`models::distilbert`]
-//! and [`models::roberta`], from a folder as Hugging Face or sentence-transformers have it.
+//! Published encoders stand behind [`tasks::embedding`] too: [`models::bert`],
+//! [`models::distilbert`] and [`models::roberta`], from a folder as Hugging Face or
+//! sentence-transformers have it. With a head on them they put documents in order
+//! ([`tasks::rerank`]) and fill gaps ([`tasks::fill_mask`]).
 //!
 //! ```
 //! use andiron_core::{Example, GradientTrainer, Network, Recipe, Trainer, TrainingConfig, device};
@@ -66,7 +71,6 @@ pub mod layers;
 pub mod metrics;
 pub mod models;
 pub mod published;
-mod published_config;
 pub mod published_decoder;
 pub mod published_head;
 pub mod tags;
@@ -76,14 +80,18 @@ pub mod tokenizer;
 
 use andiron_core::TaskEntry;
 use tasks::{
-    embedding::Embedding, text_classification::TextClassification, text_generation::TextGeneration,
+    embedding::Embedding, fill_mask::FillMask, multi_label::MultiLabelClassification,
+    rerank::Rerank, text_classification::TextClassification, text_generation::TextGeneration,
     token_classification::TokenClassification,
 };
 
 /// The tasks of this crate.
 pub static TASKS: &[TaskEntry] = &[
     TaskEntry::of::<TextClassification>(),
+    TaskEntry::of::<MultiLabelClassification>(),
     TaskEntry::of::<Embedding>(),
+    TaskEntry::of::<Rerank>(),
+    TaskEntry::of::<FillMask>(),
     TaskEntry::of::<TextGeneration>(),
     TaskEntry::of::<TokenClassification>(),
 ];

@@ -5,6 +5,7 @@ pub mod distilbert;
 pub mod gpt2;
 pub mod hashed_linear;
 pub mod llama;
+pub mod masked_lm;
 pub mod roberta;
 pub mod sequence_classifier;
 pub mod text_encoder;

@@ -15,8 +15,10 @@
 
 mod gguf;
 mod gguf_tokenizer;
+mod home;
 
 pub use gguf::from_gguf;
+pub(crate) use home::home_files;
 
 use crate::{
     chat::{ChatError, ChatTemplate},
@@ -96,6 +98,11 @@ impl DecoderError {
 
 /// A decoder's configuration that a folder of the hub can describe.
 pub trait PublishedDecoder: ModelConfig<Model: Decoder> {
+    /// The names that `architectures` in `config.json` gives such a decoder.
+    const ARCHITECTURES: &'static [&'static str];
+    /// What `model_type` there says of it.
+    const MODEL_TYPES: &'static [&'static str];
+
     /// Reads a `config.json`. A field that the network depends on and that says what is not
     /// supported is an error; any other unknown field is passed over.
     ///
@@ -115,6 +122,10 @@ pub trait PublishedDecoder: ModelConfig<Model: Decoder> {
 }
 
 impl PublishedDecoder for LlamaConfig {
+    const ARCHITECTURES: &'static [&'static str] =
+        &["LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM"];
+    const MODEL_TYPES: &'static [&'static str] = &["llama", "mistral", "qwen2", "qwen3"];
+
     fn from_config_json(config: &Value) -> Result<Self, ConfigError> {
         Self::from_hugging_face(config)
     }
@@ -135,6 +146,9 @@ impl PublishedDecoder for LlamaConfig {
 }
 
 impl PublishedDecoder for Gpt2Config {
+    const ARCHITECTURES: &'static [&'static str] = &["GPT2LMHeadModel"];
+    const MODEL_TYPES: &'static [&'static str] = &["gpt2"];
+
     fn from_config_json(config: &Value) -> Result<Self, ConfigError> {
         Self::from_hugging_face(config)
     }

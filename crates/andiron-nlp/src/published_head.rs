@@ -22,10 +22,13 @@
 //! [`models::sequence_classifier`](crate::models::sequence_classifier) is the pattern.
 
 mod files;
+mod options;
 pub mod peft;
 
+pub use crate::layers::classifier_head::HeadActivation;
 pub(crate) use files::labels;
 pub use files::{home_files, special_tokens};
+pub use options::{Start, StartOptions};
 
 use crate::{
     batch::TokenBatch,
@@ -88,15 +91,6 @@ pub trait HeadBase: PublishedEncoder {
 
     /// The encoder's fields of a `config.json`, `model_type` among them.
     fn to_hugging_face(&self) -> Map<String, Value>;
-}
-
-/// The function between the two linear maps of a classifier's head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HeadActivation {
-    /// `tanh(x)`.
-    Tanh,
-    /// `max(0, x)`.
-    Relu,
 }
 
 /// How an encoder's home makes a classifier of it: two linear maps on the first token's vector.

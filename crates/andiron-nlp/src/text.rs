@@ -59,7 +59,7 @@ impl Text {
 }
 
 /// In a table all fields are texts, so `true` in quotes counts too.
-fn truncate_field(line: &Value) -> Result<bool, DataError> {
+pub(crate) fn truncate_field(line: &Value) -> Result<bool, DataError> {
     match line.get("truncate") {
         None | Some(Value::Null) => Ok(false),
         Some(Value::Bool(truncate)) => Ok(*truncate),

@@ -8,7 +8,7 @@ use crate::text::Text;
 use andiron_core::{ConfigError, DataError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::Value;
-use std::{fmt, path::Path, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, fmt, path::Path, path::PathBuf, sync::Arc};
 use tokenizers::{Encoding, PostProcessor as _};
 
 /// No token is longer than this on the average; a text over it for every token that a model takes
@@ -127,6 +127,12 @@ impl Tokenizer {
     /// The token of a number, as it is written in the vocabulary.
     pub fn token(&self, id: u32) -> Option<String> {
         self.inner.id_to_token(id)
+    }
+
+    /// The numbers of the special tokens: those that stand for no text, such as the mask.
+    pub fn special(&self) -> BTreeSet<u32> {
+        let added = self.inner.get_added_tokens_decoder();
+        added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect()
     }
 
     /// The tokens of a text with the special ones around it, `limit` of them at the most. A longer
@@ -307,6 +313,8 @@ mod tests {
     fn special_tokens_are_counted() {
         let tokenizer = tokenizer();
         assert_eq!((tokenizer.n_special(false), tokenizer.n_special(true)), (2, 3));
+        let named = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(|name| tokenizer.id(name));
+        assert_eq!(tokenizer.special(), named.into_iter().flatten().collect());
         let encode = |text: &str, limit| tokenizer.encode(&text.into(), limit, false);
         assert_eq!(encode("one two three", 5).unwrap().ids.len(), 5);
         assert_eq!(

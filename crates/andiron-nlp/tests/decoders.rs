@@ -1,14 +1,14 @@
 //! The decoders against transformers' own; numbers by `scripts/golden/decoders.py`.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use andiron_core::{ModelConfig, Network, device, testing, weights};
+use andiron_core::{Model as _, ModelConfig, Network, device, testing, weights};
 use andiron_nlp::{
     batch::TextBatch,
     chat::Message,
     decoder::Decoder,
     models::{gpt2::Gpt2Config, llama::LlamaConfig},
     published_decoder::{DecoderError, from_folder},
-    tasks::text_generation::{Prompt, Sampling},
+    tasks::text_generation::{Prompt, Sampling, Windows, log_probability},
 };
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde_json::{Value, json};
@@ -116,9 +116,36 @@ fn check<M: Decoder>(name: &str, model: &M, device: &Device) {
 #[test]
 fn llamas_are_those_of_transformers() {
     let device = device("flex").unwrap();
-    for name in ["llama", "llama3", "mistral", "qwen2", "qwen3"] {
+    let names = ["llama", "llama3", "mistral", "qwen2", "qwen3", "mistral_window", "qwen2_window"];
+    for name in names {
         let config = LlamaConfig::from_hugging_face(&config_json(name)).unwrap();
         check(name, &load(name, config, &device).model, &device);
+    }
+}
+
+/// Windows as narrow as these leave something out of all texts but one.
+#[test]
+fn a_window_is_read_and_matters() {
+    let device = device("flex").unwrap();
+    let golden = golden();
+    for (name, window, n_full) in [("mistral_window", 4, 0), ("qwen2_window", 3, 1)] {
+        let config = LlamaConfig::from_hugging_face(&config_json(name)).unwrap();
+        assert_eq!((config.window, config.n_full_layers), (window, n_full));
+        let text = &texts(&golden)[2];
+        assert!(text.len() > 2 * window);
+        let logits = |config: LlamaConfig| {
+            let batch = TextBatch::of(std::slice::from_ref(text), &device);
+            flat(load(name, config, &device).model.forward(batch))
+        };
+        let (with, without) = (logits(config.clone()), logits(config.with_window(0)));
+        let furthest = |from: usize, to: usize| {
+            let pairs = with[from * 37..to * 37].iter().zip(&without[from * 37..to * 37]);
+            pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        };
+        // So long no token has left the window.
+        assert!(furthest(0, window) < 1e-5, "{name}: {}", furthest(0, window));
+        let last = furthest(text.len() - 1, text.len());
+        assert!(last > 1e-2, "{name}: {last}");
     }
 }
 
@@ -151,6 +178,29 @@ fn tokens_are_drawn_from_as_by_transformers() {
         "golden",
         "sampling",
         "penalty, temperature, top-k, top-p and min-p leave the probabilities that transformers' leave",
+    );
+}
+
+#[test]
+fn perplexity_with_a_stride_is_that_of_transformers() {
+    let (device, golden) = (device("flex").unwrap(), golden());
+    let config = LlamaConfig::from_hugging_face(&config_json("llama")).unwrap();
+    let network = load("llama", config, &device);
+    let ids: Vec<u32> = serde_json::from_value(golden["long"].clone()).unwrap();
+    let cases = golden["windows"].as_array().unwrap();
+    assert!(cases.len() >= 4);
+    for case in cases {
+        let number = |name: &str| case[name].as_u64().unwrap() as usize;
+        let windows = Windows { width: number("width"), stride: number("stride") };
+        let said = log_probability(&network.model, &ids, 1, windows, &device).unwrap();
+        assert_eq!((said.tokens, number("tokens")), (ids.len() - 1, ids.len() - 1), "{windows:?}");
+        let wanted = case["sum"].as_f64().unwrap();
+        assert!((said.sum - wanted).abs() < 1e-3, "{windows:?}: {}, not {wanted}", said.sum);
+    }
+    testing::record(
+        "golden",
+        "perplexity, windows with a stride",
+        "log-probability of a text read in overlapping windows equals transformers' within 1e-3",
     );
 }
 

@@ -105,7 +105,8 @@ where
     let said = fs::read_to_string(folder.join(format!("{name}-back.json"))).unwrap();
     let said: Value = serde_json::from_str(&said).unwrap();
     let wanted: Vec<Vec<f32>> = serde_json::from_value(said["logits"].clone()).unwrap();
-    let predictor = from_folder(folder.join(format!("{name}-back")), &device("flex").unwrap()).unwrap();
+    let predictor =
+        from_folder(folder.join(format!("{name}-back")), &device("flex").unwrap()).unwrap();
     let got = logits::<E>(&predictor);
     assert_eq!(got.len(), wanted.len());
     for (got, wanted) in got.iter().zip(&wanted) {

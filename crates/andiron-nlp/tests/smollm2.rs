@@ -3,8 +3,9 @@
 //! (`scripts/fetch-assets`), and must if `ANDIRON_ASSETS` is `required`.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use andiron_core::{Network, Predictor, device, testing};
+use andiron_core::{Model as _, Network, Predictor, device, testing};
 use andiron_nlp::{
+    batch::TextBatch,
     chat::Message,
     decoder::Decoder,
     models::llama::{Llama, LlamaConfig},
@@ -165,6 +166,58 @@ fn greedy(network: &Network<LlamaConfig>, golden: &Value, device: &Device) {
         "SmolLM2-135M-Instruct, greedy",
         "200 tokens with and without cache are the same, and transformers'",
     );
+}
+
+/// 200 passes over the whole text, none of which knows anything of the one before: minutes, so
+/// `scripts/evidence/smollm2_cache` runs it and keeps what it says.
+#[test]
+fn greedy_tokens_without_any_cache_are_the_same() {
+    if std::env::var_os("ANDIRON_EVIDENCE").is_none() {
+        eprintln!("NOT TESTED: takes minutes; scripts/evidence/smollm2_cache runs it");
+        return;
+    }
+    let path = asset("smollm2/SmolLM2-135M-Instruct.Q4_1.gguf").expect("scripts/fetch-assets");
+    let device = device("flex").unwrap();
+    let (_, network) = published_decoder::from_gguf(path, &device).unwrap();
+    let (model, golden) = (&network.model, golden());
+    let prompt = numbers::<u32>(&golden["prompts"][0]["ids"]);
+    let wanted = numbers::<u32>(&golden["greedy"]);
+    assert_eq!(wanted.len(), 200);
+
+    let started = Instant::now();
+    let (mut cache, mut read, mut cached) = (model.cache(&[0]), prompt.clone(), Vec::<u32>::new());
+    for _ in 0..wanted.len() {
+        let hidden = model.read(tensor(&read, &device), &mut cache);
+        let last = hidden.narrow(1, read.len() - 1, 1);
+        read = vec![argmax(&flat(model.logits(last)))];
+        cached.extend(&read);
+    }
+    let with = started.elapsed().as_secs_f64();
+
+    // As in training: a network's forward pass has no cache.
+    let started = Instant::now();
+    let mut ids: Vec<i32> = prompt.iter().map(|id| *id as i32).collect();
+    let mut whole = Vec::new();
+    for _ in 0..wanted.len() {
+        let logits = model.forward(TextBatch::of(std::slice::from_ref(&ids), &device));
+        let next = argmax(&flat(logits.narrow(1, ids.len() - 1, 1)));
+        ids.push(next as i32);
+        whole.push(next);
+    }
+    let without = started.elapsed().as_secs_f64();
+    let same = |a: &[u32], b: &[u32]| a.iter().zip(b).filter(|(a, b)| a == b).count();
+    println!("200 greedy tokens behind a prompt of {} tokens:", prompt.len());
+    println!("with the cache, {with:.0} s; {} are transformers'", same(&cached, &wanted));
+    println!(
+        "without, in 200 passes over the whole text, {without:.0} s; {} are the same",
+        same(&whole, &cached)
+    );
+    assert_eq!(cached, wanted);
+    assert_eq!(whole, cached);
+}
+
+fn flat(logits: Tensor<3>) -> Vec<f32> {
+    logits.into_data().iter::<f32>().collect()
 }
 
 fn answers(task: TextGeneration, network: Network<LlamaConfig>, device: &Device) {

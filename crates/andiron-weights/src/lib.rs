@@ -1,4 +1,4 @@
-//! Readers of published weights: safetensors, PyTorch and GGUF.
+//! Readers of published weights: safetensors, PyTorch, GGUF, and the hub.
 //!
 //! Use this crate to load a network from what others have published: [`open`] a file or folder,
 //! hide or map names with [`Renamed`], and give it to [`andiron_core::weights::load_from`]. What
@@ -25,11 +25,14 @@
 //! - [`folder`]: safetensors and PyTorch files, sharded or not.
 //! - [`gguf`]: llama.cpp's format, with its quantised types.
 //! - [`Renamed`]: other names for a source's tensors.
+//! - `hub` (feature `hub`): published models from the Hugging Face hub.
 
 mod error;
 mod floats;
 pub mod folder;
 pub mod gguf;
+#[cfg(feature = "hub")]
+pub mod hub;
 mod map;
 mod renamed;
 #[cfg(feature = "testing")]

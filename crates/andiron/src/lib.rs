@@ -32,6 +32,7 @@
 //! | `nlp` | yes | language |
 //! | `vision` | yes | vision |
 //! | `speech` | yes | speech |
+//! | `hub` | no | `hub::fetch`: published models from the Hugging Face hub; nothing else downloads |
 //! | `testing` | no | the contract suite, for models of your own |
 //! | `ndarray` | no | burn's older CPU backend, to check the default one against |
 //! | `wgpu`, `vulkan`, `metal`, `cuda`, `rocm` | no | handed to burn; not tried yet |
@@ -44,6 +45,8 @@ pub use andiron_nlp as nlp;
 pub use andiron_speech as speech;
 #[cfg(feature = "vision")]
 pub use andiron_vision as vision;
+#[cfg(feature = "hub")]
+pub use andiron_weights::hub;
 pub use burn;
 
 /// The tasks of every domain that is compiled in, a slice each: what a program fills its

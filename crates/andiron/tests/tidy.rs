@@ -221,6 +221,82 @@ fn the_book_lists_its_pages() {
     refuse("the book", &wrong);
 }
 
+/// The name that mdBook gives a heading.
+fn anchor(heading: &str) -> String {
+    let plain = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ');
+    plain.chars().filter(kept).map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn the_books_anchors_and_includes_are_there() {
+    let book = root().join("docs/src");
+    let anchors = |page: &Path| -> Vec<String> {
+        let text = read(page);
+        // A line of code that begins with a sign of a heading is none.
+        let outside = text.split("```").step_by(2).collect::<String>();
+        outside.lines().filter(|line| line.starts_with('#')).map(anchor).collect()
+    };
+    let (mut links, mut includes, mut wrong) = (0, 0, Vec::new());
+    for page in files(&book, "md") {
+        let text = read(&page);
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let Some((target, name)) = link.split_once('#') else { continue };
+            if target.contains("://") || name.contains(' ') {
+                continue;
+            }
+            links += 1;
+            let target = if target.is_empty() { page.clone() } else { book.join(target) };
+            if !anchors(&target).contains(&name.to_owned()) {
+                wrong.push(format!("{}: no heading for {link}", page.display()));
+            }
+        }
+        for include in text.split("{{#include ").skip(1).filter_map(|rest| rest.split("}}").next())
+        {
+            includes += 1;
+            let (file, lines) = include.split_once(':').unwrap_or((include, ""));
+            let first = lines.split(':').next().unwrap_or_default().parse().unwrap_or(1);
+            let count = fs::read_to_string(book.join(file)).map_or(0, |text| text.lines().count());
+            if count < first {
+                wrong.push(format!("{}: nothing to include of {include}", page.display()));
+            }
+        }
+    }
+    assert!(links >= 3 && includes >= 3, "{links} anchors, {includes} includes: the walk is wrong");
+    refuse("the book", &wrong);
+}
+
+#[test]
+fn every_fuzz_target_is_declared_and_has_an_ordinary_twin() {
+    let manifest = read(&root().join("fuzz/Cargo.toml"));
+    let tests: Vec<String> = files(&root().join("crates"), "rs")
+        .into_iter()
+        .filter(|path| path.components().any(|part| part.as_os_str() == "tests"))
+        .map(|path| read(&path))
+        .collect();
+    let targets = files(&root().join("fuzz/fuzz_targets"), "rs");
+    assert!(targets.len() >= 4, "only {} fuzz targets found", targets.len());
+    let mut wrong = Vec::new();
+    for path in targets {
+        let (text, stem) = (read(&path), path.file_stem().unwrap_or_default().to_string_lossy());
+        if !manifest.contains(&format!("path = \"fuzz_targets/{stem}.rs\"")) {
+            wrong.push(format!("{stem} is not declared"));
+        }
+        // What it calls, as its twin calls it: `fuzz::idx` or `testing::gguf`.
+        let call = text.split("(bytes)").next().and_then(|code| code.rsplit([' ', '|']).next());
+        let parts: Vec<&str> = call.unwrap_or_default().rsplit("::").take(2).collect();
+        let [function, module] = parts[..] else {
+            wrong.push(format!("{stem} calls no function on its bytes"));
+            continue;
+        };
+        let twin = format!("{module}::{function}");
+        if !tests.iter().any(|test| test.contains(&twin)) {
+            wrong.push(format!("no test calls {twin}, which {stem} calls"));
+        }
+    }
+    refuse("fuzz targets", &wrong);
+}
+
 #[test]
 fn every_example_and_bench_is_declared_and_says_how_to_run_it() {
     let manifest = read(&root().join("crates/andiron/Cargo.toml"));

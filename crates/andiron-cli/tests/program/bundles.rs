@@ -64,7 +64,7 @@ fn other_bundles_are_refused_for_what_they_are() {
     fs::remove_file(dir.path().join("model.safetensors")).unwrap();
     andiron(&["predict", text(dir.path()), "-"]).refused(1, "model.safetensors: No such file");
     let empty = tempfile::tempdir().unwrap();
-    andiron(&["predict", text(empty.path()), "-"]).refused(1, "andiron.json: No such file");
+    andiron(&["predict", text(empty.path()), "-"]).refused(1, "a folder without config.json");
 }
 
 #[test]
@@ -165,7 +165,21 @@ fn a_bundle_of_anyones_cannot_steer_the_terminal() {
 
 #[test]
 fn the_built_in_models_are_listed() {
-    let lines = andiron(&["models", "--json"]).good().lines();
+    let (lines, readable): (Vec<Value>, Vec<Value>) = andiron(&["models", "--json"])
+        .good()
+        .lines()
+        .into_iter()
+        .partition(|line| line.get("name").is_some());
+    for (task, reads) in [
+        ("text-classification", "fastText's supervised .bin and .ftz"),
+        ("embedding", "sentence-transformers"),
+        ("text-generation", "LlamaForCausalLM"),
+    ] {
+        let line = readable.iter().find(|line| line["task"] == task);
+        let all =
+            line.unwrap_or_else(|| panic!("{task} is not in {readable:?}"))["reads"].as_array();
+        assert!(all.unwrap().contains(&reads.into()), "{readable:?}");
+    }
     let names: Vec<&Value> = lines.iter().map(|line| &line["name"]).collect();
     assert_eq!(names, ["digits", "languages", "sentiment"]);
     for line in &lines {
@@ -186,4 +200,5 @@ fn the_built_in_models_are_listed() {
     for name in ["digits", "languages", "sentiment"] {
         assert!(text.contains(&format!("\n{name}  ")) || text.starts_with(name), "{text}");
     }
+    assert!(text.contains("\n  embedding: sentence-transformers, BertModel, "), "{text}");
 }

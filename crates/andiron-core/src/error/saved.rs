@@ -78,6 +78,15 @@ pub enum BundleError {
         /// The cause.
         source: std::io::Error,
     },
+    /// A bundle was being replaced when the program ended, on a system that takes two steps for it:
+    /// the old one lies aside. The next save puts it back.
+    #[error("{path} is not there: it was being replaced, and the old one is {old}; move it back")]
+    Interrupted {
+        /// Where the bundle should be.
+        path: PathBuf,
+        /// Where the old one is.
+        old: PathBuf,
+    },
     /// The folder exists and holds something else than a bundle: it is left alone.
     #[error("{path} exists and belongs to no bundle, so it is not replaced: choose another folder")]
     Occupied {
@@ -147,6 +156,14 @@ pub enum BundleError {
         path: PathBuf,
         /// The cause.
         source: ConfigError,
+    },
+    /// The published files in the bundle cannot be used.
+    #[error("the model in {path} cannot be used")]
+    Kept {
+        /// The bundle.
+        path: PathBuf,
+        /// The reader's own error, whose type core does not know.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The weights in the bundle cannot be used.
     #[error("the weights of the bundle cannot be used")]

@@ -4,7 +4,10 @@ use super::{
     Bootstrap, ClassScores, Evaluator, Fingerprint, Outcome, Report, Score,
     metrics::{Average, CLIP_F32, Confusion, Tally, surprise},
 };
-use crate::{Choice, ConfigError, DataError, Dataset, EvalError, Predictor, Task, data::ExampleOf};
+use crate::{
+    Choice, ConfigError, DataError, Dataset, EvalError, Example, Predictor, Task, data::ExampleOf,
+};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// How many examples are held at once.
@@ -61,6 +64,41 @@ impl ClassifierEvaluator {
         let Self { resamples, confidence, seed } = *self;
         Bootstrap { resamples, confidence, seed }
     }
+
+    /// Measures answers of something that is no [`Predictor`]: examples with what was answered, in
+    /// order. `task` and `architecture` are named in the report.
+    ///
+    /// # Errors
+    /// [`EvalError`] names the example that cannot be used.
+    pub fn measure<I: Serialize>(
+        &self,
+        task: &str,
+        architecture: &str,
+        answered: impl IntoIterator<Item = Result<(Example<I, String>, Choice), DataError>>,
+    ) -> Result<Report, EvalError> {
+        self.bootstrap().check()?;
+        let (mut answers, mut fingerprint) = (Answers::default(), Fingerprint::new());
+        for (index, answered) in answered.into_iter().enumerate() {
+            let (Example { input, target }, choice) =
+                answered.map_err(|error| placed(error, index))?;
+            let added = fingerprint.add(&input).and_then(|()| fingerprint.add(&target));
+            let added = added.and_then(|()| answers.add(&target, &choice));
+            added.map_err(|error| error.at(index, None))?;
+        }
+        self.finish(answers, fingerprint, (task.to_owned(), architecture.to_owned()))
+    }
+
+    fn finish(
+        &self,
+        answers: Answers,
+        fingerprint: Fingerprint,
+        names: (String, String),
+    ) -> Result<Report, EvalError> {
+        if answers.truth.is_empty() {
+            return Err(DataError::Empty { what: "the data set".to_owned() }.into());
+        }
+        Ok(answers.report(names, &self.bootstrap(), fingerprint.finish())?)
+    }
 }
 
 impl<T: Task<Target = String>> Evaluator<T> for ClassifierEvaluator
@@ -93,11 +131,8 @@ where
                 added.map_err(|error| error.at(start + at, None))?;
             }
         }
-        if answers.truth.is_empty() {
-            return Err(DataError::Empty { what: "the data set".to_owned() }.into());
-        }
         let names = (T::NAME.to_owned(), predictor.architecture().to_owned());
-        Ok(answers.report(names, &self.bootstrap(), fingerprint.finish())?)
+        self.finish(answers, fingerprint, names)
     }
 }
 

@@ -3,8 +3,8 @@
 use super::{Bootstrap, Score};
 use crate::{DataError, EvalError};
 
-/// What a model said of one text: enough to sum perplexity over texts.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// What a model said of one text, or of several together: enough to sum perplexity over texts.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct LogLikelihood {
     /// The sum of the natural logarithms of the probabilities that the model gave the true
     /// tokens; finite.
@@ -12,6 +12,23 @@ pub struct LogLikelihood {
     /// How many tokens were predicted; 1 or more. The first of a text has nothing before it, and
     /// mostly is not predicted.
     pub tokens: usize,
+}
+
+impl LogLikelihood {
+    /// The perplexity of these tokens, see [`perplexity`]: `exp(−sum / tokens)`; one beyond the range
+    /// of `f64` is its greatest number, so that reports stay finite.
+    pub fn perplexity(&self) -> f64 {
+        (-self.sum / self.tokens as f64).exp().min(f64::MAX)
+    }
+}
+
+impl std::iter::Sum for LogLikelihood {
+    fn sum<I: Iterator<Item = Self>>(texts: I) -> Self {
+        texts.fold(Self::default(), |all, text| Self {
+            sum: all.sum + text.sum,
+            tokens: all.tokens + text.tokens,
+        })
+    }
 }
 
 /// Perplexity: the number of equally probable tokens among which the model hesitates on average,
@@ -45,7 +62,7 @@ pub struct LogLikelihood {
 /// probability 0.
 pub fn perplexity(texts: &[LogLikelihood]) -> Result<f64, DataError> {
     check(texts)?;
-    Ok(of(texts.iter()))
+    Ok(texts.iter().copied().sum::<LogLikelihood>().perplexity())
 }
 
 /// The [`perplexity`] with its bootstrap interval over the texts; the sums are resampled, not the
@@ -58,7 +75,9 @@ pub fn perplexity_score(
     bootstrap: &Bootstrap,
 ) -> Result<Score, EvalError> {
     check(texts)?;
-    Ok(bootstrap.score(texts.len(), |indices| of(indices.iter().map(|at| &texts[*at])))?)
+    let of =
+        |indices: &[usize]| indices.iter().map(|at| texts[*at]).sum::<LogLikelihood>().perplexity();
+    Ok(bootstrap.score(texts.len(), of)?)
 }
 
 fn check(texts: &[LogLikelihood]) -> Result<(), DataError> {
@@ -76,13 +95,6 @@ fn check(texts: &[LogLikelihood]) -> Result<(), DataError> {
         }
     }
     Ok(())
-}
-
-/// A perplexity beyond the range of `f64` is its greatest number, so that reports stay finite.
-fn of<'a>(texts: impl Iterator<Item = &'a LogLikelihood>) -> f64 {
-    let (sum, tokens) =
-        texts.fold((0.0, 0.0), |(sum, tokens), text| (sum + text.sum, tokens + text.tokens as f64));
-    (-sum / tokens).exp().min(f64::MAX)
 }
 
 #[cfg(test)]
@@ -110,6 +122,15 @@ mod tests {
         assert_eq!(perplexity(&texts).unwrap(), f64::MAX);
         let score = perplexity_score(&texts, &Bootstrap::default()).unwrap();
         assert_eq!((score.low, score.high), (f64::MAX, f64::MAX));
+    }
+
+    #[test]
+    fn texts_are_summed_before_they_are_divided() {
+        let texts = [(-3.0, 2), (-1.0, 3)].map(|(sum, tokens)| LogLikelihood { sum, tokens });
+        let all: LogLikelihood = texts.into_iter().sum();
+        assert_eq!(all, LogLikelihood { sum: -4.0, tokens: 5 });
+        assert_eq!(all.perplexity(), perplexity(&texts).unwrap());
+        assert!((all.perplexity() - 0.8_f64.exp()).abs() < 1e-12);
     }
 
     #[test]

@@ -11,12 +11,7 @@ use crate::{
     trainer::{Progress, mean_loss},
     weights,
 };
-use andiron_kernels::training;
-use burn::{
-    module::Module,
-    optim::GradientsParams,
-    tensor::{Distribution, Tensor},
-};
+use burn::tensor::{Distribution, Tensor};
 use serde_json::Value;
 use std::{
     error::Error,
@@ -29,7 +24,7 @@ const SAME: f64 = 1e-5;
 const ACROSS: f64 = 1e-4;
 
 /// An error with its causes, for the report.
-fn said(error: &dyn Error) -> String {
+pub(super) fn said(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -163,7 +158,8 @@ where
     }
 
     fn gradients(&self) -> Result<(), String> {
-        let found = self.unreached(self.network()?.model)?;
+        let unreached = |model| unreached(&self.task, model, &self.examples, SEED, &self.device);
+        let found = unreached(self.network()?.model)?;
         if found.is_empty() {
             return Ok(());
         }
@@ -171,25 +167,12 @@ where
         let fitted = self.fit(self.network()?, 2, self.learning_rate)?;
         let network =
             fitted.predictor.network::<C>().ok_or("the fitted network is of another type")?;
-        let later = self.unreached(network.model.clone())?;
+        let later = unreached(network.model.clone())?;
         let still: Vec<String> = found.into_iter().filter(|one| later.contains(one)).collect();
         match still.is_empty() {
             true => Ok(()),
             false => Err(still.join(", ")),
         }
-    }
-
-    /// The trainable parameters that get no gradient, or one that is of no use.
-    fn unreached(&self, model: C::Model) -> Result<Vec<String>, String> {
-        let tape = self.device.clone().autodiff();
-        let model = model.train();
-        let batch = self.task.batch(&self.examples, &tape).map_err(|error| said(&error))?;
-        let loss = training(SEED, || self.task.learn(&model, batch)).mean;
-        if !loss.is_tracked() {
-            return Err("the loss depends on no parameter that is trained".to_owned());
-        }
-        let grads = GradientsParams::from_grads(loss.backward(), &model);
-        Ok(unreached(&model, &grads))
     }
 
     fn fit(

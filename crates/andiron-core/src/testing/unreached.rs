@@ -1,16 +1,33 @@
 //! Parameters that training would leave as they are.
 
+use super::laws::said;
+use crate::{Solve, data::ExampleOf};
+use andiron_kernels::training;
 use burn::{
     module::{Module, ModuleVisitor, Param},
     optim::GradientsParams,
-    tensor::Tensor,
+    tensor::{Device, Tensor},
 };
 
-/// The trainable parameters of `model` that the loss cannot move, each with the reason.
-pub(super) fn unreached<M: Module>(model: &M, grads: &GradientsParams) -> Vec<String> {
-    let mut unreached = Unreached { path: Vec::new(), grads, found: Vec::new() };
+/// The trainable parameters of `model` that the loss of `examples` cannot move, each with the reason.
+pub(super) fn unreached<T: Solve<M>, M: Module>(
+    task: &T,
+    model: M,
+    examples: &[ExampleOf<T>],
+    seed: u64,
+    device: &Device,
+) -> Result<Vec<String>, String> {
+    let tape = device.clone().autodiff();
+    let model = model.train();
+    let batch = task.batch(examples, &tape).map_err(|error| said(&error))?;
+    let loss = training(seed, || task.learn(&model, batch)).mean;
+    if !loss.is_tracked() {
+        return Err("the loss depends on no parameter that is trained".to_owned());
+    }
+    let grads = GradientsParams::from_grads(loss.backward(), &model);
+    let mut unreached = Unreached { path: Vec::new(), grads: &grads, found: Vec::new() };
     model.visit(&mut unreached);
-    unreached.found
+    Ok(unreached.found)
 }
 
 struct Unreached<'a> {

@@ -547,13 +547,77 @@ fn a_readers_bundle_is_one_or_the_other_while_it_is_replaced() {
             }
         });
         while !writer.is_finished() {
-            // It may be away for a moment, or go while it is read; but it is never a mixture.
+            // The old one may go while it is read; but it is never a mixture, and where folders are
+            // exchanged in one step there is always one.
+            assert!(dir.is_dir() || !cfg!(target_os = "linux"));
             if let Ok(found) = load(&dir) {
                 assert!(wanted.contains(&bytes_of(&found)));
             }
         }
     });
     assert!(bytes_of(&load(&dir).unwrap()) == wanted[0]);
+}
+
+/// As a kill between the two steps leaves it, where folders cannot be exchanged in one.
+#[test]
+fn a_bundle_left_aside_is_named_and_put_back() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("bundle");
+    predictor(1).save(&dir).unwrap();
+    let old = root.path().join(".andiron-old-x1Y2z3/bundle");
+    fs::create_dir(old.parent().unwrap()).unwrap();
+    fs::rename(&dir, &old).unwrap();
+    let error = load(&dir).map(|_| ()).unwrap_err();
+    assert!(
+        matches!(&error, BundleError::Interrupted { path, old: o } if *path == dir && *o == old),
+        "{error}"
+    );
+    assert!(error.to_string().contains(&old.display().to_string()), "{error}");
+    // A save that fails leaves the old one in its place; one that does not replaces it.
+    let unlisted = old.join("notes.txt");
+    fs::write(&unlisted, "years of work").unwrap();
+    assert!(matches!(predictor(2).save(&dir), Err(BundleError::Occupied { .. })));
+    fs::remove_file(dir.join("notes.txt")).unwrap();
+    assert!(bytes_of(&load(&dir).unwrap()) == bytes_of(&predictor(1)));
+    fs::create_dir(old.parent().unwrap()).unwrap();
+    fs::rename(&dir, &old).unwrap();
+    predictor(2).save(&dir).unwrap();
+    assert!(bytes_of(&load(&dir).unwrap()) == bytes_of(&predictor(2)));
+    assert_eq!(names(root.path()), ["bundle"]);
+    record(
+        "bundle",
+        "a save that was killed loses nothing",
+        "folders exchanged in one step; a child killed before each step; the old one found again",
+    );
+}
+
+/// A process that saves over and over is killed at a moment of chance.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_bundle_is_there_whenever_the_saving_process_is_killed() {
+    const PLACE: &str = "ANDIRON_TEST_SAVES_TO";
+    if let Some(dir) = std::env::var_os(PLACE).map(PathBuf::from) {
+        loop {
+            predictor(2).save(&dir).unwrap();
+            predictor(1).save(&dir).unwrap();
+        }
+    }
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("bundle");
+    predictor(1).save(&dir).unwrap();
+    for round in 0..12 {
+        let name = "bundle::a_bundle_is_there_whenever_the_saving_process_is_killed";
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name])
+            .env(PLACE, &dir)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(60 + 7 * round));
+        child.kill().unwrap(); // SIGKILL
+        child.wait().unwrap();
+        bundle::verify(&dir).unwrap();
+    }
 }
 
 #[test]

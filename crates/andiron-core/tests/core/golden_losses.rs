@@ -3,8 +3,8 @@
 use andiron_core::{
     Loss,
     loss::{
-        CrossEntropy, binary_cross_entropy, cross_entropy, mean_squared_error,
-        sequence_cross_entropy,
+        CrossEntropy, Focal, binary_cross_entropy, binary_focal_loss, cross_entropy, focal_loss,
+        mean_squared_error, sequence_cross_entropy,
     },
     testing::record,
 };
@@ -172,6 +172,43 @@ fn binary_cross_entropy_is_pytorchs() {
 fn mean_squared_error_is_pytorchs() {
     elementwise("mean_squared_error", "predictions", mean_squared_error);
     record("golden", "mean squared error", "values and gradients equal PyTorch's within 1e-6");
+}
+
+fn focal(case: &Value) -> Focal {
+    let weights = &case["class_weights"];
+    let class_weights = (!weights.is_null()).then(|| singles(weights));
+    Focal { focus: case["focus"].as_f64().unwrap(), class_weights }
+}
+
+#[test]
+fn focal_loss_is_the_papers_formula_in_pytorch() {
+    let file: Value = serde_json::from_str(FILE).unwrap();
+    let device = Device::flex().autodiff();
+    let all = cases(&file, "focal");
+    assert!(all.len() >= 7, "only {} cases", all.len());
+    for (name, case) in all {
+        let (truth, _) = truths(case);
+        let logits = leaf(singles(&case["logits"]), truth.len(), &device);
+        let terms = truth.len();
+        let truth = Tensor::<1, Int>::from_ints(truth.as_slice(), &device);
+        check(name, case, &logits, focal_loss(logits.clone(), truth, &focal(case)), terms);
+    }
+    let all = cases(&file, "binary_focal");
+    assert!(all.len() >= 6, "only {} cases", all.len());
+    for (name, case) in all {
+        let (rows, truth) = (shape(case)[0], singles(&case["targets"]));
+        let terms = truth.len();
+        let logits = leaf(singles(&case["logits"]), rows, &device);
+        let truth = TensorData::new(truth, [rows, terms / rows]);
+        let truth = Tensor::<2>::from_data(truth, &device);
+        check(name, case, &logits, binary_focal_loss(logits.clone(), truth, &focal(case)), terms);
+    }
+    record(
+        "golden",
+        "focal loss",
+        "over softmax and sigmoid, with class weights: values and gradients equal the formula's in \
+         PyTorch within 1e-6",
+    );
 }
 
 #[test]

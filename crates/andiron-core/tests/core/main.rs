@@ -13,6 +13,7 @@ mod golden_losses;
 mod golden_optimizer;
 mod hosting;
 mod mixed;
+mod published;
 mod resume;
 mod seeds;
 mod streaming;

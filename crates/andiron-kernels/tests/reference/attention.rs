@@ -65,7 +65,11 @@ impl Sizes {
             let hidden: Vec<bool> = (0..s.len_k)
                 .map(|j| {
                     let padding = visible.is_some_and(|visible| !visible[b * s.len_k + j]);
-                    padding || (options.causal && j + s.len_q > i + s.len_k)
+                    let future = options.causal && j + s.len_q > i + s.len_k;
+                    // The query's own place among the keys is i + len_k − len_q.
+                    let past =
+                        options.window.is_some_and(|window| j + window + s.len_q <= i + s.len_k);
+                    padding || future || past
                 })
                 .collect();
             let weights = softmax_row(&scores, &hidden);
@@ -94,8 +98,10 @@ fn equals_the_formula_in_every_option() {
         }
         for causal in [false, true] {
             for visible in [None, Some(&visible[..])] {
-                for scale in [None, Some(0.37)] {
-                    let options = AttentionOptions { causal, scale };
+                for (scale, window) in
+                    [(None, None), (Some(0.37), None), (None, Some(2)), (Some(0.37), Some(1))]
+                {
+                    let options = AttentionOptions { causal, scale, window };
                     let expected = sizes.reference(&inputs, visible, &options);
                     check(&inputs, &expected, |inputs| {
                         sizes.run(inputs, visible, &options).reshape([sizes.output()])
@@ -117,12 +123,13 @@ proptest! {
         len_k in 1usize..40,
         d_head in 1usize..17,
         causal: bool,
+        window in prop::option::of(1usize..12),
         seed: u64,
     ) {
         let sizes = Sizes {
             batch, n_kv_heads, n_heads: n_kv_heads * group, len_q, len_k, d_head, d_value: d_head,
         };
-        let options = AttentionOptions { causal, scale: None };
+        let options = AttentionOptions { causal, scale: None, window };
         let inputs = sizes.inputs();
         let visible = truths(seed, batch * len_k);
         let expected = sizes.reference(&inputs, Some(&visible), &options);
@@ -148,8 +155,8 @@ fn long_sequences_equal_the_formula() {
     let inputs = sizes.inputs();
     let mut visible = vec![true; 2 * 701];
     visible[701..701 + 600].fill(false); // padding on the left: whole tiles are hidden
-    for causal in [false, true] {
-        let options = AttentionOptions { causal, scale: None };
+    for (causal, window) in [(false, None), (true, None), (true, Some(130))] {
+        let options = AttentionOptions { causal, scale: None, window };
         let expected = sizes.reference(&inputs, Some(&visible), &options);
         let single = inputs.iter().map(|x| plain(x, [x.len()]).cast(DType::F32)).collect();
         assert_close(&read(sizes.run(single, Some(&visible), &options)), &expected, 2e-5);
@@ -163,7 +170,7 @@ fn one_by_one_equals_the_batch_and_padding_does_not_matter() {
     let inputs = sizes.inputs().map(|x| plain(&x, [x.len()]).cast(DType::F32));
     let lengths = [7, 4, 1];
     let visible: Vec<bool> = lengths.iter().flat_map(|n| (0..7).map(move |i| i < *n)).collect();
-    let options = AttentionOptions { causal: true, scale: None };
+    let options = AttentionOptions { causal: true, window: Some(3), ..Default::default() };
     let all = sizes.run(inputs.to_vec(), Some(&visible), &options);
     let heads = [sizes.n_heads, sizes.n_kv_heads, sizes.n_kv_heads];
     for (b, len) in lengths.into_iter().enumerate() {
@@ -188,7 +195,7 @@ fn one_by_one_equals_the_batch_and_padding_does_not_matter() {
 fn queries_after_a_cache_equal_the_whole() {
     let sizes =
         Sizes { batch: 2, n_heads: 4, n_kv_heads: 2, len_q: 6, len_k: 6, d_head: 3, d_value: 3 };
-    let options = AttentionOptions { causal: true, scale: None };
+    let options = AttentionOptions { causal: true, window: Some(4), ..Default::default() };
     let inputs: Vec<Tensor<1>> = sizes.inputs().iter().map(|x| plain(x, [x.len()])).collect();
     let whole = sizes.run(inputs.clone(), None, &options);
     let last = inputs[0].clone().reshape([2, 4, 6, 3]).narrow(2, 4, 2).reshape([2 * 4 * 2 * 3]);

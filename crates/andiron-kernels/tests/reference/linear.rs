@@ -1,9 +1,10 @@
-use crate::support::{check, numbers};
+use crate::support::{assert_close, check, numbers, read, tensor};
 use andiron_kernels::{Activation, linear};
+use burn::tensor::{DType, Device};
 
 #[test]
 fn equals_the_sum_of_products() {
-    for (batch, len, d_in, d_out) in [(2, 3, 5, 4), (1, 1, 7, 3), (3, 6, 1, 2)] {
+    for (batch, len, d_in, d_out) in [(2, 3, 5, 4), (1, 1, 7, 3), (3, 6, 1, 2), (1, 2, 70, 19)] {
         for with_bias in [true, false] {
             let rows = batch * len;
             let inputs = [
@@ -27,6 +28,27 @@ fn equals_the_sum_of_products() {
                 let x = inputs.remove(0).reshape([batch, len, d_in]);
                 linear(x, weight, bias, Activation::Silu).reshape([rows * d_out])
             });
+        }
+    }
+}
+
+/// The body for few rows chooses by the number of rows; one more or less must not be seen.
+#[test]
+fn a_row_is_the_same_alone_and_among_others() {
+    let (d_in, d_out) = (259, 301);
+    let single = |seed, rows: usize, columns: usize| {
+        let values = numbers(seed, rows * columns);
+        tensor(&values, [rows, columns], &Device::flex(), DType::F32)
+    };
+    let (x, weight) = (single(1, 9, d_in), single(2, d_in, d_out));
+    // As a tied table of tokens is used.
+    let turned = single(3, d_out, d_in).swap_dims(0, 1);
+    for weight in [weight, turned] {
+        let all = read(linear(x.clone(), weight.clone(), None, Activation::None));
+        for rows in 1..=6 {
+            let some = x.clone().narrow(0, 2, rows);
+            let got = read(linear(some, weight.clone(), None, Activation::None));
+            assert_close(&got, &all[2 * d_out..(2 + rows) * d_out], 2e-4);
         }
     }
 }

@@ -50,8 +50,12 @@ fn the_number_of_threads_does_not_matter() {
     assert_same(|| add_rms_norm(x.clone(), x.clone(), gamma.clone(), 1e-5).0);
     let weight = single(4, [width, 301]);
     assert_same(|| linear(x.clone(), weight.clone(), None, Activation::Gelu));
+    for weight in [single(8, [width, 1_301]), single(9, [1_301, width]).swap_dims(0, 1)] {
+        let few = x.clone().narrow(0, 5, 3);
+        assert_same(|| linear(few.clone(), weight.clone(), None, Activation::None));
+    }
     let heads = single::<4>(5, [3, 4, 131, 32]);
-    let options = AttentionOptions { causal: true, scale: None };
+    let options = AttentionOptions { causal: true, ..Default::default() };
     assert_same(|| attention(heads.clone(), heads.clone(), heads.clone(), None, &options));
     assert_same(|| {
         attention(
@@ -104,7 +108,7 @@ fn the_number_of_threads_does_not_matter_in_training_of_attention() {
     let device = Device::flex().autodiff();
     let seen = || visible([3, 131], &device);
     for (causal, visible) in [(true, false), (false, true), (true, true)] {
-        let options = AttentionOptions { causal, scale: None };
+        let options = AttentionOptions { causal, ..Default::default() };
         assert_same(|| {
             let leaves = [recorded(1, n), recorded(2, n), recorded(3, n)];
             let [query, key, value] = leaves.clone().map(|leaf| leaf.reshape(shape));

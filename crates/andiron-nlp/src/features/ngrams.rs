@@ -1,5 +1,6 @@
 //! Word and character n-grams by hash.
 
+use super::DocumentWeights;
 use andiron_core::{ConfigError, hash::fnv};
 use serde::{Deserialize, Serialize};
 
@@ -24,11 +25,20 @@ pub struct NGrams {
     pub least_characters: usize,
     /// The longest n-gram of characters, default 5; below the shortest there are none.
     pub most_characters: usize,
+    /// How much each feature weighs; without, default, all weigh alike and the text is their mean.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document_weights: Option<DocumentWeights>,
 }
 
 impl Default for NGrams {
     fn default() -> Self {
-        Self { max_length: 512, words: 2, least_characters: 3, most_characters: 5 }
+        Self {
+            max_length: 512,
+            words: 2,
+            least_characters: 3,
+            most_characters: 5,
+            document_weights: None,
+        }
     }
 }
 

@@ -71,6 +71,11 @@ impl TextEmbeddingsConfig {
 }
 
 impl TextEmbeddings {
+    /// The table of words, `[n_tokens, d_model]`.
+    pub fn words(&self) -> Tensor<2> {
+        self.words.weight.val()
+    }
+
     /// How many places there are.
     pub fn n_positions(&self) -> usize {
         let [n_positions, _] = self.positions.weight.lazy_shape().dims();

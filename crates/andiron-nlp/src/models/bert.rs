@@ -25,6 +25,7 @@ use crate::{
         names,
         text_embeddings::{TextEmbeddings, TextEmbeddingsConfig},
     },
+    models::masked_lm::{MaskedLmBase, MaskedLmForm, WordTable},
     published::PublishedEncoder,
     published_head::{ClassifierForm, EncoderSizes, HeadActivation, HeadBase},
     tokenizer::{Tokenizer, TokenizerError, word_piece},
@@ -211,6 +212,25 @@ impl HeadBase for BertConfig {
             "layer_norm_eps": self.epsilon,
             "pad_token_id": 0
         }))
+    }
+}
+
+impl MaskedLmBase for BertConfig {
+    const FORM: MaskedLmForm = MaskedLmForm {
+        class: "BertForMaskedLM",
+        dense: "cls.predictions.transform.dense",
+        norm: "cls.predictions.transform.LayerNorm",
+        bias: "cls.predictions.bias",
+    };
+
+    fn head(&self) -> (HiddenActivation, f64) {
+        (self.activation, self.epsilon)
+    }
+}
+
+impl WordTable for Bert {
+    fn words(&self) -> Tensor<2> {
+        self.embeddings.words()
     }
 }
 

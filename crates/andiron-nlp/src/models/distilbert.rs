@@ -25,6 +25,7 @@ use crate::{
         names,
         text_embeddings::{TextEmbeddings, TextEmbeddingsConfig},
     },
+    models::masked_lm::{MaskedLmBase, MaskedLmForm, WordTable},
     published::PublishedEncoder,
     published_head::{ClassifierForm, EncoderSizes, HeadActivation, HeadBase},
     tokenizer::{Tokenizer, TokenizerError, word_piece},
@@ -203,6 +204,25 @@ impl HeadBase for DistilBertConfig {
             "attention_dropout": 0.0,
             "pad_token_id": 0
         }))
+    }
+}
+
+impl MaskedLmBase for DistilBertConfig {
+    const FORM: MaskedLmForm = MaskedLmForm {
+        class: "DistilBertForMaskedLM",
+        dense: "vocab_transform",
+        norm: "vocab_layer_norm",
+        bias: "vocab_projector.bias",
+    };
+
+    fn head(&self) -> (HiddenActivation, f64) {
+        (self.activation, 1e-12)
+    }
+}
+
+impl WordTable for DistilBert {
+    fn words(&self) -> Tensor<2> {
+        self.embeddings.words()
     }
 }
 

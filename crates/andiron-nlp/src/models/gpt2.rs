@@ -18,13 +18,8 @@
 //! # Ok::<(), andiron_core::ConfigError>(())
 //! ```
 
-use crate::{
-    batch::TextBatch,
-    decoder::Decoder,
-    layers::kv_cache::KvCache,
-    published_config::{absent, field, flag_or, number_or, only, refused, size, size_or},
-};
-use andiron_core::{ConfigError, Model, ModelConfig};
+use crate::{batch::TextBatch, decoder::Decoder, layers::kv_cache::KvCache, published_decoder};
+use andiron_core::{ConfigError, HomeFile, Model, ModelConfig};
 use andiron_kernels::{
     Activation, AttentionOptions, add_layer_norm, attention, dropout, layer_norm, linear,
 };
@@ -34,7 +29,7 @@ use burn::{
     nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm, LayerNormConfig},
     tensor::{Bool, Device, Int, Tensor},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Standard deviation of fresh weights.
 const STANDARD_DEVIATION: f64 = 0.02;
@@ -123,46 +118,7 @@ fn fresh() -> Initializer {
 }
 
 impl Gpt2Config {
-    /// Reads Hugging Face's `config.json` of a GPT-2. A field that the network depends on and that
-    /// asks for what is not supported is an error; other unknown fields are passed over.
-    ///
-    /// # Errors
-    /// [`ConfigError::Kind`] names the field.
-    pub fn from_hugging_face(config: &Value) -> Result<Self, ConfigError> {
-        let got = field(config, "model_type");
-        if got != Some(&json!("gpt2")) {
-            return Err(refused("model_type", got, "supported is gpt2"));
-        }
-        let tanh = [json!("gelu_new"), json!("gelu_pytorch_tanh")];
-        only(config, "activation_function", &tanh)?;
-        only(config, "scale_attn_weights", &[json!(true)])?;
-        only(config, "scale_attn_by_inverse_layer_idx", &[json!(false)])?;
-        only(config, "add_cross_attention", &[json!(false)])?;
-        absent(config, "quantization_config")?;
-        if !flag_or(config, "tie_word_embeddings", true)? {
-            let got = field(config, "tie_word_embeddings");
-            return Err(refused("tie_word_embeddings", got, "supported is true"));
-        }
-        let dropout = number_or(config, "resid_pdrop", 0.1)?;
-        if number_or(config, "embd_pdrop", 0.1)? != dropout {
-            let reason = "it must be as resid_pdrop";
-            return Err(refused("embd_pdrop", field(config, "embd_pdrop"), reason));
-        }
-        let config = Self {
-            n_tokens: size(config, "vocab_size")?,
-            d_model: size(config, "n_embd")?,
-            n_layers: size(config, "n_layer")?,
-            n_heads: size(config, "n_head")?,
-            d_hidden: size_or(config, "n_inner", 0)?,
-            max_length: size(config, "n_positions")?,
-            epsilon: number_or(config, "layer_norm_epsilon", 1e-5)?,
-            dropout,
-        };
-        config.check()?;
-        Ok(config)
-    }
-
-    fn check(&self) -> Result<(), ConfigError> {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
         ConfigError::at_least("n_tokens", 2, self.n_tokens)?;
         ConfigError::at_least("d_model", 1, self.d_model)?;
         ConfigError::at_least("n_layers", 1, self.n_layers)?;
@@ -212,6 +168,11 @@ impl ModelConfig for Gpt2Config {
             }
             _ => path.to_owned(),
         }
+    }
+
+    /// What transformers reads it by.
+    fn home_files(&self, _: &Gpt2, task: &Value) -> Vec<HomeFile> {
+        published_decoder::home_files("GPT2LMHeadModel", self.to_hugging_face(), task)
     }
 }
 
@@ -351,6 +312,7 @@ mod tests {
     use super::*;
     use crate::tasks::text_generation::toy;
     use andiron_core::{Recipe, testing::Contract};
+    use serde_json::json;
 
     #[test]
     fn keeps_the_contract() {
@@ -360,42 +322,6 @@ mod tests {
         });
         let (task, config) = Gpt2Config::prepare(&options, &toy::examples()).unwrap();
         Contract::new(task, config, toy::examples()).overfits_in(150, 1e-2).check();
-    }
-
-    fn published() -> Value {
-        json!({
-            "model_type": "gpt2", "vocab_size": 50257, "n_embd": 768, "n_layer": 12, "n_head": 12,
-            "n_positions": 1024, "activation_function": "gelu_new", "n_inner": null,
-            "layer_norm_epsilon": 1e-5, "resid_pdrop": 0.1, "embd_pdrop": 0.1, "n_ctx": 1024,
-        })
-    }
-
-    #[test]
-    fn the_published_one_is_read() {
-        let config = Gpt2Config::from_hugging_face(&published()).unwrap();
-        let json = |config: &Gpt2Config| serde_json::to_value(config).unwrap();
-        assert_eq!(json(&config), json(&Gpt2Config::new(50257)));
-    }
-
-    #[test]
-    fn what_is_not_supported_is_refused_by_name() {
-        for (name, value) in [
-            ("model_type", json!("gpt_neo")),
-            ("activation_function", json!("relu")),
-            ("scale_attn_weights", json!(false)),
-            ("scale_attn_by_inverse_layer_idx", json!(true)),
-            ("add_cross_attention", json!(true)),
-            ("quantization_config", json!({"bits": 8})),
-            ("tie_word_embeddings", json!(false)),
-            ("embd_pdrop", json!(0.3)),
-            ("n_head", json!("twelve")),
-            ("vocab_size", json!(null)),
-        ] {
-            let mut config = published();
-            config[name] = value;
-            let said = Gpt2Config::from_hugging_face(&config).map(|_| ()).unwrap_err().to_string();
-            assert!(said.starts_with(&format!("setting \"{name}\" cannot be")), "{said}");
-        }
     }
 
     #[test]

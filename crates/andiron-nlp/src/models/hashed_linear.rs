@@ -2,7 +2,7 @@
 //!
 //! Paper: Joulin et al. 2016, <https://arxiv.org/abs/1607.01759>.
 //! Differs from it: words have no rows of their own, everything shares the hashed table; softmax
-//! over all labels, not a hierarchy of them.
+//! over all labels, not a hierarchy of them; the mean may be a sum by weights (TF-IDF).
 //!
 //! ```
 //! use andiron_core::{Model, ModelConfig};
@@ -42,7 +42,8 @@ pub struct HashedLinearConfig {
     pub dropout: f64,
 }
 
-/// The mean of a text's rows, and a linear layer; built by [`HashedLinearConfig`].
+/// The mean of a text's rows, or their sum by weights, and a linear layer; built by
+/// [`HashedLinearConfig`].
 #[derive(Module, Debug)]
 pub struct HashedLinear {
     embedding: Embedding,
@@ -80,10 +81,16 @@ impl Model for HashedLinear {
     /// # Shapes
     /// - ids: `[batch, length]`, any number from 0: it counts as its remainder by `n_buckets`
     /// - mask: `[batch, length]`
+    /// - weights: `[batch, length]` if any
     /// - output: `[batch, n_classes]`, logits
     fn forward(&self, text: TextBatch) -> Tensor<2> {
         let [n_buckets, _] = self.embedding.weight.lazy_shape().dims();
         let rows = self.embedding.forward(text.ids.remainder_scalar(n_buckets as i64));
+        if let Some(weights) = text.weights {
+            // A product of matrices and not of numbers one by one: it is the faster.
+            let weights = dropout(weights, self.dropout).unsqueeze_dim::<3>(1);
+            return self.output.forward(weights.matmul(rows).squeeze_dim(1));
+        }
         let mask = text.mask.float().unsqueeze_dim::<3>(2);
         let count = mask.clone().sum_dim(1).clamp_min(1.0);
         // Section 2: the text is the mean of its features' rows.
@@ -103,6 +110,13 @@ mod tests {
     #[test]
     fn keeps_the_contract() {
         let options = json!({"n_buckets": 128, "d_model": 4, "dropout": 0.1});
+        let (task, config) = HashedLinearConfig::prepare(&options, &toy::examples()).unwrap();
+        Contract::new(task, config, toy::examples()).overfits_in(100, 5e-2).check();
+    }
+
+    #[test]
+    fn keeps_the_contract_by_document_weights() {
+        let options = json!({"n_buckets": 128, "d_model": 5, "dropout": 0.1, "weights": "tf-idf"});
         let (task, config) = HashedLinearConfig::prepare(&options, &toy::examples()).unwrap();
         Contract::new(task, config, toy::examples()).overfits_in(100, 5e-2).check();
     }
@@ -135,6 +149,13 @@ mod tests {
             (0..2).map(|axis| (2.0 * table[14 + axis] + table[6 + axis]) / 3.0).collect();
         let wanted = model.output.forward(Tensor::<2>::from_data([[mean[0], mean[1]]], &device));
         let got = model.forward(batch).narrow(0, 0, 1);
+        got.into_data().assert_approx_eq::<f32>(&wanted.into_data(), Default::default());
+
+        let batch = TextBatch::weighted(&[vec![(1, 1.0)], vec![(13, 0.25), (7, -0.5)]], &device);
+        let sum: Vec<f32> =
+            (0..2).map(|axis| 0.25 * table[6 + axis] - 0.5 * table[14 + axis]).collect();
+        let wanted = model.output.forward(Tensor::<2>::from_data([[sum[0], sum[1]]], &device));
+        let got = model.forward(batch).narrow(0, 1, 1);
         got.into_data().assert_approx_eq::<f32>(&wanted.into_data(), Default::default());
     }
 }

@@ -4,7 +4,8 @@
 //! Paper: Touvron et al. 2023, <https://arxiv.org/abs/2302.13971>, section 2.2; shared key heads:
 //! Ainslie et al. 2023, <https://arxiv.org/abs/2305.13245>; normalised queries and keys: Yang et al.
 //! 2025, <https://arxiv.org/abs/2505.09388>.
-//! Differs from it: there is no window over which attention slides, and no mixture of experts.
+//! Windows over which attention slides: Jiang et al. 2023, <https://arxiv.org/abs/2310.06825>, section 2.
+//! Differs from it: there is no mixture of experts.
 //!
 //! ```
 //! use andiron_core::{Model, ModelConfig};
@@ -26,8 +27,9 @@ use crate::{
         project,
         rope::{Angles, Frequencies, RopeScaling},
     },
+    published_decoder,
 };
-use andiron_core::{ConfigError, Model, ModelConfig};
+use andiron_core::{ConfigError, HomeFile, Model, ModelConfig};
 use andiron_kernels::{
     Activation, AttentionOptions, RotaryLayout, add_rms_norm, attention, linear, rms_norm, rotary,
 };
@@ -37,6 +39,7 @@ use burn::{
     nn::{Embedding, EmbeddingConfig, Initializer, Linear, LinearConfig, RmsNorm, RmsNormConfig},
     tensor::{Bool, Device, Int, Tensor},
 };
+use serde_json::Value;
 
 /// Standard deviation of fresh weights.
 const STANDARD_DEVIATION: f64 = 0.02;
@@ -87,6 +90,12 @@ pub struct LlamaConfig {
     /// Whether queries and keys are normalised, head by head.
     #[config(default = false)]
     pub head_norm: bool,
+    /// How many tokens a token sees, itself counted, in the layers that have a window; all if 0.
+    #[config(default = 0)]
+    pub window: usize,
+    /// How many of the first layers have no window; `n_layers` at the most.
+    #[config(default = 0)]
+    pub n_full_layers: usize,
 }
 
 /// A decoder: embeddings, layers of causal attention, and logits; built by [`LlamaConfig`].
@@ -121,6 +130,8 @@ struct Layer {
     n_heads: usize,
     #[module(skip)]
     n_kv_heads: usize,
+    #[module(skip)]
+    window: Option<usize>,
 }
 
 impl LlamaConfig {
@@ -149,6 +160,7 @@ impl LlamaConfig {
         ConfigError::multiple("d_head", self.head_width(), "2", 2)?;
         ConfigError::within("theta", f64::MIN_POSITIVE, f64::MAX, self.theta)?;
         ConfigError::within("epsilon", 0.0, 1.0, self.epsilon)?;
+        ConfigError::at_least("n_layers", self.n_full_layers, self.n_layers)?;
         self.rope_scaling.check()
     }
 }
@@ -169,7 +181,7 @@ impl ModelConfig for LlamaConfig {
             .with_initializer(fresh());
         Ok(Llama {
             words: words.init(device),
-            layers: (0..self.n_layers).map(|_| Layer::new(self, device)).collect(),
+            layers: (0..self.n_layers).map(|at| Layer::new(self, at, device)).collect(),
             norm: RmsNormConfig::new(self.d_model).with_epsilon(self.epsilon).init(device),
             output: (!self.tied).then(|| output.init(device)),
             frequencies: Frequencies::new(self.head_width(), self.theta, &self.rope_scaling),
@@ -187,6 +199,14 @@ impl ModelConfig for LlamaConfig {
                 format!("model.layers.{at}.{}.{leaf}", name_in_layer(name))
             }
             _ => path.to_owned(),
+        }
+    }
+
+    /// What transformers reads it by, where one of its classes computes the same.
+    fn home_files(&self, _: &Llama, task: &Value) -> Vec<HomeFile> {
+        match self.to_hugging_face() {
+            Some((class, fields)) => published_decoder::home_files(class, fields, task),
+            None => Vec::new(),
         }
     }
 }
@@ -273,7 +293,7 @@ impl Llama {
 }
 
 impl Layer {
-    fn new(config: &LlamaConfig, device: &Device) -> Self {
+    fn new(config: &LlamaConfig, at: usize, device: &Device) -> Self {
         let (d, hidden, d_head) = (config.d_model, config.d_hidden, config.head_width());
         let (heads, kv_heads) = (config.n_heads, config.kv_heads());
         let map = |from, to, bias| {
@@ -295,6 +315,7 @@ impl Layer {
             narrow: map(hidden, d, hidden_bias),
             n_heads: heads,
             n_kv_heads: kv_heads,
+            window: (config.window > 0 && at >= config.n_full_layers).then_some(config.window),
         }
     }
 
@@ -342,7 +363,7 @@ impl Layer {
             Some((cache, at)) => cache.append(at, key, value),
             None => (key, value),
         };
-        let options = AttentionOptions { causal: true, ..Default::default() };
+        let options = AttentionOptions { causal: true, window: self.window, ..Default::default() };
         let mixed = attention(query, key, value, visible, &options);
         let [_, n_heads, _, d_head] = mixed.dims();
         let mixed = mixed.swap_dims(1, 2).reshape([batch, len, n_heads * d_head]);
@@ -365,7 +386,9 @@ mod tests {
             "max_length": 40, "dropout": 0.0
         });
         let (task, config) = LlamaConfig::prepare(&options, &toy::examples()).unwrap();
-        Contract::new(task, config, toy::examples()).overfits_in(150, 1e-2).check();
+        Contract::new(task.clone(), config.clone(), toy::examples()).overfits_in(150, 1e-2).check();
+        let windowed = config.with_window(3).with_n_full_layers(1);
+        Contract::new(task, windowed, toy::examples()).overfits_in(150, 1e-2).check();
     }
 
     #[test]
@@ -385,6 +408,7 @@ mod tests {
             (fresh().with_d_head(5), "d_head must be a multiple of 2 (2), but is 5"),
             (fresh().with_max_length(0), "max_length must be at least 1, but is 0"),
             (fresh().with_epsilon(-1.0), "epsilon must lie in 0..=1, but is -1"),
+            (fresh().with_n_full_layers(3), "n_layers must be at least 3, but is 2"),
         ] {
             let refused = config.init(&Device::flex()).map(|_| ()).unwrap_err();
             assert_eq!(refused.to_string(), wanted);

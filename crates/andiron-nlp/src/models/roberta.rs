@@ -26,6 +26,7 @@ use crate::{
         names,
         text_embeddings::{TextEmbeddings, TextEmbeddingsConfig},
     },
+    models::masked_lm::{MaskedLmBase, MaskedLmForm, WordTable},
     published::PublishedEncoder,
     published_head::{ClassifierForm, EncoderSizes, HeadActivation, HeadBase},
     tokenizer::{Tokenizer, TokenizerError, byte_level_bpe},
@@ -214,6 +215,25 @@ impl HeadBase for RobertaConfig {
             "layer_norm_eps": self.epsilon,
             "pad_token_id": self.padding
         }))
+    }
+}
+
+impl MaskedLmBase for RobertaConfig {
+    const FORM: MaskedLmForm = MaskedLmForm {
+        class: "RobertaForMaskedLM",
+        dense: "lm_head.dense",
+        norm: "lm_head.layer_norm",
+        bias: "lm_head.bias",
+    };
+
+    fn head(&self) -> (HiddenActivation, f64) {
+        (HiddenActivation::Gelu, self.epsilon)
+    }
+}
+
+impl WordTable for Roberta {
+    fn words(&self) -> Tensor<2> {
+        self.embeddings.words()
     }
 }
 

@@ -25,20 +25,18 @@
 use crate::{
     batch::{TextBatch, TokenBatch},
     hugging_face::{Fields, fields},
-    layers::project,
-    published_head::{self, HeadActivation, HeadBase, Headed, hidden_states, home_files, is_head},
+    layers::classifier_head::{ClassifierHead, ClassifierHeadConfig},
+    published_head::{self, HeadBase, Headed, hidden_states, home_files, is_head},
     tasks::embedding::Pooling,
 };
 use andiron_core::{Adaptation, ConfigError, HomeFile, Model, ModelConfig};
-use andiron_kernels::{Activation, dropout};
 use burn::{
     config::Config,
     module::Module,
-    nn::{Initializer, Linear, LinearConfig},
     tensor::{Device, Tensor},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Settings of a [`SequenceClassifier`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -94,6 +92,18 @@ impl<E: HeadBase> SequenceClassifierConfig<E> {
         Self { pooling, ..self }
     }
 
+    /// The settings of the head alone.
+    pub fn head(&self) -> ClassifierHeadConfig {
+        let form = E::CLASSIFIER;
+        ClassifierHeadConfig {
+            d_model: self.encoder.d_model(),
+            n_classes: self.n_classes,
+            activation: form.activation,
+            drops_before: form.drops_before,
+            dropout: self.dropout,
+        }
+    }
+
     /// The head's dropout that a `config.json` asks for.
     ///
     /// # Errors
@@ -108,18 +118,12 @@ impl<E: HeadBase> SequenceClassifierConfig<E> {
     }
 }
 
-/// An encoder and two linear maps; built by [`SequenceClassifierConfig`].
+/// An encoder and a head; built by [`SequenceClassifierConfig`].
 #[derive(Module, Debug)]
 pub struct SequenceClassifier<M: Module> {
     encoder: M,
-    dense: Linear,
-    output: Linear,
-    #[module(skip)]
-    activation: HeadActivation,
-    #[module(skip)]
-    drops_before: bool,
-    #[module(skip)]
-    dropout: f64,
+    /// The head.
+    pub head: ClassifierHead,
     #[module(skip)]
     pooling: Pooling,
     #[module(skip)]
@@ -138,7 +142,7 @@ impl<E: HeadBase> Headed for SequenceClassifierConfig<E> {
     }
 
     fn is_output(path: &str) -> bool {
-        path.starts_with("output.")
+        path.starts_with("head.output.")
     }
 }
 
@@ -147,20 +151,9 @@ impl<E: HeadBase> ModelConfig for SequenceClassifierConfig<E> {
     type Model = SequenceClassifier<E::Model>;
 
     fn init(&self, device: &Device) -> Result<Self::Model, ConfigError> {
-        ConfigError::at_least("n_classes", 1, self.n_classes)?;
-        ConfigError::within("dropout", 0.0, 1.0, self.dropout)?;
-        let (width, form) = (self.encoder.d_model(), E::CLASSIFIER);
-        let map = |from, to| {
-            let fresh = Initializer::Normal { mean: 0.0, std: 0.02 };
-            LinearConfig::new(from, to).with_initializer(fresh).init(device)
-        };
         let model = SequenceClassifier {
             encoder: published_head::encoder(self, device)?,
-            dense: map(width, width),
-            output: map(width, self.n_classes),
-            activation: form.activation,
-            drops_before: form.drops_before,
-            dropout: self.dropout,
+            head: self.head().init(device)?,
             pooling: self.pooling,
             frozen: self.adaptation.is_frozen(),
         };
@@ -169,33 +162,54 @@ impl<E: HeadBase> ModelConfig for SequenceClassifierConfig<E> {
 
     /// Hugging Face's names for a model with this head.
     fn weight_name(&self, path: &str) -> String {
-        published_head::weight_name(&self.encoder, path, |path| match path.split_once('.') {
-            Some(("dense", leaf)) => format!("{}.{leaf}", E::CLASSIFIER.dense),
-            Some(("output", leaf)) => format!("{}.{leaf}", E::CLASSIFIER.output),
+        published_head::weight_name(&self.encoder, path, |path| match path.rsplit_once('.') {
+            Some(("head.dense", leaf)) => format!("{}.{leaf}", E::CLASSIFIER.dense),
+            Some(("head.output", leaf)) => format!("{}.{leaf}", E::CLASSIFIER.output),
             _ => path.to_owned(),
         })
     }
 
-    /// What transformers reads it by, where the task has labels and a tokenizer.
+    /// What transformers reads it by, where the task has a tokenizer, and labels or one score.
     fn home_files(&self, model: &Self::Model, task: &Value) -> Vec<HomeFile> {
         let names: Option<Vec<&str>> =
             task["labels"].as_array().map(|all| all.iter().filter_map(Value::as_str).collect());
-        let (tokens, tokenizer) = (&task["features"], &task["features"]["tokenizer"]);
-        let (Some(names), Pooling::Cls, Value::Object(_)) = (names, self.pooling, tokenizer) else {
+        // A task without labels has one score, and its tokens beside its other settings.
+        let row = if names.is_some() { &task["features"] } else { task };
+        let is_readable = self.pooling == Pooling::Cls && row["tokenizer"].is_object();
+        if !is_readable || (names.is_none() && self.n_classes != 1) {
             return Vec::new();
-        };
+        }
         if self.adaptation.is_lora() {
             return published_head::peft::home_files(self, model, "SEQ_CLS", self.base.as_deref());
         }
-        let mut own = published_head::labels(&names);
-        let problem = match task["kind"].as_str() {
-            Some("multi-label") => "multi_label_classification",
-            _ => "single_label_classification",
+        let mut own = match names {
+            Some(names) => {
+                let problem = match task["threshold"].is_number() {
+                    true => "multi_label_classification",
+                    false => "single_label_classification",
+                };
+                let mut own = published_head::labels(&names);
+                own.insert("problem_type".to_owned(), json!(problem));
+                own
+            }
+            None => cross_encoder(&task["scale"]),
         };
-        own.extend(fields(json!({ "problem_type": problem, E::CLASSIFIER.dropout: self.dropout })));
-        let max_length = tokens["max_length"].as_u64().unwrap_or_default() as usize;
-        home_files(self, E::CLASSIFIER.class, own, tokenizer, max_length)
+        own.insert(E::CLASSIFIER.dropout.to_owned(), json!(self.dropout));
+        let max_length = row["max_length"].as_u64().unwrap_or_default() as usize;
+        home_files(self, E::CLASSIFIER.class, own, &row["tokenizer"], max_length)
     }
+}
+
+/// The fields of a `config.json` for one score, with the function that sentence-transformers puts
+/// behind it.
+fn cross_encoder(scale: &Value) -> Map<String, Value> {
+    let function = match scale.as_str() {
+        Some("probability") => "torch.nn.modules.activation.Sigmoid",
+        _ => "torch.nn.modules.linear.Identity",
+    };
+    let mut own = published_head::labels(&["LABEL_0"]);
+    own.extend(fields(json!({ "sentence_transformers": { "activation_fn": function } })));
+    own
 }
 
 impl<M> SequenceClassifier<M>
@@ -208,7 +222,7 @@ where
     /// - ids, mask, segments: `[batch, length]`
     /// - output: `[batch, n_classes]`
     pub fn logits(&self, tokens: TokenBatch) -> Tensor<2> {
-        self.score(self.vectors(tokens))
+        self.head.forward(self.vectors(tokens))
     }
 
     /// One vector a text, as the encoder gives it: what the head starts from.
@@ -219,21 +233,6 @@ where
     pub fn vectors(&self, tokens: TokenBatch) -> Tensor<2> {
         let mask = tokens.mask.clone();
         self.pooling.of(hidden_states(&self.encoder, tokens, self.frozen), mask)
-    }
-
-    /// The scores of texts by their vectors.
-    ///
-    /// # Shapes
-    /// - vectors: `[batch, d_model]`
-    /// - output: `[batch, n_classes]`
-    pub fn score(&self, vectors: Tensor<2>) -> Tensor<2> {
-        let x = if self.drops_before { dropout(vectors, self.dropout) } else { vectors };
-        let x = project(&self.dense, x, Activation::None);
-        let x = match self.activation {
-            HeadActivation::Tanh => x.tanh(),
-            HeadActivation::Relu => burn::tensor::activation::relu(x),
-        };
-        project(&self.output, dropout(x, self.dropout), Activation::None)
     }
 }
 
@@ -249,5 +248,130 @@ where
     /// - output: `[batch, n_classes]`, logits
     fn forward(&self, texts: TextBatch) -> Tensor<2> {
         self.logits(texts.into())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::{
+        models::{bert::BertConfig, distilbert::DistilBertConfig, roberta::RobertaConfig},
+        tasks::text_classification::{TextClassification, toy},
+    };
+    use andiron_core::{Network, Recipe, testing::Contract, weights};
+
+    type OnBert = SequenceClassifierConfig<BertConfig>;
+
+    fn prepared<E: HeadBase>(
+        adaptation: &Value,
+    ) -> (TextClassification, SequenceClassifierConfig<E>) {
+        let options = json!({
+            "d_model": 36, "n_heads": 3, "n_layers": 2, "d_hidden": 20, "max_length": 40,
+            "n_tokens": 300, "dropout": 0.02, "pooling": "mean", "adaptation": adaptation
+        });
+        SequenceClassifierConfig::prepare(&options, &toy::examples()).unwrap()
+    }
+
+    fn trial<E: HeadBase>(adaptation: &Value, steps: usize, rate: f64) {
+        let (task, config) = prepared::<E>(adaptation);
+        Contract::new(task, config, toy::examples()).overfits_in(steps, rate).check();
+    }
+
+    #[test]
+    fn keeps_the_contract() {
+        let full = json!({"kind": "full"});
+        trial::<BertConfig>(&full, 200, 1e-2);
+        trial::<DistilBertConfig>(&full, 200, 1e-2);
+        trial::<RobertaConfig>(&full, 200, 1e-2);
+    }
+
+    #[test]
+    fn keeps_the_contract_frozen_and_adapted() {
+        trial::<BertConfig>(&json!({"kind": "frozen"}), 300, 1e-2);
+        trial::<BertConfig>(&json!({"kind": "lora", "rank": 2}), 300, 1e-2);
+    }
+
+    #[test]
+    fn factors_stand_beside_the_maps_of_attention_and_feed_forward_alone() {
+        let (_, config) = prepared::<BertConfig>(&json!({"kind": "lora", "rank": 3}));
+        let network = Network::blank(config, &Device::flex()).unwrap();
+        let listed = weights::tensors(&network);
+        let factors: Vec<&str> = listed
+            .iter()
+            .filter_map(|(name, _)| name.strip_suffix(".lora_A.weight"))
+            .filter_map(|name| name.strip_prefix("bert.encoder.layer.1."))
+            .collect();
+        let wanted = [
+            "attention.self.query",
+            "attention.self.key",
+            "attention.self.value",
+            "attention.output.dense",
+            "intermediate.dense",
+            "output.dense",
+        ];
+        assert_eq!(factors, wanted);
+        assert_eq!(listed.iter().filter(|(name, _)| name.contains("lora_B")).count(), 12);
+        let shape = |wanted: &str| {
+            listed.iter().find(|(name, _)| name == wanted).map(|(_, shape)| shape.clone())
+        };
+        let at = "bert.encoder.layer.0.intermediate.dense.lora_";
+        assert_eq!(shape(&format!("{at}A.weight")), Some(vec![3, 36]));
+        assert_eq!(shape(&format!("{at}B.weight")), Some(vec![20, 3]));
+    }
+
+    #[test]
+    fn weights_have_the_names_of_the_home() {
+        let encoder = || BertConfig::new(9).with_d_model(12).with_n_heads(3);
+        let name = |path: &str| OnBert::new(encoder(), 2).weight_name(path);
+        for (ours, theirs) in [
+            ("encoder.layers.1.query.weight", "bert.encoder.layer.1.attention.self.query.weight"),
+            ("head.dense.bias", "bert.pooler.dense.bias"),
+            ("head.output.weight", "classifier.weight"),
+        ] {
+            assert_eq!(name(ours), theirs);
+        }
+        let roberta = SequenceClassifierConfig::new(RobertaConfig::new(9), 2);
+        assert_eq!(roberta.weight_name("head.output.bias"), "classifier.out_proj.bias");
+        assert_eq!(roberta.weight_name("head.dense.weight"), "classifier.dense.weight");
+        let distilled = SequenceClassifierConfig::new(DistilBertConfig::new(9), 2);
+        assert_eq!(distilled.weight_name("head.dense.weight"), "pre_classifier.weight");
+        assert_eq!(
+            distilled.weight_name("encoder.layers.0.wide.bias"),
+            "distilbert.transformer.layer.0.ffn.lin1.bias"
+        );
+    }
+
+    #[test]
+    fn settings_out_of_range_are_refused() {
+        let fresh = || OnBert::new(BertConfig::new(9).with_d_model(12).with_n_heads(3), 2);
+        let none = SequenceClassifierConfig { n_classes: 0, ..fresh() };
+        let odd = OnBert::new(BertConfig::new(9).with_d_model(10).with_n_heads(3), 2);
+        for (config, wanted) in [
+            (none, "n_classes must be at least 1, but is 0"),
+            (fresh().with_dropout(1.5), "dropout must lie in 0..=1, but is 1.5"),
+            (odd, "d_model must be a multiple of n_heads (3), but is 10"),
+            (
+                fresh().with_adaptation(Adaptation::lora(0, 1.0)),
+                "adaptation.rank must be at least 1, but is 0",
+            ),
+        ] {
+            let refused = config.init(&Device::flex()).map(|_| ()).unwrap_err();
+            assert_eq!(refused.to_string(), wanted);
+        }
+    }
+
+    #[test]
+    fn a_frozen_encoder_drops_nothing_and_needs_no_tape() {
+        let device = Device::flex();
+        let (_, config) = prepared::<BertConfig>(&json!({"kind": "frozen"}));
+        let network = Network::init(config, 3, &device).unwrap();
+        let batch = |device| TextBatch::of(&[vec![5, 6, 7], vec![8]], device);
+        let plain = network.model.vectors(batch(&device).into());
+        let tape = device.clone().autodiff();
+        let model = network.model.train();
+        let taped = andiron_kernels::training(1, || model.vectors(batch(&tape).into()));
+        assert!(taped.device().is_autodiff() && !taped.is_tracked());
+        assert_eq!(taped.into_data(), plain.into_data());
     }
 }

@@ -80,6 +80,12 @@ impl LlamaConfig {
                 return Err(refused(&field, got, "supported are none and linear"));
             }
         };
+        let (n_layers, listed) = (size("block_count")?, gguf.names().len());
+        if n_layers > listed {
+            // Each layer costs memory before a tensor of it is missed.
+            let reason = format!("the file lists {listed} tensors in all");
+            return Err(refused(&key("block_count"), n_layers.to_string(), &reason));
+        }
         let n_heads = size("attention.head_count")?;
         let table = gguf.entry("token_embd.weight").ok_or_else(|| ReadError::NoTensor {
             path: gguf.path().into(),
@@ -89,7 +95,7 @@ impl LlamaConfig {
         let config = Self {
             n_tokens: table.shape.first().copied().unwrap_or(0),
             d_model: size("embedding_length")?,
-            n_layers: size("block_count")?,
+            n_layers,
             n_heads,
             d_hidden: size("feed_forward_length")?,
             n_kv_heads: gguf.find(&key("attention.head_count_kv"))?.unwrap_or(n_heads),
@@ -103,6 +109,8 @@ impl LlamaConfig {
             output_bias: has("blk.0.attn_output.bias"),
             hidden_bias: has("blk.0.ffn_gate.bias"),
             head_norm: has("blk.0.attn_q_norm.weight"),
+            window: 0,
+            n_full_layers: 0,
         };
         let turned = size_or_0("rope.dimension_count")?;
         if turned != 0 && turned != config.head_width() {

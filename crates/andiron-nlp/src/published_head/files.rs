@@ -33,7 +33,7 @@ pub fn home_files<C: Headed>(
     }
     let mut description = config.encoder().to_hugging_face();
     description.insert("architectures".to_owned(), json!([class]));
-    description.insert("torch_dtype".to_owned(), json!("float32"));
+    description.insert("dtype".to_owned(), json!("float32"));
     description.extend(fields);
     let mut settings = special_tokens(tokenizer);
     settings.insert("tokenizer_class".to_owned(), json!("PreTrainedTokenizerFast"));

@@ -1,14 +1,18 @@
 //! A vector for a text, such that texts of like meaning have vectors of like direction.
 
+mod class_retrieval;
 mod evaluator;
 mod folder;
 mod nearest;
+mod pairs;
 mod pooling;
 mod recipe;
 
+pub use class_retrieval::ClassRetrievalEvaluator;
 pub use evaluator::RetrievalEvaluator;
-pub use folder::from_folder;
+pub use folder::{PUBLISHED, from_folder};
 pub use nearest::{Neighbour, Similarity, nearest};
+pub use pairs::{Positive, class_pairs};
 pub use pooling::Pooling;
 pub use recipe::EncoderOptions;
 
@@ -20,7 +24,7 @@ use crate::{
 };
 use andiron_core::{
     ConfigError, DataError, Dataset, EvalError, Evaluator as _, Loss, Model, ModelEntry, Predictor,
-    Raw, Registered, Report, Solve, Task,
+    PublishedEntry, Raw, Registered, Report, Solve, Task,
     data::{ExampleOf, text_field},
     loss::{self, CrossEntropy},
 };
@@ -84,9 +88,9 @@ pub struct PairBatch {
     pub queries: TokenBatch,
     /// For each query its positive.
     pub positives: TokenBatch,
-    /// `[batch, batch]`, true at row i and column j where positive j is the text of positive i, but
-    /// for i = j.
-    pub repeated: Tensor<2, Bool>,
+    /// `[batch, batch]`, true at row i and column j where positive j would be right for query i too:
+    /// it has the text or the label of positive i. False for i = j.
+    pub as_good: Tensor<2, Bool>,
 }
 
 impl Embedding {
@@ -173,22 +177,22 @@ fn to_length_one(x: Tensor<2>) -> Tensor<2> {
 impl Task for Embedding {
     const NAME: &'static str = "embedding";
     type Input = Text;
-    type Target = Text;
+    type Target = Positive;
     type Prediction = TextVector;
     type Batch = PairBatch;
 
     fn batch(&self, pairs: &[ExampleOf<Self>], device: &Device) -> Result<PairBatch, DataError> {
         let n = pairs.len();
-        let mut repeated = vec![false; n * n];
+        let mut as_good = vec![false; n * n];
         for (i, one) in pairs.iter().enumerate() {
             for (j, other) in pairs.iter().enumerate() {
-                repeated[i * n + j] = i != j && one.target.text == other.target.text;
+                as_good[i * n + j] = i != j && one.target.is_as_good(&other.target);
             }
         }
         Ok(PairBatch {
             queries: self.collate(pairs.iter().map(|pair| &pair.input), device)?,
-            positives: self.collate(pairs.iter().map(|pair| &pair.target), device)?,
-            repeated: Tensor::from_data(TensorData::new(repeated, [n, n]), device),
+            positives: self.collate(pairs.iter().map(|pair| &pair.target.text), device)?,
+            as_good: Tensor::from_data(TensorData::new(as_good, [n, n]), device),
         })
     }
 }
@@ -204,14 +208,15 @@ where
     /// L = − 1/n · Σ_i log softmax_j(scale · cos(q_i, p_j))_i
     /// ```
     ///
-    /// where the sum over j passes over the texts that are equal to positive i.
+    /// where the sum over j passes over other positives that have the text or the label of
+    /// positive i: they are no wrong choices.
     fn learn(&self, model: &M, batch: PairBatch) -> Loss {
         let queries = to_length_one(self.vectors(model, batch.queries));
         let positives = to_length_one(self.vectors(model, batch.positives));
         let [n, _] = queries.dims();
         let device = queries.device();
         let scores = queries.matmul(positives.transpose()) * self.scale;
-        let scores = scores.mask_fill(batch.repeated, -1e9);
+        let scores = scores.mask_fill(batch.as_good, -1e9);
         let own = Tensor::<1, Int>::arange(0..n as i64, &device);
         loss::cross_entropy(scores, own, &CrossEntropy::default())
     }
@@ -257,13 +262,22 @@ impl Registered for Embedding {
         ENCODERS
     }
 
+    fn published() -> &'static [PublishedEntry] {
+        PUBLISHED
+    }
+
     fn read(raw: Raw<'_>) -> Result<Text, DataError> {
         Text::read(raw)
     }
 
-    /// The text that should be found: `{"positive": …}`.
-    fn target(line: &Value) -> Result<Text, DataError> {
-        text_field(line, "positive").map(Text::from)
+    /// The text that should be found, and the class of both if there is one:
+    /// `{"positive": …, "label": …}`.
+    fn target(line: &Value) -> Result<Positive, DataError> {
+        let positive = Positive::from(Text::from(text_field(line, "positive")?));
+        Ok(match line.get("label") {
+            None | Some(Value::Null) => positive,
+            Some(_) => positive.with_label(text_field(line, "label")?),
+        })
     }
 
     fn evaluate(
@@ -278,7 +292,7 @@ impl Registered for Embedding {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 pub(crate) mod toy {
-    use super::Embedding;
+    use super::{Embedding, Positive};
     use crate::{text::Text, tokenizer};
     use andiron_core::Example;
 
@@ -292,7 +306,7 @@ pub(crate) mod toy {
     ];
 
     /// The longest query is several times as long as the shortest.
-    pub(crate) fn pairs() -> Vec<Example<Text, Text>> {
+    pub(crate) fn pairs() -> Vec<Example<Text, Positive>> {
         PAIRS.map(|(query, found)| Example { input: query.into(), target: found.into() }).to_vec()
     }
 
@@ -351,7 +365,7 @@ mod tests {
         let task = toy::task();
         let model = Network::init(config(&task), 3, &device).unwrap().model;
         let pair = |query: &str, found: &str| Example { input: query.into(), target: found.into() };
-        let loss = |pairs: &[Example<Text, Text>]| {
+        let loss = |pairs: &[Example<Text, Positive>]| {
             let batch = task.batch(pairs, &device).unwrap();
             task.learn(&model, batch).mean.into_scalar::<f32>()
         };
@@ -359,6 +373,35 @@ mod tests {
         let same = loss(&[pair("sun", "it purrs"), pair("rain", "it purrs")]);
         assert!(same.abs() < 1e-6, "{same}");
         assert!(loss(&[pair("sun", "it purrs"), pair("rain", "take an umbrella")]) > 1e-3);
+        let labelled = |query: &str, found: &str, label: &str| Example {
+            input: query.into(),
+            target: Positive::from(found).with_label(label),
+        };
+        let [sun, rain] = [("sun", "it purrs"), ("rain", "take an umbrella")];
+        let same = loss(&[labelled(sun.0, sun.1, "a"), labelled(rain.0, rain.1, "a")]);
+        assert!(same.abs() < 1e-6, "{same}");
+        assert!(loss(&[labelled(sun.0, sun.1, "a"), labelled(rain.0, rain.1, "b")]) > 1e-3);
+    }
+
+    #[test]
+    fn a_line_may_say_the_class() {
+        let target = |line: Value| Embedding::target(&line);
+        let plain = json!({"text": "rain", "positive": "wet"});
+        assert_eq!(target(plain.clone()).unwrap(), Positive::from("wet"));
+        for (label, wanted) in [(json!("sky"), Some("sky")), (Value::Null, None)] {
+            let mut line = plain.clone();
+            line["label"] = label;
+            assert_eq!(target(line).unwrap().label.as_deref(), wanted);
+        }
+        let refused = |line: Value| target(line).unwrap_err().to_string();
+        assert_eq!(
+            refused(json!({"text": "rain", "positive": "wet", "label": 3})),
+            "field \"label\" must be a text, but is 3"
+        );
+        assert_eq!(
+            refused(json!({"text": "rain"})),
+            "field \"positive\" must be a text, but is missing"
+        );
     }
 
     #[test]
@@ -369,7 +412,7 @@ mod tests {
         let pairs = &toy::pairs()[..4];
         let of = |texts: Vec<Text>| predictor.predict(&texts).unwrap();
         let queries = of(pairs.iter().map(|pair| pair.input.clone()).collect());
-        let positives = of(pairs.iter().map(|pair| pair.target.clone()).collect());
+        let positives = of(pairs.iter().map(|pair| pair.target.text.clone()).collect());
         let mut wanted = 0.0;
         for (i, query) in queries.iter().enumerate() {
             let scores: Vec<f64> = positives

@@ -1,10 +1,20 @@
 //! One label a text: topic, mood, language, spam.
 
 mod encoder_recipe;
+mod fasttext;
+mod folder;
+mod frozen;
+mod published;
 mod recipe;
 
 pub use encoder_recipe::EncoderClassifierOptions;
-pub use recipe::{HashedLinearOptions, TextEncoderOptions};
+pub(crate) use encoder_recipe::started;
+pub use fasttext::FastTextClassifier;
+pub(crate) use folder::{fit as fit_published, published};
+pub use folder::{from_adapter, from_folder};
+pub(crate) use frozen::{TextTask, fit as fit_frozen};
+pub use published::PUBLISHED;
+pub use recipe::{FeatureWeights, HashedLinearOptions, TextEncoderOptions};
 
 use crate::{
     batch::TextBatch,
@@ -18,9 +28,9 @@ use crate::{
 };
 use andiron_core::{
     Choice, ClassifierEvaluator, DataError, Dataset, EvalError, Evaluator as _, Labelled, Labels,
-    Loss, ModelEntry, OnePass, Predictor, Raw, Registered, Report, Task,
+    Loss, ModelEntry, OnePass, Predictor, PublishedEntry, Raw, Registered, Report, Task,
     data::{ExampleOf, text_field},
-    loss::{self, CrossEntropy},
+    loss::{self, CrossEntropy, Focal},
 };
 use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
@@ -52,6 +62,10 @@ pub struct TextClassification {
     /// Share of the truth that is spread over all classes in training, 0 to 1.
     #[serde(default)]
     pub label_smoothing: f64,
+    /// How strongly training passes over what is nearly right
+    /// ([focal loss](andiron_core::loss::focal_loss)), 0 or more; 0 is cross-entropy.
+    #[serde(default)]
+    pub focus: f64,
 }
 
 /// The answer for a text: the label with all probabilities, and whether the text was cut.
@@ -71,16 +85,6 @@ impl AsRef<Choice> for TextLabel {
     }
 }
 
-impl TextClassification {
-    fn encode(&self, texts: &[&Text], cut: bool, device: &Device) -> Result<TextBatch, DataError> {
-        let rows = texts
-            .iter()
-            .map(|text| self.features.encode(text, cut))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(TextBatch::of(&rows, device))
-    }
-}
-
 impl Task for TextClassification {
     const NAME: &'static str = "text-classification";
     type Input = Text;
@@ -94,10 +98,10 @@ impl Task for TextClassification {
         device: &Device,
     ) -> Result<Self::Batch, DataError> {
         let texts: Vec<&Text> = examples.iter().map(|example| &example.input).collect();
-        let labels = examples.iter().map(|example| &example.target);
+        let labels: Vec<&String> = examples.iter().map(|example| &example.target).collect();
         Ok(Labelled {
-            features: self.encode(&texts, true, device)?,
-            truth: self.labels.indices(labels, device)?,
+            features: self.features.batch(&texts, true, device)?,
+            truth: self.truth(&labels, device)?,
         })
     }
 }
@@ -108,14 +112,15 @@ impl OnePass for TextClassification {
     type Output = Tensor<2>;
 
     fn collate(&self, texts: &[&Text], device: &Device) -> Result<TextBatch, DataError> {
-        self.encode(texts, false, device)
+        self.features.batch(texts, false, device)
     }
 
     fn loss(&self, logits: Tensor<2>, truth: Tensor<1, Int>) -> Loss {
-        let options = CrossEntropy {
-            class_weights: self.class_weights.clone(),
-            label_smoothing: self.label_smoothing,
-        };
+        let class_weights = self.class_weights.clone();
+        if self.focus > 0.0 {
+            return loss::focal_loss(logits, truth, &Focal { focus: self.focus, class_weights });
+        }
+        let options = CrossEntropy { class_weights, label_smoothing: self.label_smoothing };
         loss::cross_entropy(logits, truth, &options)
     }
 
@@ -129,12 +134,26 @@ impl OnePass for TextClassification {
     }
 }
 
+impl TextTask for TextClassification {
+    fn features(&self) -> &Features {
+        &self.features
+    }
+
+    fn truth(&self, labels: &[&String], device: &Device) -> Result<Tensor<1, Int>, DataError> {
+        self.labels.indices(labels.iter().copied(), device)
+    }
+}
+
 impl Registered for TextClassification {
     const MEDIA: Option<&'static str> = None;
     const CUT: Option<fn(Text) -> Text> = Some(Text::truncated);
 
     fn models() -> &'static [ModelEntry<Self>] {
         TEXT_CLASSIFIERS
+    }
+
+    fn published() -> &'static [PublishedEntry] {
+        PUBLISHED
     }
 
     fn read(raw: Raw<'_>) -> Result<Text, DataError> {
@@ -268,6 +287,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert!(said(fast(json!({"buckets": 5}))).starts_with("there is no setting \"buckets\""));
+        assert!(said(fast(json!({"weights": "idf"}))).starts_with("setting \"weights\" cannot be"));
         assert!(
             said(strong(json!({"n_layers": "two"}))).starts_with("setting \"n_layers\" cannot be")
         );
@@ -275,6 +295,10 @@ mod tests {
             (fast(json!({"words": 0})), "words must be at least 1, but is 0"),
             (fast(json!({"max_length": 0})), "max_length must be at least 1, but is 0"),
             (fast(json!({"label_smoothing": 2})), "label_smoothing must lie in 0..=1, but is 2"),
+            (
+                fast(json!({"weights": "tf-idf", "n_buckets": 0})),
+                "n_buckets must be at least 1, but is 0",
+            ),
             (strong(json!({"max_length": 0})), "max_length must be at least 1, but is 0"),
             (strong(json!({"least_count": 0})), "least_count must be at least 1, but is 0"),
         ] {
@@ -313,10 +337,33 @@ mod tests {
     }
 
     #[test]
+    fn document_weights_are_learnt_kept_and_checked() {
+        let options = json!({"n_buckets": 64, "weights": "log-tf-idf"});
+        let (task, config) = HashedLinearConfig::prepare(&options, &toy::examples()).unwrap();
+        let Features::NGrams(ngrams) = &task.features else { panic!("{:?}", task.features) };
+        let weights = ngrams.document_weights.as_ref().unwrap();
+        assert_eq!((weights.documents(), weights.n_buckets()), (toy::examples().len(), 64));
+        assert_eq!(config.fits(&task), Ok(()));
+        let other = config.with_n_buckets(63).fits(&task).unwrap_err().to_string();
+        assert_eq!(other, "n_buckets is 63 for the network, but 64 for the task");
+        let alike = predictor(json!({"n_buckets": 64})).task().clone();
+        let Features::NGrams(ngrams) = &alike.features else { panic!("{:?}", alike.features) };
+        assert_eq!(ngrams.document_weights, None);
+        // A bundle from before there were weights says nothing of them.
+        assert!(!serde_json::to_string(&alike).unwrap().contains("document_weights"));
+    }
+
+    #[test]
     fn a_registry_loads_what_was_saved() {
+        for options in [json!({"n_buckets": 64}), json!({"n_buckets": 64, "weights": "tf-idf"})] {
+            is_the_same_from_a_folder(options);
+        }
+    }
+
+    fn is_the_same_from_a_folder(options: Value) {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("bundle");
-        let predictor = predictor(json!({"n_buckets": 64}));
+        let predictor = predictor(options);
         predictor.save(&dir).unwrap();
         let loaded = Registry::default().with(crate::TASKS).load(&dir, &Device::flex()).unwrap();
         assert_eq!(

@@ -3,12 +3,14 @@
 mod input;
 mod perplexity;
 mod pieces;
+mod published;
 mod recipe;
 mod sampling;
 mod write;
 
 pub use input::{Prompt, Request};
-pub use perplexity::{LogProbability, Windows, log_probability};
+pub use perplexity::{Windows, log_probability};
+pub use published::PUBLISHED;
 pub use recipe::DecoderOptions;
 pub use sampling::{DEFAULT_MAX_TOKENS, Sampling};
 pub use write::{Reader, Silent};
@@ -21,8 +23,8 @@ use crate::{
     tokenizer::Tokenizer,
 };
 use andiron_core::{
-    ConfigError, DataError, Dataset, EvalError, Loss, ModelEntry, Predictor, Raw, Registered,
-    Report, Solve, Task,
+    ConfigError, DataError, Dataset, EvalError, Loss, ModelEntry, Predictor, PublishedEntry, Raw,
+    Registered, Report, Solve, Task,
     data::{ExampleOf, text_field},
     loss,
 };
@@ -198,7 +200,7 @@ impl Task for TextGeneration {
             truths.push(ids[1..].to_vec());
         }
         let text = TextBatch::of(&inputs, device);
-        let TextBatch { ids: truth, mask: counted } = TextBatch::of(&truths, device);
+        let TextBatch { ids: truth, mask: counted, .. } = TextBatch::of(&truths, device);
         Ok(NextTokens { text, truth, counted })
     }
 }
@@ -225,6 +227,10 @@ impl Registered for TextGeneration {
 
     fn models() -> &'static [ModelEntry<Self>] {
         TEXT_GENERATORS
+    }
+
+    fn published() -> &'static [PublishedEntry] {
+        PUBLISHED
     }
 
     fn read(raw: Raw<'_>) -> Result<Request, DataError> {

@@ -11,7 +11,7 @@ pub use crate::metrics::entities::Span;
 pub use baseline::MajorityTagger;
 pub use encoder_recipe::EncoderTaggerOptions;
 pub use evaluator::{EntityEvaluator, fingerprint};
-pub use folder::from_folder;
+pub use folder::{PUBLISHED, from_folder};
 pub use pieces::Pieces;
 pub use recipe::WordTaggerOptions;
 
@@ -31,7 +31,7 @@ use crate::{
 };
 use andiron_core::{
     ConfigError, DataError, Dataset, EvalError, Evaluator as _, FileKind, Loss, Model, ModelEntry,
-    Predictor, Raw, Registered, Report, Solve, Task,
+    Predictor, PublishedEntry, Raw, Registered, Report, Solve, Task,
     data::{ExampleOf, shortened},
     loss::{self, CrossEntropy},
 };
@@ -340,6 +340,10 @@ impl Registered for TokenClassification {
 
     fn models() -> &'static [ModelEntry<Self>] {
         TAGGERS
+    }
+
+    fn published() -> &'static [PublishedEntry] {
+        PUBLISHED
     }
 
     fn read(raw: Raw<'_>) -> Result<Text, DataError> {

@@ -41,8 +41,8 @@ impl Evaluator<Embedding> for RetrievalEvaluator {
         for (index, pair) in pairs.iter().enumerate() {
             let added = fingerprint.add(&pair.input).and_then(|()| fingerprint.add(&pair.target));
             added.map_err(|error| error.at(index, None))?;
-            let place = *places.entry(&pair.target.text).or_insert_with(|| {
-                positives.push((index, pair.target.clone()));
+            let place = *places.entry(&pair.target.text.text).or_insert_with(|| {
+                positives.push((index, pair.target.text.clone()));
                 positives.len() - 1
             });
             truth.push(place);
@@ -104,7 +104,7 @@ fn values(rank: usize) -> [f64; SCORES.len()] {
 }
 
 /// One vector a text; an error names the example that the text is of.
-fn vectors(
+pub(super) fn vectors(
     predictor: &Predictor<Embedding>,
     texts: Vec<(usize, Text)>,
 ) -> Result<Vec<Vec<f32>>, DataError> {

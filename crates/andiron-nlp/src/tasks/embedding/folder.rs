@@ -7,7 +7,7 @@ use crate::{
         self, PublishedEncoder, PublishedError, read_json, read_json_if_any, tokenizer_length,
     },
 };
-use andiron_core::{Predictor, Solve};
+use andiron_core::{Fit, Layout as Published, Predictor, PublishedEntry, Solve};
 use burn::tensor::Device;
 use serde_json::Value;
 use std::path::{Component, Path, PathBuf};
@@ -29,6 +29,35 @@ impl Entry {
 
 static ENTRIES: &[Entry] =
     &[Entry::of::<BertConfig>(), Entry::of::<DistilBertConfig>(), Entry::of::<RobertaConfig>()];
+
+/// What the task reads: sentence-transformers, encoders alone, and those under another head by those
+/// who ask for it.
+pub static PUBLISHED: &[PublishedEntry] = &[PublishedEntry {
+    reads: &[
+        "sentence-transformers",
+        "BertModel",
+        "DistilBertModel",
+        "RobertaModel",
+        "XLMRobertaModel",
+        "CamembertModel",
+    ],
+    fit,
+    load: |layout, device| Ok(Box::new(from_folder(layout.path(), device)?)),
+    keeps: None,
+}];
+
+fn fit(layout: &Published) -> Option<Fit> {
+    if layout.has("modules.json") {
+        return Some(Fit::Meant);
+    }
+    let kind = layout.model_type()?;
+    if !ENTRIES.iter().any(|entry| entry.model_types.contains(&kind)) {
+        return None;
+    }
+    // `BertModel` has no head; `BertForMaskedLM` was made for something else.
+    let bare = layout.architecture().is_none_or(|name| name.ends_with("Model"));
+    Some(if bare { Fit::Meant } else { Fit::Able })
+}
 
 /// Loads a published embedding model, its form told by `config.json`.
 ///

@@ -68,12 +68,12 @@ fn prepared(
     ConfigError::within("scale", 0.0, 1e6, options.scale)?;
     let pairs = all(pairs)?;
     for (index, pair) in pairs.iter().enumerate() {
-        if pair.input.text.trim().is_empty() || pair.target.text.trim().is_empty() {
+        if pair.input.text.trim().is_empty() || pair.target.text.text.trim().is_empty() {
             return Err(DataError::Empty { what: "the text".to_owned() }.at(index, None));
         }
     }
     let texts: Vec<String> =
-        pairs.into_iter().flat_map(|pair| [pair.input.text, pair.target.text]).collect();
+        pairs.into_iter().flat_map(|pair| [pair.input.text, pair.target.text.text]).collect();
     let tokenizer = train(&texts, options.n_tokens)
         .map_err(|_| DataError::Empty { what: "the vocabulary".to_owned() })?;
     ConfigError::at_least("max_length", tokenizer.n_special(false) + 1, options.max_length)?;

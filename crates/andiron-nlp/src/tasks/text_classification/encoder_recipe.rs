@@ -2,7 +2,7 @@
 //! from nothing.
 
 use super::{
-    TextClassification,
+    TextClassification, fit_frozen,
     recipe::{checked, task},
 };
 use crate::{
@@ -12,8 +12,8 @@ use crate::{
     tasks::embedding::Pooling,
 };
 use andiron_core::{
-    Adaptation, BaseError, ConfigError, DataError, Dataset, Network, Recipe, TrainError,
-    data::ExampleOf, overlay,
+    Adaptation, BaseError, ConfigError, DataError, Dataset, Fitted, GradientTrainer, Network,
+    Recipe, TrainError, Trainer as _, data::ExampleOf, overlay,
 };
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,8 @@ pub struct EncoderClassifierOptions {
     pub balance: bool,
     /// As [`TextClassification::label_smoothing`].
     pub label_smoothing: f64,
+    /// As [`TextClassification::focus`].
+    pub focus: f64,
 }
 
 impl Default for EncoderClassifierOptions {
@@ -70,6 +72,7 @@ impl Default for EncoderClassifierOptions {
             d_hidden: None,
             balance: true,
             label_smoothing: 0.0,
+            focus: 0.0,
         }
     }
 }
@@ -174,7 +177,8 @@ impl<E: HeadBase> Recipe<TextClassification> for SequenceClassifierConfig<E> {
         let texts: Vec<String> = train.iter().map(|example| example.input.text.clone()).collect();
         let (tokens, config) = options.set_up::<E>(&texts)?;
         let features = Features::Tokens(tokens);
-        let task = task(&train, features, options.balance, options.label_smoothing)?;
+        let task =
+            task(&train, features, (options.balance, options.label_smoothing, options.focus))?;
         let n_classes = task.labels.count();
         Ok((task, Self { n_classes, ..config }))
     }
@@ -187,6 +191,21 @@ impl<E: HeadBase> Recipe<TextClassification> for SequenceClassifierConfig<E> {
         device: &Device,
     ) -> Result<Network<Self>, TrainError> {
         started(self, task.labels.names(), options, seed, device)
+    }
+
+    /// The vectors of a frozen encoder are made once, and not at each step.
+    fn fit(
+        trainer: &GradientTrainer,
+        task: TextClassification,
+        network: Network<Self>,
+        train: &dyn Dataset<ExampleOf<TextClassification>>,
+        valid: &dyn Dataset<ExampleOf<TextClassification>>,
+        device: &Device,
+    ) -> Result<Fitted<TextClassification>, TrainError> {
+        if !network.config.adaptation.is_frozen() {
+            return trainer.fit(task, network, train, valid, device);
+        }
+        fit_frozen(trainer, task, network, train, valid, device)
     }
 
     fn fits(&self, task: &TextClassification) -> Result<(), ConfigError> {

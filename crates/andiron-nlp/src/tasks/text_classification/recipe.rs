@@ -3,7 +3,7 @@
 
 use super::TextClassification;
 use crate::{
-    features::{Features, NGrams, Vocabulary, tokens},
+    features::{DocumentWeights, Features, NGrams, Vocabulary, tokens},
     models::{hashed_linear::HashedLinearConfig, text_encoder::TextEncoderConfig},
     text::Text,
 };
@@ -33,11 +33,29 @@ pub struct HashedLinearOptions {
     pub least_characters: usize,
     /// As [`NGrams::most_characters`].
     pub most_characters: usize,
+    /// How much a feature weighs in a text; default alike.
+    pub weights: FeatureWeights,
     /// Whether every class weighs the same in training, however many examples it has; default
     /// true. The probabilities are then those for classes that are equally frequent.
     pub balance: bool,
     /// As [`TextClassification::label_smoothing`].
     pub label_smoothing: f64,
+    /// As [`TextClassification::focus`].
+    pub focus: f64,
+}
+
+/// How much each n-gram of a text weighs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FeatureWeights {
+    /// All alike: a text is the mean of its n-grams.
+    #[default]
+    Alike,
+    /// By how often it stands in the text and in how few of the training texts
+    /// ([`DocumentWeights`]).
+    TfIdf,
+    /// The same, by the logarithm of how often it stands in the text.
+    LogTfIdf,
 }
 
 impl Default for HashedLinearOptions {
@@ -51,8 +69,10 @@ impl Default for HashedLinearOptions {
             words: ngrams.words,
             least_characters: ngrams.least_characters,
             most_characters: ngrams.most_characters,
+            weights: FeatureWeights::default(),
             balance: true,
             label_smoothing: 0.0,
+            focus: 0.0,
         }
     }
 }
@@ -81,6 +101,8 @@ pub struct TextEncoderOptions {
     pub balance: bool,
     /// As [`TextClassification::label_smoothing`].
     pub label_smoothing: f64,
+    /// As [`TextClassification::focus`].
+    pub focus: f64,
 }
 
 impl Default for TextEncoderOptions {
@@ -96,6 +118,7 @@ impl Default for TextEncoderOptions {
             least_count: 2,
             balance: true,
             label_smoothing: 0.0,
+            focus: 0.0,
         }
     }
 }
@@ -110,15 +133,22 @@ impl Recipe<TextClassification> for HashedLinearConfig {
     ) -> Result<(TextClassification, Self), DataError> {
         let options = overlay(&HashedLinearOptions::default(), options)?;
         let train = checked(train)?;
-        let ngrams = NGrams {
+        let mut ngrams = NGrams {
             max_length: options.max_length,
             words: options.words,
             least_characters: options.least_characters,
             most_characters: options.most_characters,
+            document_weights: None,
         };
         ngrams.check()?;
+        if options.weights != FeatureWeights::Alike {
+            let weights = DocumentWeights::new(options.n_buckets)?
+                .with_sublinear(options.weights == FeatureWeights::LogTfIdf);
+            ngrams.document_weights = Some(counted(weights, &ngrams, &train)?);
+        }
         let features = Features::NGrams(ngrams);
-        let task = task(&train, features, options.balance, options.label_smoothing)?;
+        let task =
+            task(&train, features, (options.balance, options.label_smoothing, options.focus))?;
         let config = Self::new(task.labels.count())
             .with_n_buckets(options.n_buckets)
             .with_d_model(options.d_model)
@@ -129,7 +159,13 @@ impl Recipe<TextClassification> for HashedLinearConfig {
     fn fits(&self, task: &TextClassification) -> Result<(), ConfigError> {
         ConfigError::agree("the number of labels", self.n_classes, task.labels.count())?;
         match &task.features {
-            Features::NGrams(ngrams) => ngrams.check(),
+            Features::NGrams(ngrams) => {
+                ngrams.check()?;
+                match &ngrams.document_weights {
+                    Some(of) => ConfigError::agree("n_buckets", self.n_buckets, of.n_buckets()),
+                    None => Ok(()),
+                }
+            }
             other => ConfigError::agree("features", "n-grams", other.kind()),
         }
     }
@@ -148,7 +184,8 @@ impl Recipe<TextClassification> for TextEncoderConfig {
         let vocabulary = Vocabulary::of(texts, options.least_count, options.max_length)?;
         let n_tokens = vocabulary.len();
         let features = Features::Vocabulary(vocabulary);
-        let task = task(&train, features, options.balance, options.label_smoothing)?;
+        let task =
+            task(&train, features, (options.balance, options.label_smoothing, options.focus))?;
         let config = Self::new(n_tokens, task.labels.count())
             .with_d_model(options.d_model)
             .with_n_heads(options.n_heads)
@@ -184,16 +221,34 @@ pub(super) fn checked(
     Ok(train)
 }
 
+/// The weights with all training texts counted.
+fn counted(
+    mut weights: DocumentWeights,
+    ngrams: &NGrams,
+    train: &Examples,
+) -> Result<DocumentWeights, DataError> {
+    let features = Features::NGrams(ngrams.clone());
+    for example in train {
+        weights.count(&features.encode(&example.input, true)?);
+    }
+    Ok(weights)
+}
+
 pub(super) fn task(
     train: &Examples,
     features: Features,
-    balance: bool,
-    label_smoothing: f64,
+    (balance, label_smoothing, focus): (bool, f64, f64),
 ) -> Result<TextClassification, DataError> {
     ConfigError::within("label_smoothing", 0.0, 1.0, label_smoothing)?;
+    ConfigError::within("focus", 0.0, 100.0, focus)?;
+    if focus > 0.0 && label_smoothing > 0.0 {
+        let (field, got) = ("label_smoothing".to_owned(), label_smoothing.to_string());
+        let reason = "focal loss has none: set focus to 0".to_owned();
+        return Err(ConfigError::Kind { field, got, reason }.into());
+    }
     let labels = Labels::of(train.iter().map(|example| &example.target))?;
     let class_weights = balance.then(|| balanced(&labels, train)).transpose()?;
-    Ok(TextClassification { labels, features, class_weights, label_smoothing })
+    Ok(TextClassification { labels, features, class_weights, label_smoothing, focus })
 }
 
 /// `n / (k · n_c)` for each class `c` of `k`, with `n` examples of which `n_c` are of the class:

@@ -8,26 +8,13 @@ use crate::{
 use andiron_core::{
     ConfigError, DataError, Dataset, EvalError, Predictor, Report, Task,
     data::ExampleOf,
-    evaluator::{Bootstrap, Fingerprint},
+    evaluator::{
+        Bootstrap, Fingerprint,
+        perplexity::{LogLikelihood, perplexity},
+    },
 };
 use burn::tensor::Device;
 use std::collections::BTreeMap;
-
-/// What a network says of a text.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct LogProbability {
-    /// The sum of the natural logarithms of the tokens' probabilities.
-    pub sum: f64,
-    /// How many tokens were predicted.
-    pub tokens: usize,
-}
-
-impl LogProbability {
-    /// `exp(−sum / tokens)`: among how many equally probable tokens the network hesitates.
-    pub fn perplexity(&self) -> f64 {
-        (-self.sum / self.tokens as f64).exp().min(f64::MAX)
-    }
-}
 
 /// How a text that is longer than the network's length is read: in windows that overlap, so that
 /// every token but the first of the text is predicted once.
@@ -82,7 +69,7 @@ pub fn log_probability<M: Decoder>(
     first: usize,
     windows: Windows,
     device: &Device,
-) -> Result<LogProbability, DataError> {
+) -> Result<LogLikelihood, DataError> {
     windows.check(model.max_length())?;
     let first = first.max(1);
     if ids.len() <= first {
@@ -93,7 +80,7 @@ pub fn log_probability<M: Decoder>(
         let limit = model.n_tokens() as u64 - 1;
         return Err(DataError::TooLarge { what: "a token number", limit, got: u64::from(*id) });
     }
-    let mut said = LogProbability::default();
+    let mut said = LogLikelihood::default();
     // The first token that is not predicted yet.
     let mut next = first;
     for begin in (0..ids.len()).step_by(windows.stride) {
@@ -140,14 +127,12 @@ pub(super) fn evaluate(
     if found.is_empty() {
         return Err(DataError::Empty { what: "the data set".to_owned() }.into());
     }
+    // Refuses what is not finite.
+    perplexity(&found.iter().map(|(said, _)| *said).collect::<Vec<_>>())?;
     let bootstrap = Bootstrap::default();
     let scores = bootstrap.scores(found.len(), |indices, out| {
-        let (mut all, mut bytes) = (LogProbability::default(), 0);
-        for (said, length) in indices.iter().map(|at| &found[*at]) {
-            all.sum += said.sum;
-            all.tokens += said.tokens;
-            bytes += length;
-        }
+        let all: LogLikelihood = indices.iter().map(|at| found[*at].0).sum();
+        let bytes: usize = indices.iter().map(|at| found[*at].1).sum();
         out.push(all.perplexity());
         out.push(-all.sum / std::f64::consts::LN_2 / bytes as f64);
     })?;
@@ -174,7 +159,7 @@ fn of<M: Decoder>(
     task: &TextGeneration,
     ids: &[u32],
     prompt: usize,
-) -> Result<LogProbability, DataError> {
+) -> Result<LogLikelihood, DataError> {
     let devices = model.devices();
     let Some(device) = devices.first() else {
         return Err(DataError::Empty { what: "the network".to_owned() });

@@ -14,7 +14,17 @@ pub(super) struct Pieces {
     until: usize,
 }
 
+/// Tokens of a prompt that are decoded with the first behind it: some tokenizers drop a space in
+/// front of a text.
+const BEFORE: usize = 4;
+
 impl Pieces {
+    /// Pieces of a text behind the tokens `prompt`.
+    pub(super) fn behind(prompt: &[u32]) -> Self {
+        let ids = prompt[prompt.len().saturating_sub(BEFORE)..].to_vec();
+        Self { from: 0, until: ids.len(), ids }
+    }
+
     /// The text that one more token completes; mostly its own, empty within a character.
     pub(super) fn push(&mut self, id: u32, tokenizer: &Tokenizer) -> Result<String, DataError> {
         self.ids.push(id);

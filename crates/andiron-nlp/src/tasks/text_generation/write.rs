@@ -170,11 +170,11 @@ impl Row {
         };
         Ok(Self {
             at,
+            pieces: Pieces::behind(&ids),
             ids,
             prompt,
             room,
             sampler: Sampler::new(&request.sampling),
-            pieces: Pieces::default(),
             watch: Watch::new(&request.sampling.stop),
             text: String::new(),
             finish: None,

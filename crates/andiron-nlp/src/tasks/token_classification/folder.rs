@@ -7,10 +7,10 @@ use crate::{
         bert::BertConfig, distilbert::DistilBertConfig, roberta::RobertaConfig,
         token_classifier::TokenClassifierConfig,
     },
-    published::{PublishedError, read_json},
+    published::{PublishedError, has_head, read_json},
     published_head::{self, HeadBase},
 };
-use andiron_core::{ConfigError, Predictor, Solve, data::shortened};
+use andiron_core::{ConfigError, Fit, Layout, Predictor, PublishedEntry, Solve, data::shortened};
 use burn::tensor::Device;
 use serde_json::Value;
 use std::path::Path;
@@ -32,6 +32,25 @@ impl Entry {
 
 static ENTRIES: &[Entry] =
     &[Entry::of::<BertConfig>(), Entry::of::<DistilBertConfig>(), Entry::of::<RobertaConfig>()];
+
+/// What others publish and the task reads.
+pub static PUBLISHED: &[PublishedEntry] = &[PublishedEntry {
+    reads: &[
+        "BertForTokenClassification",
+        "DistilBertForTokenClassification",
+        "RobertaForTokenClassification",
+        "XLMRobertaForTokenClassification",
+        "CamembertForTokenClassification",
+    ],
+    fit,
+    load: |layout, device| Ok(Box::new(from_folder(layout.path(), device)?)),
+    keeps: None,
+}];
+
+fn fit(layout: &Layout) -> Option<Fit> {
+    let known = ENTRIES.iter().flat_map(|entry| entry.model_types);
+    has_head(layout, "ForTokenClassification", known).then_some(Fit::Meant)
+}
 
 /// Loads a published token classifier, its encoder told by `config.json`: `id2label` has the tags,
 /// and `tokenizer.json` makes the pieces. A word's tag is that of its first piece; use

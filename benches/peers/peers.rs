@@ -1,0 +1,133 @@
+//! Andiron's side of the runs beside peers: does one piece of work when `benches/peers/run` asks for
+//! it, so that the peers take turns with it, and says how long it took.
+//!
+//! ```text
+//! benches/peers/run
+//! cargo test --workspace --bench peers        both pieces of work once, small
+//! ```
+//!
+//! With `--serve MINILM SMOLLM2` each line of standard input is a piece of work in JSON, and is
+//! answered by a line:
+//!
+//! ```text
+//! {"embed": [[101, 7, 102], [101, 9, 102]]}    → {"seconds": 0.1, "embedding": [first row]}
+//! {"decode": "Once upon a time", "tokens": 64} → {"seconds": 1.5, "text": ", there lived"}
+//! ```
+//!
+//! `seconds` of a decode are those of the tokens behind the first, which reading the prompt gives.
+
+use andiron::{
+    Model as _, Network, Predictor,
+    burn::tensor::{Device, Int, Tensor, TensorData},
+    nlp::{
+        batch::TokenBatch,
+        decoder::Decoder as _,
+        models::{bert::BertConfig, llama::LlamaConfig},
+        published_decoder,
+        tasks::{
+            embedding::{self, Embedding},
+            text_generation::TextGeneration,
+        },
+    },
+};
+use serde_json::{Value, json};
+use std::{
+    error::Error,
+    io::{self, BufRead as _, Write as _},
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+/// The networks, and where they live.
+struct Peer {
+    encoder: Predictor<Embedding>,
+    decoder: Network<LlamaConfig>,
+    generation: TextGeneration,
+    device: Device,
+}
+
+impl Peer {
+    fn load(minilm: &Path, smollm2: &Path) -> Result<Self, Box<dyn Error>> {
+        let device = andiron::device("flex")?;
+        let encoder = embedding::from_folder(minilm, &device)?;
+        let (generation, decoder) = published_decoder::from_gguf(smollm2, &device)?;
+        Ok(Self { encoder, decoder, generation, device })
+    }
+
+    fn answer(&self, line: &str) -> Result<Value, Box<dyn Error>> {
+        let work: Value = serde_json::from_str(line)?;
+        if let Some(rows) = work.get("embed") {
+            return self.embed(&serde_json::from_value::<Vec<Vec<u32>>>(rows.clone())?);
+        }
+        let prompt = work["decode"].as_str().ok_or("decode is no text")?;
+        let tokens = work["tokens"].as_u64().ok_or("tokens is missing")?;
+        self.decode(prompt, tokens as usize)
+    }
+
+    /// From numbers of tokens to vectors of length 1.
+    fn embed(&self, rows: &[Vec<u32>]) -> Result<Value, Box<dyn Error>> {
+        let network = self.encoder.network::<BertConfig>().ok_or("the encoder is no BERT")?;
+        let pooling = self.encoder.task().pooling;
+        let started = Instant::now();
+        let tokens = TokenBatch::of(rows, &[], &self.device);
+        let mask = tokens.mask.clone();
+        let pooled = pooling.of(network.model.forward(tokens), mask);
+        let length = (pooled.clone() * pooled.clone()).sum_dim(1).sqrt();
+        let vectors: Vec<f32> = (pooled / length).into_data().iter::<f32>().collect();
+        let seconds = started.elapsed().as_secs_f64();
+        let width = vectors.len() / rows.len();
+        Ok(json!({ "seconds": seconds, "embedding": vectors[..width] }))
+    }
+
+    /// The most probable token, again and again.
+    fn decode(&self, prompt: &str, tokens: usize) -> Result<Value, Box<dyn Error>> {
+        let tokenizer = &self.generation.tokenizer;
+        let prompt = tokenizer.ids(prompt, false)?;
+        let model = &self.decoder.model;
+        let mut cache = model.cache(&[0]);
+        let mut next = |ids: &[u32]| {
+            let ids: Vec<i32> = ids.iter().map(|id| *id as i32).collect();
+            let shape = [1, ids.len()];
+            let ids = TensorData::new(ids, shape);
+            let ids = Tensor::<2, Int>::from_data(ids, &self.device);
+            let hidden = model.read(ids, &mut cache);
+            let last = hidden.dims()[1] - 1;
+            let logits = model.logits(hidden.narrow(1, last, 1));
+            let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
+            let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+            best.map_or(0, |(id, _)| id as u32)
+        };
+        let mut ids = vec![next(&prompt)];
+        let started = Instant::now();
+        while ids.len() < tokens {
+            ids.push(next(&[ids[ids.len() - 1]]));
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        Ok(json!({ "seconds": seconds, "text": tokenizer.decode(&ids, false)? }))
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [serve, minilm, smollm2] = &arguments[..]
+        && serve == "--serve"
+    {
+        let peer = Peer::load(Path::new(minilm), Path::new(smollm2))?;
+        for line in io::stdin().lock().lines() {
+            let answer = peer.answer(&line?)?;
+            writeln!(io::stdout(), "{answer}")?;
+        }
+        return Ok(());
+    }
+    let assets = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets"));
+    let minilm = assets.join("all-minilm-l6-v2");
+    let smollm2 = assets.join("smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
+    if !minilm.is_dir() || !smollm2.is_file() {
+        println!("LEFT OUT: the weights are not there; scripts/fetch-assets fetches them");
+        return Ok(());
+    }
+    let peer = Peer::load(&minilm, &smollm2)?;
+    println!("{}", peer.answer(r#"{"embed": [[101, 2009, 102], [101, 2003, 102]]}"#)?["seconds"]);
+    println!("{}", peer.answer(r#"{"decode": "The capital of France is", "tokens": 3}"#)?);
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! Lines that are too long, empty, or no text at all: each costs its own place, bounded time and
+//! bounded memory, and the next is answered.
+
+use crate::{
+    made::{gguf, golden, hugging_face},
+    support::{andiron_with, program, text, write},
+};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    path::Path,
+    process::Stdio,
+    time::Instant,
+};
+
+/// The answers to `lines`, and the most memory that the program had, in bytes.
+fn answers(model: &str, lines: &[String]) -> (Vec<Value>, u64) {
+    let mut child = program()
+        .args(["predict", model, "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut answers = Vec::new();
+    for line in lines {
+        writeln!(input, "{line}").unwrap();
+        let mut answer = String::new();
+        output.read_line(&mut answer).unwrap();
+        answers.push(serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{answer:?}")));
+    }
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    drop(input);
+    child.wait().unwrap();
+    (answers, kilobytes * 1024)
+}
+
+/// Ten megabytes of words.
+fn long() -> String {
+    "abc ab cab bca ".repeat(700_000)
+}
+
+#[test]
+fn a_line_of_ten_megabytes_is_answered_or_refused_and_the_next_is_answered() {
+    let encoder = hugging_face("encoders/bert", &[]);
+    let decoder = hugging_face("decoders/llama", &[]);
+    let dir = tempfile::tempdir().unwrap();
+    let tiny = dir.path().join("tiny.gguf");
+    write(&tiny, gguf());
+    let long = long();
+    assert!(long.len() > 10_000_000);
+    let without_spaces = long.replace(' ', "");
+    for (model, field) in [
+        (text(encoder.path()), "text"),
+        (text(decoder.path()), "prompt"),
+        (text(&tiny), "prompt"),
+        (text(&golden("fasttext_tree.bin")), "text"),
+        ("sentiment", "text"),
+    ] {
+        let line = |value: &str, truncate: bool| {
+            json!({field: value, "truncate": truncate, "max_tokens": 2}).to_string()
+        };
+        let started = Instant::now();
+        let (all, peak) = answers(
+            model,
+            &[
+                line("abc", false),
+                line(&long, false),
+                line(&without_spaces, true),
+                line(&long, true),
+                "x".repeat(10_000_000),
+                line("abc", false),
+            ],
+        );
+        assert!(started.elapsed().as_secs() < 60, "{model}: {:?}", started.elapsed());
+        assert!(peak < 600 << 20, "{model} took {peak} bytes");
+        assert!(all[0].get("error").is_none(), "{model}: {}", all[0]);
+        assert_eq!(all[0], all[5], "{model}");
+        assert!(all[4]["error"].as_str().unwrap().contains("it is not JSON"), "{}", all[4]);
+        for answer in &all[1..4] {
+            match answer["error"].as_str() {
+                Some(error) => assert!(error.contains("over the limit"), "{model}: {error}"),
+                None => assert!(answer.to_string().len() < 100_000, "{model}"),
+            }
+        }
+    }
+    andiron::testing::record(
+        "program",
+        "a line of ten megabytes costs bounded time and memory",
+        "in five models; the next line is answered as before",
+    );
+}
+
+#[test]
+fn a_text_over_the_length_is_cut_only_when_asked_and_the_answer_says_so() {
+    let dir = hugging_face("encoders/bert", &[]);
+    // Thirteen tokens, two of them special.
+    let text_of = |words: usize| vec!["abc"; words].join(" ");
+    let lines = [
+        json!({"text": text_of(11)}),
+        json!({"text": text_of(12)}),
+        json!({"text": text_of(12), "truncate": true}),
+        json!({"text": text_of(11), "truncate": true}),
+    ];
+    let lines = lines.map(|line| format!("{line}\n")).concat();
+    let said = andiron_with(&["predict", text(dir.path()), "-"], lines);
+    let answers = said.lines();
+    assert_eq!((said.status, answers.len()), (Some(1), 4));
+    let error = answers[1]["error"].as_str().unwrap();
+    assert_eq!(error, "the length of the text in tokens is 14, which is over the limit of 13");
+    assert_eq!(answers[2]["truncated"], json!(true));
+    assert_eq!(answers[2]["embedding"], answers[0]["embedding"], "the twelfth word was not read");
+    assert_eq!((answers[0].get("truncated"), &answers[3]), (None, &answers[0]));
+
+    // What is asked for beyond a decoder's length is refused, not shortened.
+    let dir = hugging_face("decoders/llama", &[]);
+    let lines = [
+        json!({"prompt": text_of(60)}),
+        json!({"prompt": text_of(4), "max_tokens": 60}),
+        json!({"prompt": text_of(4), "max_tokens": 2}),
+    ];
+    let lines = lines.map(|line| format!("{line}\n")).concat();
+    let answers = andiron_with(&["predict", text(dir.path()), "-"], lines).lines();
+    for answer in &answers[..2] {
+        assert!(answer["error"].as_str().unwrap().contains("over the limit of "), "{answer}");
+    }
+    assert!(answers[2]["text"].is_string(), "{}", answers[2]);
+    andiron::testing::record(
+        "program",
+        "a text over the length is cut only when asked",
+        "and the answer says so",
+    );
+}
+
+#[test]
+fn what_is_no_text_is_told() {
+    let encoder = hugging_face("encoders/bert", &[]);
+    let decoder = hugging_face("decoders/gpt2", &[]);
+    for (model, field) in [
+        (encoder.path(), "text"),
+        (decoder.path(), "prompt"),
+        (golden("fasttext_tree.bin").as_path(), "text"),
+        (Path::new("sentiment"), "text"),
+    ] {
+        let lines = [
+            format!("{{\"{field}\": \"abc \\ud83d\"}}"),
+            format!("{{\"{field}\": \"\\udca9 abc\"}}"),
+            format!("{{\"{field}\": \"\\ud83d\\ud83d\"}}"),
+            format!("{{\"{field}\": \"abc\\ud83d\\udca9\"}}"),
+            format!("{{\"{field}\": 5}}"),
+            "{}".to_owned(),
+            format!("{{\"{field}\": \"abc\"}}"),
+        ];
+        let said = andiron_with(&["predict", text(model), "-"], lines.join("\n"));
+        let answers = said.lines();
+        assert_eq!((said.status, answers.len()), (Some(1), lines.len()), "{}", said.err);
+        for (at, part) in [
+            (0, "it is not JSON: "),
+            (1, "it is not JSON: "),
+            (2, "it is not JSON: "),
+            (4, "must be a text, but is 5"),
+            (5, "must be a text, but is missing"),
+        ] {
+            let error = answers[at]["error"].as_str().unwrap_or_default();
+            assert!(error.contains(part), "{}: {}", model.display(), answers[at]);
+        }
+        for at in [3, 6] {
+            assert!(answers[at].get("error").is_none(), "{}: {}", model.display(), answers[at]);
+        }
+    }
+    let empty = ["", " \\t", "\\u0000", "\\u200e"]
+        .map(|text| format!("{{\"text\": \"{text}\"}}\n"))
+        .concat();
+    for answer in andiron_with(&["predict", text(encoder.path()), "-"], empty).lines() {
+        assert_eq!(answer["error"], "the text is empty");
+    }
+}
