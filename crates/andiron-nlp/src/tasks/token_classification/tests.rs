@@ -130,7 +130,7 @@ fn the_first_piece_of_a_word_is_learnt_from() {
 fn white_space_alone_may_part_words() {
     let task = with_tokens().with_words(WordBounds::Space);
     let example = Example { input: Text::from("(Ana), Bob"), target: vec![span("PER", 0, 6)] };
-    let batch = task.batch(&[example.clone()], &Device::flex()).unwrap();
+    let batch = task.batch(std::slice::from_ref(&example), &Device::flex()).unwrap();
     assert_eq!(batch.places.dims(), [2]);
     assert_eq!(batch.truth.into_data().iter::<i64>().collect::<Vec<_>>(), [3, 0]);
     let signs = with_tokens().batch(&[example], &Device::flex()).unwrap();
