@@ -108,7 +108,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let frozen = run::<Strong>(&minilm, training(20, 32, 2e-2), &parts)?;
     minilm["adaptation"] = json!({"kind": "full"});
     println!("== MiniLM, fine-tuned");
-    let tuned = run::<Strong>(&minilm, training(6, 16, 2e-4), &parts)?;
+    let tuned = run::<Strong>(&minilm, training(6, 16, 3e-4), &parts)?;
     for (name, first, second) in [
         ("majority, then frozen", &majority, &frozen),
         ("majority, then word tagger", &majority, &fast),
