@@ -74,7 +74,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (train, valid, test) = split_by_group(&keys, Fractions { valid: 0.1, test: 0.2 }, SEED)?;
     let split = json!({"train": train, "valid": valid, "test": test});
     if given("--split") {
-        return Ok(println!("{split}"));
+        println!("{split}");
+        return Ok(());
     }
     let committed = fs::read(root.join("scripts/evidence/wnut.json"))?;
     assert_eq!(serde_json::from_slice::<Value>(&committed)?, split, "another split");
@@ -98,17 +99,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let truth: Vec<_> = parts[2].iter().map(|tweet| tweet.target.clone()).collect();
     let (evaluator, print) = (EntityEvaluator::default(), fingerprint(&parts[2])?);
     let majority = evaluator.report("majority", &truth, &answers?, print)?;
-    println!("{majority}");
-    println!("== word tagger");
+    println!("{majority}\n== word tagger");
     let words = json!({"words": "space"});
     let fast = run::<WordTaggerConfig>(&words, training(10, 32, 2e-2), &parts)?;
     let mut minilm = json!({"base": base, "words": "space", "adaptation": {"kind": "frozen"}});
     println!("== MiniLM, frozen, with a head");
     type Strong = TokenClassifierConfig<BertConfig>;
-    let frozen = run::<Strong>(&minilm, training(30, 32, 2e-2), &parts)?;
+    let frozen = run::<Strong>(&minilm, training(20, 32, 2e-2), &parts)?;
     minilm["adaptation"] = json!({"kind": "full"});
     println!("== MiniLM, fine-tuned");
-    let tuned = run::<Strong>(&minilm, training(8, 16, 2e-4), &parts)?;
+    let tuned = run::<Strong>(&minilm, training(6, 16, 3e-4), &parts)?;
     for (name, first, second) in [
         ("majority, then frozen", &majority, &frozen),
         ("majority, then word tagger", &majority, &fast),

@@ -19,7 +19,7 @@ fn sentences(n: usize) -> Vec<Vec<(String, String)>> {
     };
     let sentence = |i: usize| {
         let (first, family) = (PEOPLE[i % 5], FAMILY[i % 3]);
-        let person = if i % 2 == 0 { vec![first] } else { vec![first, family] };
+        let person = if i.is_multiple_of(2) { vec![first] } else { vec![first, family] };
         let (person, place) = (tagged(&person, "PER"), tagged(PLACES[i % 4], "LOC"));
         match i % 4 {
             0 => [person, plain("lives in"), place, plain(".")].concat(),

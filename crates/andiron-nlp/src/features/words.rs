@@ -237,7 +237,7 @@ mod tests {
             ("word1", "7pm"),
             ("shape1", "0x"),
             ("pair-1", "at\0mcdo"),
-            ("pair0", "mcdo\07pm"),
+            ("pair0", "mcdo\x007pm"),
             ("begins", "m"),
             ("ends", "o"),
             ("begins", "mc"),

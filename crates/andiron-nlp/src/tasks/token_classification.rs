@@ -388,7 +388,10 @@ pub(crate) mod toy {
     use crate::text::Text;
     use andiron_core::Example;
 
-    const SENTENCES: [(&str, &[(&str, usize, usize)]); 6] = [
+    /// A label, and where it starts and ends.
+    type Mark = (&'static str, usize, usize);
+
+    const SENTENCES: [(&str, &[Mark]); 6] = [
         ("Ana", &[("PER", 0, 3)]),
         ("it rains", &[]),
         (

@@ -10,44 +10,25 @@ use crate::{
     features::{Tokens, WordBounds},
     models::token_classifier::TokenClassifierConfig,
     published::read_json,
-    published_head::{self, EncoderSizes, HeadBase},
+    published_head::{self, EncoderSizes, HeadBase, StartOptions},
     tags::{Aggregation, Scheme},
 };
 use andiron_core::{
-    Adaptation, BaseError, ConfigError, DataError, Dataset, Network, Recipe, TrainError,
-    data::ExampleOf, overlay,
+    BaseError, ConfigError, DataError, Dataset, Network, Recipe, TrainError, data::ExampleOf,
+    overlay,
 };
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
 
 /// What the recipes of token classifiers on published encoders take; a field left out has its
 /// default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EncoderTaggerOptions {
-    /// The folder of a published model, as Hugging Face has it, to start from; none starts from
-    /// nothing, with a vocabulary of the training texts.
-    pub base: Option<PathBuf>,
-    /// Which parameters are trained; default all.
-    pub adaptation: Adaptation,
-    /// The longest text in tokens, special tokens included; default what the base was made for, or
-    /// 128.
-    pub max_length: Option<usize>,
-    /// Probability of dropout in the head, 0 to 1; default what the base says, or 0.1.
-    pub dropout: Option<f64>,
-    /// How many tokens the vocabulary has at the most; default 8,000. This and the following four
-    /// are for a network that starts from nothing: a base decides them itself.
-    pub n_tokens: Option<usize>,
-    /// As [`EncoderSizes::d_model`].
-    pub d_model: Option<usize>,
-    /// As [`EncoderSizes::n_heads`].
-    pub n_heads: Option<usize>,
-    /// As [`EncoderSizes::n_layers`].
-    pub n_layers: Option<usize>,
-    /// As [`EncoderSizes::d_hidden`].
-    pub d_hidden: Option<usize>,
+    /// Where the training starts from.
+    #[serde(flatten)]
+    pub start: StartOptions,
     /// As [`TokenClassification::words`].
     pub words: WordBounds,
     /// As [`TokenClassification::aggregation`]; default the first piece, which is the one learnt
@@ -63,73 +44,12 @@ pub struct EncoderTaggerOptions {
 impl Default for EncoderTaggerOptions {
     fn default() -> Self {
         Self {
-            base: None,
-            adaptation: Adaptation::default(),
-            max_length: None,
-            dropout: None,
-            n_tokens: None,
-            d_model: None,
-            n_heads: None,
-            n_layers: None,
-            d_hidden: None,
+            start: StartOptions::default(),
             words: WordBounds::default(),
             aggregation: Aggregation::First,
             scheme: Scheme::default(),
             balance: false,
         }
-    }
-}
-
-/// The network with one class more than none, its tokens, and the labels that a base knows.
-struct SetUp<E> {
-    config: TokenClassifierConfig<E>,
-    tokens: Tokens,
-    known: Option<Vec<String>>,
-}
-
-impl EncoderTaggerOptions {
-    fn from_base<E: HeadBase>(&self, dir: &Path) -> Result<SetUp<E>, DataError> {
-        for (field, given) in [
-            ("n_tokens", self.n_tokens),
-            ("d_model", self.d_model),
-            ("n_heads", self.n_heads),
-            ("n_layers", self.n_layers),
-            ("d_hidden", self.d_hidden),
-        ] {
-            if let Some(given) = given {
-                let (field, got) = (field.to_owned(), given.to_string());
-                let reason = "the base decides it".to_owned();
-                return Err(ConfigError::Kind { field, got, reason }.into());
-            }
-        }
-        let base =
-            published_head::read_base::<E>(dir).map_err(|source| BaseError::new(dir, source))?;
-        let dropout = TokenClassifierConfig::<E>::dropout_of(&base.config)?;
-        let config = TokenClassifierConfig::new(base.encoder, 2).with_dropout(dropout);
-        let max_length = self.max_length.unwrap_or(base.max_length);
-        Ok(SetUp {
-            config: TokenClassifierConfig { base: Some(dir.display().to_string()), ..config },
-            tokens: Tokens { tokenizer: base.tokenizer, max_length },
-            known: labels_of(&base.config).ok(),
-        })
-    }
-
-    fn from_nothing<E: HeadBase>(&self, texts: &[String]) -> Result<SetUp<E>, DataError> {
-        let small = EncoderSizes::default();
-        let sizes = EncoderSizes {
-            d_model: self.d_model.unwrap_or(small.d_model),
-            n_heads: self.n_heads.unwrap_or(small.n_heads),
-            n_layers: self.n_layers.unwrap_or(small.n_layers),
-            d_hidden: self.d_hidden.unwrap_or(small.d_hidden),
-            max_length: self.max_length.unwrap_or(small.max_length),
-            dropout: self.dropout.unwrap_or(small.dropout),
-        };
-        let tokenizer = E::vocabulary(texts, self.n_tokens.unwrap_or(8000))
-            .map_err(|_| DataError::Empty { what: "the vocabulary".to_owned() })?;
-        let encoder = E::fresh(tokenizer.n_tokens(), &sizes);
-        let config = TokenClassifierConfig::new(encoder, 2).with_dropout(sizes.dropout);
-        let tokens = Tokens { tokenizer, max_length: sizes.max_length };
-        Ok(SetUp { config, tokens, known: None })
     }
 }
 
@@ -143,16 +63,17 @@ impl<E: HeadBase> Recipe<TokenClassification> for TokenClassifierConfig<E> {
         let options = overlay(&EncoderTaggerOptions::default(), options)?;
         let train = checked(train)?;
         let wanted = labels(&train, options.scheme)?;
-        let SetUp { config, tokens, known } = match &options.base {
-            Some(dir) => options.from_base::<E>(dir)?,
-            None => {
-                let texts: Vec<String> =
-                    train.iter().map(|example| example.input.text.clone()).collect();
-                options.from_nothing::<E>(&texts)?
-            }
+        let texts: Vec<String> = train.iter().map(|example| example.input.text.clone()).collect();
+        let start = options.start;
+        let made = start.set_up::<E>(&texts, false)?;
+        let usual = match &made.config {
+            Some(config) => Self::dropout_of(config)?,
+            None => EncoderSizes::default().dropout,
         };
+        let known = made.config.as_ref().and_then(|config| labels_of(config).ok());
         let keeps = |known: &Vec<String>| wanted.iter().all(|tag| known.contains(tag));
         let labels = known.filter(keeps).unwrap_or(wanted);
+        let tokens = Tokens { tokenizer: made.tokenizer, max_length: made.max_length };
         let task = TokenClassification {
             scheme: options.scheme,
             ..TokenClassification::new(labels, Pieces::Tokens(tokens))
@@ -160,10 +81,10 @@ impl<E: HeadBase> Recipe<TokenClassification> for TokenClassifierConfig<E> {
                 .with_aggregation(options.aggregation)
         };
         let config = Self {
-            n_classes: task.labels.len(),
-            dropout: options.dropout.unwrap_or(config.dropout),
-            adaptation: options.adaptation,
-            ..config
+            dropout: start.dropout.unwrap_or(usual),
+            adaptation: start.adaptation,
+            base: start.base.map(|dir| dir.display().to_string()),
+            ..Self::new(made.encoder, task.labels.len())
         };
         config.fits(&task)?;
         let task = if options.balance { balanced(task, &train)? } else { task };
@@ -178,7 +99,7 @@ impl<E: HeadBase> Recipe<TokenClassification> for TokenClassifierConfig<E> {
         device: &Device,
     ) -> Result<Network<Self>, TrainError> {
         let options: EncoderTaggerOptions = overlay(&EncoderTaggerOptions::default(), options)?;
-        let Some(dir) = options.base else { return Ok(Network::init(self, seed, device)?) };
+        let Some(dir) = options.start.base else { return Ok(Network::init(self, seed, device)?) };
         let fail = |source| TrainError::Base(BaseError::new(dir.clone(), source));
         let published = read_json(&dir.join("config.json")).map_err(fail)?;
         let same = labels_of(&published).is_ok_and(|labels| labels == task.labels);
