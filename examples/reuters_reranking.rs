@@ -67,7 +67,7 @@ fn queries(
         let (mut taken, mut target) = (vec![text], Vec::new());
         for at in 0..same + others {
             // In turn, so that no order of the input tells; a class without enough is no query.
-            let relevant = at % ((same + others) / same) == 0;
+            let relevant = at.is_multiple_of((same + others) / same);
             taken.push(draw(&|(other, _)| (*other == class) == relevant, &taken).1);
             target.push(if relevant { 1.0 } else { 0.0 });
         }

@@ -131,7 +131,7 @@ fn a_list_without_a_relevant_document_teaches_nothing() {
 #[test]
 fn a_probability_is_the_sigmoid_of_the_logit() {
     let list = queries()[2].input.clone();
-    let logits = predictor(task()).predict(&[list.clone()]).unwrap().remove(0).scores;
+    let logits = predictor(task()).predict(std::slice::from_ref(&list)).unwrap().remove(0).scores;
     let shares = predictor(task().with_scale(ScoreScale::Probability));
     let shares = shares.predict(&[list]).unwrap().remove(0).scores;
     for (logit, share) in logits.iter().zip(shares) {
@@ -211,7 +211,8 @@ fn a_pair_is_cut_in_training_only() {
     assert_eq!(rows.pairs.ids.dims(), [10, 9]);
     let segments: Vec<i32> = rows.pairs.segments.into_data().iter::<i32>().collect();
     assert!(segments.contains(&1), "the document is the second segment");
-    assert!(predictor(task).predict(&[queries()[2].input.clone()]).is_err());
+    let long = queries().remove(2).input;
+    assert!(predictor(task).predict(&[long]).is_err());
 }
 
 #[test]
