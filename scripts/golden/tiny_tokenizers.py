@@ -26,6 +26,8 @@ def word_piece():
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=inner, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]",
         mask_token="[MASK]", model_max_length=24,
+        # Unless told so, transformers leaves the segments out.
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
     )
 
 

@@ -137,7 +137,8 @@ fn what_old_files_hold_twice_is_left_out() {
         ],
     );
     let gap = Gap::from("the [MASK] on the hill");
-    let answer = fill_mask::from_folder(copy.path(), &device).unwrap().predict(&[gap.clone()]);
+    let answer =
+        fill_mask::from_folder(copy.path(), &device).unwrap().predict(std::slice::from_ref(&gap));
     let wanted = fill_mask::from_folder(folder("bert"), &device).unwrap().predict(&[gap]);
     assert_eq!(answer.unwrap(), wanted.unwrap());
     // What nobody knows may change what the network gives.
@@ -182,7 +183,7 @@ fn a_training_starts_from_a_published_head() {
     let gap = Gap::from("the [MASK] on the hill");
     let wanted = fill_mask::from_folder(folder("distilbert"), &device).unwrap();
     let got = andiron_core::Predictor::new(task, started, &device);
-    assert_eq!(got.predict(&[gap.clone()]).unwrap(), wanted.predict(&[gap]).unwrap());
+    assert_eq!(got.predict(std::slice::from_ref(&gap)).unwrap(), wanted.predict(&[gap]).unwrap());
 }
 
 /// Saves a network trained here with its answers beside it, to be read back by transformers.

@@ -115,9 +115,9 @@ fn a_training_starts_from_a_published_cross_encoder() {
     let started = config.start(&task, &options, 3, &device).unwrap();
     let published = rerank::from_folder(folder("distilbert"), &device).unwrap();
     let list = Shortlist::new("the house", ["the hill", "a ship sails"]);
-    let wanted = published.predict(&[list.clone()]).unwrap().remove(0).scores;
+    let wanted = published.predict(std::slice::from_ref(&list)).unwrap().remove(0).scores;
     let got = Predictor::new(task.clone().with_scale(ScoreScale::Probability), started, &device);
-    assert_eq!(got.predict(&[list.clone()]).unwrap().remove(0).scores, wanted);
+    assert_eq!(got.predict(std::slice::from_ref(&list)).unwrap().remove(0).scores, wanted);
 
     // With two labels its last map is for something else, and is drawn.
     let copy = copied("distilbert", |config| {

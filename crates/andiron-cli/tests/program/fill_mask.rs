@@ -23,7 +23,7 @@ fn hidden_words_are_learnt_measured_and_asked_for() {
         "task = \"fill-mask\"\nmodel = \"bert\"\noutput = \"words\"\n\
          [data]\ntrain = \"texts.jsonl\"\nsplit = \"random\"\nseed = 3\n\
          [options]\nd_model = 24\nn_heads = 3\nn_layers = 2\nd_hidden = 32\nmax_length = 16\ndropout = 0.0\n\
-         [training]\nmax_steps = 150\nbatch_size = 16\nlearning_rate = 0.01\n",
+         [training]\nmax_steps = 400\nbatch_size = 16\nlearning_rate = 0.01\n",
     );
     let report = andiron(&["train", text(&config)]).good().lines().remove(0);
     assert_eq!(report["task"], "fill-mask");

@@ -3,7 +3,8 @@
 use crate::support::{andiron, andiron_with, text, write};
 use serde_json::{Value, json};
 
-/// Questions about a fruit or a tool, each with two documents of which one speaks of the same thing.
+/// Questions about a fruit or a tool, each with two documents of which one speaks of the same thing;
+/// neither document tells by itself which one that is.
 fn lines(n: usize) -> String {
     let things = ["apple", "hammer", "pear", "saw"];
     let about = ["is sold here", "was on the table", "costs little"];
@@ -11,12 +12,12 @@ fn lines(n: usize) -> String {
         .map(|i| {
             let (own, other) = (things[i % 4], things[(i + 1 + i / 4 % 3) % 4]);
             let (first, second) = (about[i % 3], about[(i + 1) % 3]);
-            let documents = [format!("the {own} {first}"), format!("an {other} {second}")];
+            let documents = [format!("the {own} {first}"), format!("the {other} {second}")];
             let (documents, relevant) = match i % 2 {
                 0 => (documents.to_vec(), 0),
                 _ => ([documents[1].clone(), documents[0].clone()].to_vec(), 1),
             };
-            let line = json!({"query": format!("where is an {own}"), "documents": documents,
+            let line = json!({"query": format!("where is the {own}"), "documents": documents,
                               "relevant": [relevant]});
             format!("{line}\n")
         })
@@ -33,7 +34,7 @@ fn a_cross_encoder_is_trained_measured_and_asked() {
         "task = \"rerank\"\nmodel = \"bert\"\noutput = \"fruit\"\n\
          [data]\ntrain = \"queries.jsonl\"\nsplit = \"random\"\nseed = 3\n\
          [options]\nd_model = 24\nn_heads = 3\nn_layers = 2\nd_hidden = 32\nmax_length = 32\ndropout = 0.0\n\
-         [training]\nmax_steps = 150\nbatch_size = 16\nlearning_rate = 0.005\n",
+         [training]\nmax_steps = 300\nbatch_size = 16\nlearning_rate = 0.005\n",
     );
     let answer = andiron(&["train", text(&config)]).good();
     let report = answer.lines().remove(0);
@@ -47,9 +48,9 @@ fn a_cross_encoder_is_trained_measured_and_asked() {
     assert_eq!(all["examples"], 126);
     assert!(ndcg(&all) > 0.9, "{all}");
 
-    let ask = "{\"query\": \"where is an apple\", \"documents\": [\"the saw is sold here\", \"an apple costs little\"]}\n\
-               {\"query\": \"where is an apple\", \"documents\": []}\n\
-               {\"query\": \"where is an apple\", \"documents\": [\"the apple\", 5]}\n";
+    let ask = "{\"query\": \"where is the apple\", \"documents\": [\"the saw is sold here\", \"the apple costs little\"]}\n\
+               {\"query\": \"where is the apple\", \"documents\": []}\n\
+               {\"query\": \"where is the apple\", \"documents\": [\"the apple\", 5]}\n";
     let answer = andiron_with(&["predict", text(&bundle), "-"], ask);
     assert_eq!(answer.status, Some(1), "{}", answer.err);
     let lines = answer.lines();

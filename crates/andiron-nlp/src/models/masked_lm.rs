@@ -199,7 +199,7 @@ mod tests {
             dropout: 0.0,
         };
         let config = MaskedLmConfig::new(E::fresh(task.tokenizer.n_tokens(), &sizes));
-        Contract::new(task, config, toy::examples::<E>()).overfits_in(250, 1e-2).check();
+        Contract::new(task, config, toy::examples::<E>()).overfits_in(400, 1e-2).check();
     }
 
     #[test]

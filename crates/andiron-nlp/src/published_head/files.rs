@@ -38,6 +38,11 @@ pub fn home_files<C: Headed>(
     let mut settings = special_tokens(tokenizer);
     settings.insert("tokenizer_class".to_owned(), json!("PreTrainedTokenizerFast"));
     settings.insert("model_max_length".to_owned(), json!(max_length));
+    // Unless told so, transformers leaves the segments out, and scores a pair as one text.
+    if description.get("type_vocab_size").and_then(Value::as_u64).is_some_and(|kinds| kinds > 1) {
+        let inputs = json!(["input_ids", "token_type_ids", "attention_mask"]);
+        settings.insert("model_input_names".to_owned(), inputs);
+    }
     vec![
         HomeFile::json("config.json", &Value::Object(description)),
         HomeFile::json("tokenizer.json", tokenizer),

@@ -39,7 +39,7 @@ fn hidden_words_are_found_after_training() {
     let network = Network::init(config(&task), 5, &device).unwrap();
     let before = Predictor::new(task.clone(), network.clone(), &device);
     let before = FillMask::evaluate(&before, &texts).unwrap();
-    let trainer = GradientTrainer::new(TrainingConfig::new(250).with_learning_rate(1e-2))
+    let trainer = GradientTrainer::new(TrainingConfig::new(400).with_learning_rate(1e-2))
         .with_progress(Progress::Silent);
     let fitted = trainer.fit(task, network, &texts, &Vec::new(), &device).unwrap().predictor;
     let after = FillMask::evaluate(&fitted, &texts).unwrap();

@@ -199,11 +199,12 @@ mod tests {
             "1: documents and relevances must be equally many, but are 2 and 1"
         );
         assert_eq!(
-            refused(&[good.clone()], &[vec![1.0]]),
+            refused(std::slice::from_ref(&good), &[vec![1.0]]),
             "0: documents and scores must be equally many, but are 2 and 1"
         );
         assert!(
-            refused(&[good.clone()], &[vec![f32::NAN, 1.0]]).starts_with("0: the list of scores")
+            refused(std::slice::from_ref(&good), &[vec![f32::NAN, 1.0]])
+                .starts_with("0: the list of scores")
         );
         assert!(
             refused(&[query(&["a", "b"], &[-1.0, 0.0])], &[vec![0.0, 1.0]])
