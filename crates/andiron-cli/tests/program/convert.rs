@@ -51,7 +51,7 @@ fn every_layout_becomes_a_bundle_with_the_same_answers() {
     let talk = json!({"messages": [{"role": "user", "content": "abc"}], "max_tokens": 4});
     for name in ["llama", "gpt2", "mistral", "qwen3"] {
         let dir = hugging_face(&format!("decoders/{name}"), &[chat()]);
-        let lines = [&prompts[..], &[talk.clone()]].concat();
+        let lines = [&prompts[..], std::slice::from_ref(&talk)].concat();
         assert_eq!(converted(text(dir.path()), &[], &lines)["task"], "text-generation");
     }
     let dir = tempfile::tempdir().unwrap();

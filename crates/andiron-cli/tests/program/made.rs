@@ -99,6 +99,11 @@ pub(crate) fn gguf() -> Vec<u8> {
     .map(|(name, shape)| (format!("{name}.weight"), shape))
     .to_vec();
 
+    written(metadata, &tensors)
+}
+
+/// A GGUF file with these metadata, and tensors of numbers that are the same at every call.
+fn written(metadata: Vec<(&str, (u32, Vec<u8>))>, tensors: &[(String, Vec<u32>)]) -> Vec<u8> {
     let mut bytes = b"GGUF\x03\0\0\0".to_vec();
     bytes.extend((tensors.len() as u64).to_le_bytes());
     bytes.extend((metadata.len() as u64).to_le_bytes());
@@ -106,7 +111,7 @@ pub(crate) fn gguf() -> Vec<u8> {
         bytes.extend([text(key), kind.to_le_bytes().to_vec(), value].concat());
     }
     let (mut values, mut noise) = (Vec::new(), noise(5));
-    for (name, shape) in &tensors {
+    for (name, shape) in tensors {
         bytes.extend(text(name));
         bytes.extend((shape.len() as u32).to_le_bytes());
         bytes.extend(shape.iter().flat_map(|n| u64::from(*n).to_le_bytes()));

@@ -4,6 +4,7 @@
 // The hub's server is that of the crate whose client it tests, and names core so.
 extern crate andiron as andiron_core;
 
+mod assets;
 mod bundles;
 mod convert;
 mod entities;

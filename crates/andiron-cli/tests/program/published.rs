@@ -316,10 +316,13 @@ fn a_classifier_trained_here_on_a_published_encoder_is_a_published_classifier() 
     let again = dir.path().join("again");
     andiron(&["convert", text(&published), text(&again)]).good();
     assert_eq!(said(&again, &lines).good().out, wanted.out);
-    // With one label it ranks, and with many at once it is another task: neither is guessed at.
-    edit(&published.join("config.json"), |config| {
-        config["problem_type"] = json!("multi_label_classification");
-    });
+    // Its labels at once are another task, and numbers are none that is known here.
+    let problem = |name: &str| {
+        edit(&published.join("config.json"), |config| config["problem_type"] = json!(name));
+    };
+    problem("multi_label_classification");
+    assert_ne!(inspected(&published)["task"], "text-classification");
+    problem("regression");
     andiron(&["predict", text(&published), "-"])
         .refused(2, "can be used for [\"embedding\"]: choose a task");
 

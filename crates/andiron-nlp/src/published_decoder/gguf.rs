@@ -51,14 +51,10 @@ impl LlamaConfig {
     /// # Errors
     /// [`DecoderError`] names what is missing or not supported.
     pub fn from_gguf(gguf: &Gguf) -> Result<Self, DecoderError> {
-        let refused = |field: &str, got: String, reason: &str| DecoderError::Config {
-            path: gguf.path().into(),
-            source: ConfigError::Kind { field: field.to_owned(), got, reason: reason.to_owned() },
-        };
         let kind: &str = gguf.get("general.architecture")?;
         if !ARCHITECTURES.contains(&kind) {
             let reason = format!("supported are {}", ARCHITECTURES.join(", "));
-            return Err(refused("general.architecture", kind.to_owned(), &reason));
+            return Err(refused(gguf, "general.architecture", kind, &reason));
         }
         let key = |name: &str| format!("{kind}.{name}");
         let size = |name: &str| gguf.get::<usize>(&key(name));
@@ -67,25 +63,11 @@ impl LlamaConfig {
         for name in ["expert_count", "attention.sliding_window"] {
             let got = size_or_0(name)?;
             if got > 0 {
-                return Err(refused(&key(name), got.to_string(), "it is not supported"));
+                return Err(refused(gguf, &key(name), got, "it is not supported"));
             }
         }
-        let rope_scaling = match gguf.find::<&str>(&key("rope.scaling.type"))? {
-            None | Some("none") => RopeScaling::None,
-            Some("linear") => {
-                RopeScaling::Linear { factor: gguf.get(&key("rope.scaling.factor"))? }
-            }
-            Some(other) => {
-                let (field, got) = (key("rope.scaling.type"), other.to_owned());
-                return Err(refused(&field, got, "supported are none and linear"));
-            }
-        };
-        let (n_layers, listed) = (size("block_count")?, gguf.names().len());
-        if n_layers > listed {
-            // Each layer costs memory before a tensor of it is missed.
-            let reason = format!("the file lists {listed} tensors in all");
-            return Err(refused(&key("block_count"), n_layers.to_string(), &reason));
-        }
+        let rope_scaling = rope_scaling(gguf, kind)?;
+        let n_layers = n_layers(gguf, kind)?;
         let n_heads = size("attention.head_count")?;
         let table = gguf.entry("token_embd.weight").ok_or_else(|| ReadError::NoTensor {
             path: gguf.path().into(),
@@ -115,10 +97,41 @@ impl LlamaConfig {
         let turned = size_or_0("rope.dimension_count")?;
         if turned != 0 && turned != config.head_width() {
             let reason = "supported is the width of a head alone";
-            return Err(refused(&key("rope.dimension_count"), turned.to_string(), reason));
+            return Err(refused(gguf, &key("rope.dimension_count"), turned, reason));
         }
         Ok(config)
     }
+}
+
+fn refused(gguf: &Gguf, field: &str, got: impl ToString, reason: &str) -> DecoderError {
+    let (field, got, reason) = (field.to_owned(), got.to_string(), reason.to_owned());
+    DecoderError::Config {
+        path: gguf.path().into(),
+        source: ConfigError::Kind { field, got, reason },
+    }
+}
+
+fn rope_scaling(gguf: &Gguf, kind: &str) -> Result<RopeScaling, DecoderError> {
+    let key = format!("{kind}.rope.scaling.type");
+    match gguf.find::<&str>(&key)? {
+        None | Some("none") => Ok(RopeScaling::None),
+        Some("linear") => {
+            let factor = gguf.get(&format!("{kind}.rope.scaling.factor"))?;
+            Ok(RopeScaling::Linear { factor })
+        }
+        Some(other) => Err(refused(gguf, &key, other, "supported are none and linear")),
+    }
+}
+
+/// No more than the file lists tensors: each layer costs memory before a tensor of it is missed.
+fn n_layers(gguf: &Gguf, kind: &str) -> Result<usize, DecoderError> {
+    let key = format!("{kind}.block_count");
+    let (n_layers, listed) = (gguf.get::<usize>(&key)?, gguf.names().len());
+    if n_layers > listed {
+        let reason = format!("the file lists {listed} tensors in all");
+        return Err(refused(gguf, &key, n_layers, &reason));
+    }
+    Ok(n_layers)
 }
 
 /// The tensors of a GGUF file under Hugging Face's names and in its order: llama.cpp turns
