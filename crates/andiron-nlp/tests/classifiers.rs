@@ -217,9 +217,9 @@ fn what_does_not_fit_is_refused_by_name() {
     for (field, value, wanted) in [
         ("model_type", json!("deberta-v2"), "model type \"deberta-v2\""),
         ("problem_type", json!("regression"), "setting \"problem_type\" cannot be \"regression\""),
-        ("id2label", json!({"0": "a", "2": "b"}), "the numbers have to go from 0 on"),
+        ("id2label", json!({"0": "a", "2": "b"}), "a label for each number from 0 was wanted"),
         ("id2label", json!({"0": "a", "1": "a", "2": "b"}), "has \"a\" twice"),
-        ("id2label", json!(null), "labels by number were wanted"),
+        ("id2label", json!(null), "classifier.weight"),
         ("id2label", json!({"0": "a", "1": "b"}), "classifier.weight"),
         ("num_hidden_layers", json!(1), "bert.encoder.layer.1.output.dense.weight"),
         ("num_hidden_layers", json!(3), "bert.encoder.layer.2.output.dense.weight"),

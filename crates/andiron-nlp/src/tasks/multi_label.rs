@@ -15,7 +15,7 @@ use crate::{
         text_encoder::TextEncoderConfig,
     },
     published::PublishedError,
-    tasks::text_classification::{TextTask, fit_published, published},
+    tasks::text_classification::{TextTask, fit_published, is_zero, published},
     text::Text,
 };
 use andiron_core::{
@@ -67,7 +67,7 @@ pub struct MultiLabelClassification {
     pub class_weights: Option<Vec<f32>>,
     /// How strongly training passes over what is nearly right
     /// ([focal loss](andiron_core::loss::binary_focal_loss)), 0 or more; 0 is cross-entropy.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub focus: f64,
 }
 

@@ -64,8 +64,14 @@ pub struct TextClassification {
     pub label_smoothing: f64,
     /// How strongly training passes over what is nearly right
     /// ([focal loss](andiron_core::loss::focal_loss)), 0 or more; 0 is cross-entropy.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub focus: f64,
+}
+
+/// Whether a setting says what goes without saying.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+pub(crate) fn is_zero(setting: &f64) -> bool {
+    *setting == 0.0
 }
 
 /// The answer for a text: the label with all probabilities, and whether the text was cut.
