@@ -138,8 +138,8 @@ impl Body for Part<'_, '_> {
                             let x: [f32; TOGETHER] = std::array::from_fn(|i| x[start + i]);
                             add_lines::<FUSED, TOGETHER>(out, lines, x);
                         } else {
-                            for at in start..end {
-                                add_lines::<FUSED, 1>(out, [line(at)], [x[at]]);
+                            for (at, x) in (start..end).zip(&x[start..end]) {
+                                add_lines::<FUSED, 1>(out, [line(at)], [*x]);
                             }
                         }
                     }
