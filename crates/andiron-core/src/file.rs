@@ -289,9 +289,10 @@ mod tests {
         let at: usize = std::env::var(ENDS_AT).unwrap().parse().unwrap();
         let number = std::cell::Cell::new(0);
         // As a SIGKILL would: nothing is cleaned up.
-        let step = || match number.replace(number.get() + 1) == at % 10 {
-            true => std::process::abort(),
-            false => {}
+        let step = || {
+            if number.replace(number.get() + 1) == at % 10 {
+                std::process::abort();
+            }
         };
         let exchange = |one: &Path, other: &Path| {
             if at >= 10 {

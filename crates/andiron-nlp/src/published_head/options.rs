@@ -60,8 +60,8 @@ impl StartOptions {
     /// cannot, [`DataError::Empty`] if the texts give no vocabulary.
     pub fn set_up<E: HeadBase>(&self, texts: &[String], pair: bool) -> Result<Start<E>, DataError> {
         let start = match &self.base {
-            Some(dir) => self.from_base::<E>(dir)?,
-            None => self.from_nothing::<E>(texts)?,
+            Some(dir) => self.on_base::<E>(dir)?,
+            None => self.on_nothing::<E>(texts)?,
         };
         let longest = start.encoder.max_length();
         ConfigError::at_least("the network's length", start.max_length, longest)?;
@@ -70,7 +70,7 @@ impl StartOptions {
         Ok(start)
     }
 
-    fn from_base<E: HeadBase>(&self, dir: &PathBuf) -> Result<Start<E>, DataError> {
+    fn on_base<E: HeadBase>(&self, dir: &std::path::Path) -> Result<Start<E>, DataError> {
         for (field, given) in [
             ("n_tokens", self.n_tokens),
             ("d_model", self.d_model),
@@ -84,7 +84,7 @@ impl StartOptions {
                 return Err(ConfigError::Kind { field, got, reason }.into());
             }
         }
-        let base = read_base::<E>(dir).map_err(|source| BaseError::new(dir.clone(), source))?;
+        let base = read_base::<E>(dir).map_err(|source| BaseError::new(dir, source))?;
         Ok(Start {
             encoder: base.encoder,
             tokenizer: base.tokenizer,
@@ -93,7 +93,7 @@ impl StartOptions {
         })
     }
 
-    fn from_nothing<E: HeadBase>(&self, texts: &[String]) -> Result<Start<E>, DataError> {
+    fn on_nothing<E: HeadBase>(&self, texts: &[String]) -> Result<Start<E>, DataError> {
         let small = EncoderSizes::default();
         let sizes = EncoderSizes {
             d_model: self.d_model.unwrap_or(small.d_model),
