@@ -124,13 +124,13 @@ impl WordFeatures {
                 found.add("pair-1", &pair(-1));
                 found.add("pair0", &pair(0));
             }
-            self.affixes(&lower[at], &mut found);
+            self.add_affixes(&lower[at], &mut found);
             found.numbers
         };
         (0..words.len()).map(of).collect()
     }
 
-    fn affixes(&self, word: &str, found: &mut Found) {
+    fn add_affixes(&self, word: &str, found: &mut Found) {
         let starts: Vec<usize> =
             word.char_indices().map(|(at, _)| at).chain([word.len()]).collect();
         for length in 1..=self.affixes.min(starts.len() - 1) {
