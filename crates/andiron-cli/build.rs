@@ -9,11 +9,14 @@ fn main() -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("builtin");
     let mut list = String::from("&[\n");
     for model in sorted(&root)?.into_iter().filter(|path| path.join("andiron.json").is_file()) {
-        let name = model.file_name().unwrap_or_default();
-        let _ = writeln!(list, "    Builtin {{ name: {name:?}, files: &[");
+        let model_name = model.file_name().unwrap_or_default().to_string_lossy();
+        let _ = writeln!(list, "    Builtin {{ name: {model_name:?}, files: &[");
         for file in sorted(&model)? {
-            let name = file.file_name().unwrap_or_default();
-            let _ = writeln!(list, "        ({name:?}, include_bytes!({file:?})),");
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            // Where the sources lie is asked when they are compiled: they may have moved since.
+            let path = format!("/builtin/{model_name}/{name}");
+            let found = format!("concat!(env!(\"CARGO_MANIFEST_DIR\"), {path:?})");
+            let _ = writeln!(list, "        ({name:?}, include_bytes!({found})),");
         }
         list.push_str("    ] },\n");
     }

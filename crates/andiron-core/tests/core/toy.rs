@@ -156,8 +156,8 @@ impl OnePass for Tokens {
             Fault::DrawsInLoss | Fault::SeedsInLoss => {
                 if self.fault == Fault::SeedsInLoss {
                     Device::flex().seed(5);
-                    // Another thread that draws gets its turn before the next line does.
-                    std::thread::sleep(Duration::from_millis(1));
+                    // Another thread that draws gets its turn before the next line does, on a busy machine too.
+                    std::thread::sleep(Duration::from_millis(15));
                 }
                 let noise = Distribution::Normal(0.0, 0.01);
                 output.clone() + output.random_like(noise)
