@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! scripts/fetch-assets --only all-minilm-l6-v2 --only r8
-//! cargo run --example fine_tuning -- --r8      MiniLM on Reuters R8: see scripts/evidence/r8
+//! scripts/evidence/r8                          makes the tables of R8, and runs this with --r8
 //! cargo run --example fine_tuning              the shipped tweets: minutes
 //! ```
 //!
@@ -26,21 +26,18 @@ use andiron::{
     },
 };
 use serde_json::{Value, json};
-use std::{error::Error, fs, path::Path, time::Instant};
+use std::{error::Error, path::Path, time::Instant};
 
 const SEED: u64 = 7;
 
 type Texts = Vec<Example<Text, String>>;
 
-/// One of Reuters R8's files: three header rows, then a label and a text a line.
+/// One of Reuters R8's parts; a text that is too long is cut.
 fn reuters(part: &str) -> Result<Texts, Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let text = fs::read_to_string(root.join(format!("assets/r8/reuters-r8-{part}.tab")))?;
-    let example = |line: &str| {
-        let (label, text) = line.split_once('\t')?;
-        Some(Example { input: Text::from(text).truncated(), target: label.to_owned() })
-    };
-    Ok(text.lines().skip(3).filter_map(example).collect())
+    let mut texts = text_examples(root.join(format!("target/data/r8-{part}.csv")))?;
+    texts.iter_mut().for_each(|example| example.input.truncate = true);
+    Ok(texts)
 }
 
 /// Training, validation and test texts.
@@ -105,8 +102,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         let config = TrainingConfig::new(steps).with_batch_size(size).with_learning_rate(rate);
         config.with_warmup_steps(steps / 10).with_eval_every(steps)
     };
-    let fast = json!({ "balance": false, "max_length": 2048 });
-    let ngrams = run::<HashedLinearConfig>("n-grams", &fast, training(12, 32, 2e-2), &texts)?;
+    // For news single words weighed by their rarity, as in scripts/evidence/r8_linear.toml.
+    let (fast, schedule) = match r8 {
+        true => (
+            json!({ "balance": false, "max_length": 2048, "weights": "tf-idf", "words": 1,
+                "most_characters": 0, "n_buckets": 65536, "d_model": 16 }),
+            training(5, 64, 2e-2),
+        ),
+        false => (json!({ "balance": false, "max_length": 2048 }), training(12, 32, 2e-2)),
+    };
+    let ngrams = run::<HashedLinearConfig>("n-grams", &fast, schedule, &texts)?;
     let bert = |kind, training| {
         run::<SequenceClassifierConfig<BertConfig>>(kind, &options(kind), training, &texts)
     };

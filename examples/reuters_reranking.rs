@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! scripts/fetch-assets --only all-minilm-l6-v2 --only r8
-//! cargo run --example reuters_reranking         twenty minutes on two cores
+//! scripts/evidence/rerank                      makes the tables of R8, and runs this
+//! cargo run --example reuters_reranking        once they are there: twenty minutes on two cores
 //! ```
 //!
 //! A query is a news item; its 20 candidates are others, 4 of the same of the eight classes of R8.
@@ -14,6 +15,7 @@ use andiron::{
     Evaluator as _, Example, GradientTrainer, Recipe as _, Trainer as _, TrainingConfig,
     kernels::split_mix,
     nlp::{
+        data::text_examples,
         models::{bert::BertConfig, sequence_classifier::SequenceClassifierConfig},
         tasks::{
             embedding::{self, Similarity, nearest},
@@ -23,7 +25,7 @@ use andiron::{
     },
 };
 use serde_json::json;
-use std::{collections::BTreeMap, error::Error, fs, path::PathBuf, time::Instant};
+use std::{collections::BTreeMap, error::Error, path::PathBuf, time::Instant};
 
 const SEED: u64 = 7;
 
@@ -33,12 +35,13 @@ fn assets() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../assets")
 }
 
-/// One of R8's parts by class; three rows of headings stand in front.
+/// One of R8's parts by class.
 fn news(part: &str) -> Result<BTreeMap<String, Vec<String>>, Box<dyn Error>> {
-    let file = fs::read_to_string(assets().join(format!("r8/reuters-r8-{part}.tab")))?;
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut classes: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (class, text) in file.lines().skip(3).filter_map(|line| line.split_once('\t')) {
-        classes.entry(class.to_owned()).or_default().push(text.trim_matches('"').to_owned());
+    for Example { input, target } in text_examples(root.join(format!("target/data/r8-{part}.csv")))?
+    {
+        classes.entry(target).or_default().push(input.text);
     }
     Ok(classes)
 }

@@ -1,10 +1,12 @@
 //! Encoders as others publish them: a folder with `config.json`, weights and `tokenizer.json`.
 
+pub(crate) mod entries;
+
 use crate::{
     batch::TokenBatch,
     tokenizer::{Tokenizer, TokenizerError},
 };
-use andiron_core::{ConfigError, Layout, Model, ModelConfig, Network, WeightsError, weights};
+use andiron_core::{ConfigError, Model, ModelConfig, Network, WeightsError, weights};
 use andiron_weights::{Renamed, folder::Folder};
 use burn::tensor::{Device, Tensor};
 use serde_json::Value;
@@ -105,18 +107,6 @@ impl PublishedError {
         };
         Self::Config { path: path.into(), source }
     }
-}
-
-/// Whether a folder says of itself that a class with this ending, such as
-/// `ForSequenceClassification`, wrote it, and that its encoder is of one of these model types.
-pub(crate) fn has_head<'a>(
-    layout: &Layout,
-    ending: &str,
-    model_types: impl IntoIterator<Item = &'a &'a str>,
-) -> bool {
-    let is_class = layout.architecture().is_some_and(|name| name.ends_with(ending));
-    let kind = layout.model_type();
-    is_class && model_types.into_iter().any(|known| kind == Some(*known))
 }
 
 /// The content of a JSON file.

@@ -1,6 +1,9 @@
 //! Networks for hidden words against transformers; numbers by `scripts/golden/fill_mask.py`.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "support/read_back.rs"]
+mod read_back;
+
 use andiron_core::{
     Example, GradientTrainer, Model as _, ModelConfig, Network, Recipe as _, Solve, Trainer as _,
     TrainingConfig, device, testing, trainer::Progress,
@@ -20,9 +23,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 #[derive(Deserialize)]
@@ -216,8 +217,7 @@ where
         .zip(&answers)
         .map(|(gap, answer)| json!({"text": gap.text.text, "candidates": answer.candidates}))
         .collect();
-    let told = json!({"task": "fill-mask", "answers": told});
-    fs::write(dir.join("answers.json"), told.to_string()).unwrap();
+    read_back::tell(&dir, &json!({"task": "fill-mask", "answers": told}));
     dir
 }
 
@@ -229,14 +229,5 @@ fn what_is_trained_here_is_read_by_transformers() {
         saved::<DistilBertConfig>(root.path(), "distilbert"),
         saved::<RobertaConfig>(root.path(), "roberta"),
     ];
-    let Some(python) = std::env::var_os("ANDIRON_PYTHON") else {
-        let said = "LEFT OUT: transformers reads nothing back; ANDIRON_PYTHON names no Python\n";
-        std::io::stderr().write_all(said.as_bytes()).unwrap();
-        return;
-    };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/golden/read_back.py");
-    let output = Command::new(python).arg(script).args(folders).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    println!("{}", text(&output.stdout));
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    read_back::check(&folders);
 }

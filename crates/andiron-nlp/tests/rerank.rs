@@ -3,6 +3,9 @@
 //! `ANDIRON_ASSETS=required` it fails where it is not.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "support/read_back.rs"]
+mod read_back;
+
 use andiron_core::{
     DataError, Example, GradientTrainer, ModelConfig, Network, Predictor, Recipe, Solve,
     Trainer as _, TrainingConfig, device, testing, trainer::Progress,
@@ -22,7 +25,6 @@ use std::{
     fs,
     io::Write as _,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 #[derive(Deserialize)]
@@ -238,8 +240,7 @@ where
             json!({"query": list.query, "documents": list.documents, "scores": answer.scores})
         })
         .collect();
-    let told = json!({"task": "rerank", "answers": told});
-    fs::write(dir.join("answers.json"), told.to_string()).unwrap();
+    read_back::tell(&dir, &json!({"task": "rerank", "answers": told}));
     dir
 }
 
@@ -251,19 +252,5 @@ fn what_is_trained_here_is_read_by_transformers() {
         saved::<DistilBertConfig>(root.path(), "distilbert"),
         saved::<RobertaConfig>(root.path(), "roberta"),
     ];
-    read_back(&folders);
-}
-
-/// Runs `scripts/golden/read_back.py` on the folders, where a Python for it is named.
-fn read_back(folders: &[PathBuf]) {
-    let Some(python) = std::env::var_os("ANDIRON_PYTHON") else {
-        let said = "LEFT OUT: transformers reads nothing back; ANDIRON_PYTHON names no Python\n";
-        std::io::stderr().write_all(said.as_bytes()).unwrap();
-        return;
-    };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/golden/read_back.py");
-    let output = Command::new(python).arg(script).args(folders).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    println!("{}", text(&output.stdout));
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    read_back::check(&folders);
 }

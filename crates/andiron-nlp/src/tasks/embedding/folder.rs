@@ -4,7 +4,9 @@ use super::{Embedding, Pooling};
 use crate::{
     models::{bert::BertConfig, distilbert::DistilBertConfig, roberta::RobertaConfig},
     published::{
-        self, PublishedEncoder, PublishedError, read_json, read_json_if_any, tokenizer_length,
+        self, PublishedEncoder, PublishedError,
+        entries::{Entry, choose, has_encoder},
+        read_json, read_json_if_any, tokenizer_length,
     },
 };
 use andiron_core::{Fit, Layout as Published, Predictor, PublishedEntry, Solve};
@@ -12,23 +14,13 @@ use burn::tensor::Device;
 use serde_json::Value;
 use std::path::{Component, Path, PathBuf};
 
-/// An encoder that a folder may hold.
-struct Entry {
-    model_types: &'static [&'static str],
-    load: fn(&Layout, &Device) -> Result<Predictor<Embedding>, PublishedError>,
-}
+type Load = fn(&Layout, &Device) -> Result<Predictor<Embedding>, PublishedError>;
 
-impl Entry {
-    const fn of<C: PublishedEncoder>() -> Self
-    where
-        Embedding: Solve<C::Model>,
-    {
-        Self { model_types: C::MODEL_TYPES, load: load::<C> }
-    }
-}
-
-static ENTRIES: &[Entry] =
-    &[Entry::of::<BertConfig>(), Entry::of::<DistilBertConfig>(), Entry::of::<RobertaConfig>()];
+static ENTRIES: &[Entry<Load>] = &[
+    Entry::of::<BertConfig>(load::<BertConfig>),
+    Entry::of::<DistilBertConfig>(load::<DistilBertConfig>),
+    Entry::of::<RobertaConfig>(load::<RobertaConfig>),
+];
 
 /// What the task reads: sentence-transformers, encoders alone, and those under another head by those
 /// who ask for it.
@@ -50,8 +42,7 @@ fn fit(layout: &Published) -> Option<Fit> {
     if layout.has("modules.json") {
         return Some(Fit::Meant);
     }
-    let kind = layout.model_type()?;
-    if !ENTRIES.iter().any(|entry| entry.model_types.contains(&kind)) {
+    if !has_encoder(ENTRIES, layout) {
         return None;
     }
     // `BertModel` has no head; `BertForMaskedLM` was made for something else.
@@ -72,16 +63,7 @@ pub fn from_folder(
     device: &Device,
 ) -> Result<Predictor<Embedding>, PublishedError> {
     let layout = Layout::read(dir.as_ref())?;
-    let path = layout.encoder.join("config.json");
-    let config = read_json(&path)?;
-    let got = config.get("model_type").and_then(Value::as_str).unwrap_or("missing");
-    match ENTRIES.iter().find(|entry| entry.model_types.contains(&got)) {
-        Some(entry) => (entry.load)(&layout, device),
-        None => {
-            let known = ENTRIES.iter().flat_map(|entry| entry.model_types).copied().collect();
-            Err(PublishedError::UnknownModel { path, got: got.to_owned(), known })
-        }
-    }
+    choose(ENTRIES, &layout.encoder)?(&layout, device)
 }
 
 fn load<C: PublishedEncoder>(

@@ -8,7 +8,11 @@ use crate::{
         masked_lm::{MaskedLmBase, MaskedLmConfig},
         roberta::RobertaConfig,
     },
-    published::{PublishedError, has_head, read_json, read_json_if_any},
+    published::{
+        PublishedError,
+        entries::{Entry, choose, has_head},
+        read_json_if_any,
+    },
     published_head,
 };
 use andiron_core::{Fit, Layout, ModelConfig, Predictor, PublishedEntry, Solve};
@@ -16,23 +20,13 @@ use burn::tensor::Device;
 use serde_json::Value;
 use std::path::Path;
 
-/// A network that a folder may hold.
-struct Entry {
-    model_types: &'static [&'static str],
-    load: fn(&Path, &Device) -> Result<Predictor<FillMask>, PublishedError>,
-}
+type Load = fn(&Path, &Device) -> Result<Predictor<FillMask>, PublishedError>;
 
-impl Entry {
-    const fn of<E: MaskedLmBase>() -> Self
-    where
-        FillMask: Solve<<MaskedLmConfig<E> as ModelConfig>::Model>,
-    {
-        Self { model_types: E::MODEL_TYPES, load: load::<E> }
-    }
-}
-
-static ENTRIES: &[Entry] =
-    &[Entry::of::<DistilBertConfig>(), Entry::of::<BertConfig>(), Entry::of::<RobertaConfig>()];
+static ENTRIES: &[Entry<Load>] = &[
+    Entry::of::<DistilBertConfig>(load::<DistilBertConfig>),
+    Entry::of::<BertConfig>(load::<BertConfig>),
+    Entry::of::<RobertaConfig>(load::<RobertaConfig>),
+];
 
 /// What others publish and the task reads.
 pub static PUBLISHED: &[PublishedEntry] = &[PublishedEntry {
@@ -50,10 +44,9 @@ pub static PUBLISHED: &[PublishedEntry] = &[PublishedEntry {
 }];
 
 fn fit(layout: &Layout) -> Option<Fit> {
-    let known = ENTRIES.iter().flat_map(|entry| entry.model_types);
     // A sentence-transformers folder keeps the class that its encoder was trained as.
     let is_other = layout.has("modules.json");
-    let has_head = |class| has_head(layout, class, known.clone());
+    let has_head = |class| has_head(ENTRIES, layout, class);
     (!is_other && (has_head("ForMaskedLM") || has_head("ForPreTraining"))).then_some(Fit::Meant)
 }
 
@@ -70,16 +63,7 @@ pub fn from_folder(
     device: &Device,
 ) -> Result<Predictor<FillMask>, PublishedError> {
     let dir = dir.as_ref();
-    let path = dir.join("config.json");
-    let config = read_json(&path)?;
-    let got = config.get("model_type").and_then(Value::as_str).unwrap_or("missing");
-    match ENTRIES.iter().find(|entry| entry.model_types.contains(&got)) {
-        Some(entry) => (entry.load)(dir, device),
-        None => {
-            let known = ENTRIES.iter().flat_map(|entry| entry.model_types).copied().collect();
-            Err(PublishedError::UnknownModel { path, got: got.to_owned(), known })
-        }
-    }
+    choose(ENTRIES, dir)?(dir, device)
 }
 
 fn load<E: MaskedLmBase>(dir: &Path, device: &Device) -> Result<Predictor<FillMask>, PublishedError>

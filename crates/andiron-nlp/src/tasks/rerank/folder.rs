@@ -6,31 +6,24 @@ use crate::{
         bert::BertConfig, distilbert::DistilBertConfig, roberta::RobertaConfig,
         sequence_classifier::SequenceClassifierConfig,
     },
-    published::{PublishedError, has_head, read_json},
+    published::{
+        PublishedError,
+        entries::{Entry, choose, has_head},
+    },
     published_head::{self, HeadBase},
 };
-use andiron_core::{Fit, Layout, Predictor, PublishedEntry, Solve};
+use andiron_core::{Fit, Layout, ModelConfig, Predictor, PublishedEntry, Solve};
 use burn::tensor::Device;
 use serde_json::Value;
 use std::path::Path;
 
-/// A cross-encoder that a folder may hold.
-struct Entry {
-    model_types: &'static [&'static str],
-    load: fn(&Path, &Device) -> Result<Predictor<Rerank>, PublishedError>,
-}
+type Load = fn(&Path, &Device) -> Result<Predictor<Rerank>, PublishedError>;
 
-impl Entry {
-    const fn of<E: HeadBase>() -> Self
-    where
-        Rerank: Solve<<SequenceClassifierConfig<E> as andiron_core::ModelConfig>::Model>,
-    {
-        Self { model_types: E::MODEL_TYPES, load: load::<E> }
-    }
-}
-
-static ENTRIES: &[Entry] =
-    &[Entry::of::<DistilBertConfig>(), Entry::of::<BertConfig>(), Entry::of::<RobertaConfig>()];
+static ENTRIES: &[Entry<Load>] = &[
+    Entry::of::<DistilBertConfig>(load::<DistilBertConfig>),
+    Entry::of::<BertConfig>(load::<BertConfig>),
+    Entry::of::<RobertaConfig>(load::<RobertaConfig>),
+];
 
 /// What others publish and the task reads.
 pub static PUBLISHED: &[PublishedEntry] = &[PublishedEntry {
@@ -47,9 +40,8 @@ pub static PUBLISHED: &[PublishedEntry] = &[PublishedEntry {
 }];
 
 fn fit(layout: &Layout) -> Option<Fit> {
-    let known = ENTRIES.iter().flat_map(|entry| entry.model_types);
     let has_one = layout.config().is_some_and(is_cross_encoder);
-    (has_head(layout, "ForSequenceClassification", known) && has_one).then_some(Fit::Meant)
+    (has_head(ENTRIES, layout, "ForSequenceClassification") && has_one).then_some(Fit::Meant)
 }
 
 /// Loads a published cross-encoder, its form told by `config.json`: a `…ForSequenceClassification`
@@ -66,21 +58,12 @@ pub fn from_folder(
     device: &Device,
 ) -> Result<Predictor<Rerank>, PublishedError> {
     let dir = dir.as_ref();
-    let path = dir.join("config.json");
-    let config = read_json(&path)?;
-    let got = config.get("model_type").and_then(Value::as_str).unwrap_or("missing");
-    match ENTRIES.iter().find(|entry| entry.model_types.contains(&got)) {
-        Some(entry) => (entry.load)(dir, device),
-        None => {
-            let known = ENTRIES.iter().flat_map(|entry| entry.model_types).copied().collect();
-            Err(PublishedError::UnknownModel { path, got: got.to_owned(), known })
-        }
-    }
+    choose(ENTRIES, dir)?(dir, device)
 }
 
 fn load<E: HeadBase>(dir: &Path, device: &Device) -> Result<Predictor<Rerank>, PublishedError>
 where
-    Rerank: Solve<<SequenceClassifierConfig<E> as andiron_core::ModelConfig>::Model>,
+    Rerank: Solve<<SequenceClassifierConfig<E> as ModelConfig>::Model>,
 {
     let path = dir.join("config.json");
     let fail = |source| PublishedError::Config { path: path.clone(), source };

@@ -7,8 +7,12 @@ use crate::{
         bert::BertConfig, distilbert::DistilBertConfig, roberta::RobertaConfig,
         sequence_classifier::SequenceClassifierConfig,
     },
-    published::{PublishedEncoder as _, PublishedError, has_head, read_json},
-    published_head::{self, Base, HeadBase, peft},
+    published::{
+        PublishedError,
+        entries::{Entry, choose, has_head},
+        read_json,
+    },
+    published_head::{self, Base, HeadBase, label_names, peft},
 };
 use andiron_core::{
     ConfigError, Fit, Labels, Layout, ModelConfig, Network, Predictor, Solve, Task, data::shortened,
@@ -31,12 +35,15 @@ const CLASS: &str = "ForSequenceClassification";
 /// Whether a folder holds a classifier of several labels, whose `problem_type` is `problem`; one that
 /// says none gives one of them.
 pub(crate) fn fit(layout: &Layout, problem: &str) -> Option<Fit> {
-    let known =
-        [DistilBertConfig::MODEL_TYPES, BertConfig::MODEL_TYPES, RobertaConfig::MODEL_TYPES];
+    let known = [
+        Entry::of::<DistilBertConfig>(()),
+        Entry::of::<BertConfig>(()),
+        Entry::of::<RobertaConfig>(()),
+    ];
     let config = layout.config()?;
     let said = config["problem_type"].as_str().unwrap_or(ONE_LABEL);
     let fits = said == problem && names(config).is_ok_and(|names| names.len() > 1);
-    (has_head(layout, CLASS, known.into_iter().flatten()) && fits).then_some(Fit::Meant)
+    (has_head(&known, layout, CLASS) && fits).then_some(Fit::Meant)
 }
 
 /// The `problem_type` of a classifier that gives one of its labels.
@@ -96,21 +103,12 @@ where
         let reason = format!("supported here is {}", problems.join(", "));
         return Err(PublishedError::unsupported(&path, "problem_type", problem, &reason));
     }
-    let got = config["model_type"].as_str().unwrap_or("missing");
-    let entries: [(&[&str], Load<T>); 3] =
-        [entry::<T, BertConfig>(), entry::<T, DistilBertConfig>(), entry::<T, RobertaConfig>()];
-    let known = entries.iter().flat_map(|(types, _)| types.iter().copied()).collect();
-    match entries.into_iter().find(|(types, _)| types.contains(&got)) {
-        Some((_, load)) => load(Reading { dir, adapter, task, device }),
-        None => Err(PublishedError::UnknownModel { path, got: got.to_owned(), known }),
-    }
-}
-
-fn entry<T, E: HeadBase>() -> (&'static [&'static str], Load<T>)
-where
-    T: Task + Solve<<SequenceClassifierConfig<E> as ModelConfig>::Model>,
-{
-    (E::MODEL_TYPES, load::<T, E>)
+    let entries: [Entry<Load<T>>; 3] = [
+        Entry::of::<BertConfig>(load::<T, BertConfig>),
+        Entry::of::<DistilBertConfig>(load::<T, DistilBertConfig>),
+        Entry::of::<RobertaConfig>(load::<T, RobertaConfig>),
+    ];
+    choose(&entries, dir)?(Reading { dir, adapter, task, device })
 }
 
 fn load<T, E: HeadBase>(reading: Reading<'_, T>) -> Result<Predictor<T>, PublishedError>
@@ -167,14 +165,7 @@ fn names(config: &Value) -> Result<Vec<String>, ConfigError> {
             })?;
             Ok((0..count).map(|at| format!("LABEL_{at}")).collect())
         }
-        field => {
-            let count = field.as_object().map_or(0, serde_json::Map::len);
-            let label = |at: usize| field[at.to_string()].as_str().map(str::to_owned);
-            let labels: Option<Vec<String>> = (0..count).map(label).collect();
-            labels.filter(|labels| !labels.is_empty()).ok_or_else(|| {
-                refused("id2label", field, "a label for each number from 0 was wanted")
-            })
-        }
+        _ => label_names(config),
     }
 }
 

@@ -3,14 +3,13 @@
 
 use super::{
     Pieces, TokenClassification,
-    folder::labels_of,
     recipe::{balanced, checked, labels},
 };
 use crate::{
     features::{Tokens, WordBounds},
     models::token_classifier::TokenClassifierConfig,
     published::read_json,
-    published_head::{self, EncoderSizes, HeadBase, StartOptions},
+    published_head::{self, EncoderSizes, HeadBase, StartOptions, label_names},
     tags::{Aggregation, Scheme},
 };
 use andiron_core::{
@@ -70,7 +69,7 @@ impl<E: HeadBase> Recipe<TokenClassification> for TokenClassifierConfig<E> {
             Some(config) => Self::dropout_of(config)?,
             None => EncoderSizes::default().dropout,
         };
-        let known = made.config.as_ref().and_then(|config| labels_of(config).ok());
+        let known = made.config.as_ref().and_then(|config| label_names(config).ok());
         let keeps = |known: &Vec<String>| wanted.iter().all(|tag| known.contains(tag));
         let labels = known.filter(keeps).unwrap_or(wanted);
         let tokens = Tokens { tokenizer: made.tokenizer, max_length: made.max_length };
@@ -102,7 +101,7 @@ impl<E: HeadBase> Recipe<TokenClassification> for TokenClassifierConfig<E> {
         let Some(dir) = options.start.base else { return Ok(Network::init(self, seed, device)?) };
         let fail = |source| TrainError::Base(BaseError::new(dir.clone(), source));
         let published = read_json(&dir.join("config.json")).map_err(fail)?;
-        let same = labels_of(&published).is_ok_and(|labels| labels == task.labels);
+        let same = label_names(&published).is_ok_and(|labels| labels == task.labels);
         published_head::start(self, &dir, same, seed, device).map_err(fail)
     }
 

@@ -7,31 +7,23 @@ use crate::{
         bert::BertConfig, distilbert::DistilBertConfig, roberta::RobertaConfig,
         token_classifier::TokenClassifierConfig,
     },
-    published::{PublishedError, has_head, read_json},
-    published_head::{self, HeadBase},
+    published::{
+        PublishedError,
+        entries::{Entry, choose, has_head},
+    },
+    published_head::{self, HeadBase, label_names},
 };
-use andiron_core::{ConfigError, Fit, Layout, Predictor, PublishedEntry, Solve, data::shortened};
+use andiron_core::{Fit, Layout, ModelConfig, Predictor, PublishedEntry, Solve};
 use burn::tensor::Device;
-use serde_json::Value;
 use std::path::Path;
 
-/// An encoder that a folder may hold.
-struct Entry {
-    model_types: &'static [&'static str],
-    load: fn(&Path, &Device) -> Result<Predictor<TokenClassification>, PublishedError>,
-}
+type Load = fn(&Path, &Device) -> Result<Predictor<TokenClassification>, PublishedError>;
 
-impl Entry {
-    const fn of<E: HeadBase>() -> Self
-    where
-        TokenClassification: Solve<<TokenClassifierConfig<E> as andiron_core::ModelConfig>::Model>,
-    {
-        Self { model_types: E::MODEL_TYPES, load: load::<E> }
-    }
-}
-
-static ENTRIES: &[Entry] =
-    &[Entry::of::<BertConfig>(), Entry::of::<DistilBertConfig>(), Entry::of::<RobertaConfig>()];
+static ENTRIES: &[Entry<Load>] = &[
+    Entry::of::<BertConfig>(load::<BertConfig>),
+    Entry::of::<DistilBertConfig>(load::<DistilBertConfig>),
+    Entry::of::<RobertaConfig>(load::<RobertaConfig>),
+];
 
 /// What others publish and the task reads.
 pub static PUBLISHED: &[PublishedEntry] = &[PublishedEntry {
@@ -48,8 +40,7 @@ pub static PUBLISHED: &[PublishedEntry] = &[PublishedEntry {
 }];
 
 fn fit(layout: &Layout) -> Option<Fit> {
-    let known = ENTRIES.iter().flat_map(|entry| entry.model_types);
-    has_head(layout, "ForTokenClassification", known).then_some(Fit::Meant)
+    has_head(ENTRIES, layout, "ForTokenClassification").then_some(Fit::Meant)
 }
 
 /// Loads a published token classifier, its encoder told by `config.json`: `id2label` has the tags,
@@ -63,16 +54,7 @@ pub fn from_folder(
     device: &Device,
 ) -> Result<Predictor<TokenClassification>, PublishedError> {
     let dir = dir.as_ref();
-    let path = dir.join("config.json");
-    let config = read_json(&path)?;
-    let got = config.get("model_type").and_then(Value::as_str).unwrap_or("missing");
-    match ENTRIES.iter().find(|entry| entry.model_types.contains(&got)) {
-        Some(entry) => (entry.load)(dir, device),
-        None => {
-            let known = ENTRIES.iter().flat_map(|entry| entry.model_types).copied().collect();
-            Err(PublishedError::UnknownModel { path, got: got.to_owned(), known })
-        }
-    }
+    choose(ENTRIES, dir)?(dir, device)
 }
 
 fn load<E: HeadBase>(
@@ -80,11 +62,11 @@ fn load<E: HeadBase>(
     device: &Device,
 ) -> Result<Predictor<TokenClassification>, PublishedError>
 where
-    TokenClassification: Solve<<TokenClassifierConfig<E> as andiron_core::ModelConfig>::Model>,
+    TokenClassification: Solve<<TokenClassifierConfig<E> as ModelConfig>::Model>,
 {
     let fail = |source| PublishedError::Config { path: dir.join("config.json"), source };
     let base = published_head::read_base::<E>(dir)?;
-    let labels = labels_of(&base.config).map_err(fail)?;
+    let labels = label_names(&base.config).map_err(fail)?;
     let dropout = TokenClassifierConfig::<E>::dropout_of(&base.config).map_err(fail)?;
     let config = TokenClassifierConfig::new(base.encoder, labels.len()).with_dropout(dropout);
     let network = published_head::load(config, dir, device)?;
@@ -92,18 +74,4 @@ where
     let task = TokenClassification::new(labels, Pieces::Tokens(tokens));
     task.check().map_err(fail)?;
     Ok(Predictor::new(task, network, device))
-}
-
-/// The tags of a `config.json` in the order of their numbers.
-pub(super) fn labels_of(config: &Value) -> Result<Vec<String>, ConfigError> {
-    let field = &config["id2label"];
-    let refused = || ConfigError::Kind {
-        field: "id2label".to_owned(),
-        got: shortened(field),
-        reason: "a tag for each number from 0 was wanted".to_owned(),
-    };
-    let count = field.as_object().map_or(0, serde_json::Map::len);
-    let tag = |at: usize| field[at.to_string()].as_str().map(str::to_owned);
-    let tags: Option<Vec<String>> = (0..count).map(tag).collect();
-    tags.filter(|tags| !tags.is_empty()).ok_or_else(refused)
 }
