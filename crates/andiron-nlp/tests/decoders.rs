@@ -7,10 +7,13 @@ use andiron_nlp::{
     chat::Message,
     decoder::Decoder,
     models::{gpt2::Gpt2Config, llama::LlamaConfig},
-    published_decoder::{DecoderError, from_folder},
+    published_decoder::{DecoderError, from_folder, tokenizer_from_gguf},
     tasks::text_generation::{Prompt, Sampling, Windows, log_probability},
+    testing as nlp_testing,
 };
+use andiron_weights::gguf::Gguf;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -277,4 +280,65 @@ fn a_folder_that_cannot_be_used_is_refused() {
         fs::write(dir.join("config.json"), text).unwrap();
     });
     assert!(matches!(layers, DecoderError::Weights(_)), "{layers}");
+}
+
+/// A GGUF file with a tokenizer of SentencePiece's pieces, all of them plain text.
+fn pieces(tokens: &[String]) -> Vec<u8> {
+    let text = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
+    let array = |key: &str, kind: u32, values: Vec<u8>| {
+        let (count, array) = (tokens.len() as u64, 9_u32);
+        let head = [&array.to_le_bytes()[..], &kind.to_le_bytes(), &count.to_le_bytes()].concat();
+        [text(key), head, values].concat()
+    };
+    let each = |value: [u8; 4]| value.repeat(tokens.len());
+    let n_tensors_and_metadata = [0_u64, 4].map(u64::to_le_bytes).concat();
+    [
+        b"GGUF\x03\0\0\0".to_vec(),
+        n_tensors_and_metadata,
+        [text("tokenizer.ggml.model"), 8_u32.to_le_bytes().to_vec(), text("llama")].concat(),
+        array("tokenizer.ggml.tokens", 8, tokens.iter().flat_map(|token| text(token)).collect()),
+        array("tokenizer.ggml.scores", 6, each((-1.0_f32).to_le_bytes())),
+        array("tokenizer.ggml.token_type", 5, each(1_i32.to_le_bytes())),
+    ]
+    .concat()
+}
+
+#[test]
+fn a_piece_of_four_megabytes_costs_no_time() {
+    let fits = ["a".to_owned(), "b".to_owned(), "ab".repeat(128)];
+    assert!(nlp_testing::gguf_tokenizer(&pieces(&fits)));
+    let started = std::time::Instant::now();
+    for long in [257, 4 << 20] {
+        let bytes = pieces(&["a".to_owned(), "b".to_owned(), "a".repeat(long)]);
+        let gguf = Gguf::from_bytes(bytes.clone(), "hostile.gguf").unwrap();
+        let error = tokenizer_from_gguf(&gguf).unwrap_err();
+        let said = std::error::Error::source(&error).unwrap().to_string();
+        let wanted = format!("cannot be a piece of {long} bytes: at most 256 are supported");
+        assert!(said.ends_with(&wanted), "{said}");
+        assert!(!nlp_testing::gguf_tokenizer(&bytes));
+    }
+    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+}
+
+/// The bounded, ordinary twin of a fuzz target.
+#[test]
+fn a_spoilt_tokenizer_of_a_gguf_file_is_read_or_refused() {
+    let whole = fs::read(folder().join("../sentencepiece.gguf")).unwrap();
+    assert!(nlp_testing::gguf_tokenizer(&whole));
+    let mut random = ChaCha8Rng::seed_from_u64(2024);
+    let mut read = 0;
+    for _ in 0..1500 {
+        let mut bytes = whole.clone();
+        for _ in 0..random.random_range(1..=4) {
+            let at = random.random_range(0..bytes.len());
+            match random.random_range(0..4) {
+                0 => bytes[at] ^= 1 << random.random_range(0..8),
+                1 => bytes[at] = random.random(),
+                2 => bytes.truncate(at.max(1)),
+                _ => drop(bytes.splice(at..at, [0xff; 4])),
+            }
+        }
+        read += usize::from(nlp_testing::gguf_tokenizer(&bytes));
+    }
+    assert!(read > 100, "only {read} of the spoilt files were read: the test tries too little");
 }

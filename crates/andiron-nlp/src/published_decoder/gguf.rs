@@ -3,7 +3,7 @@
 use super::{DecoderError, fitting, gguf_tokenizer};
 use crate::{
     chat::ChatTemplate, layers::rope::RopeScaling, models::llama::LlamaConfig,
-    tasks::text_generation::TextGeneration,
+    tasks::text_generation::TextGeneration, tokenizer::Tokenizer,
 };
 use andiron_core::{
     ConfigError, Network, WeightsError,
@@ -42,6 +42,14 @@ pub fn from_gguf(
     let network = Network::blank(config.clone(), device).map_err(DecoderError::config(path))?;
     let network = weights::load_from(network, &Renumbered::new(&gguf, &config)?)?;
     Ok((TextGeneration { chat_template: template, ..task }, network))
+}
+
+/// The tokenizer that a GGUF file holds, without the network.
+///
+/// # Errors
+/// [`DecoderError`] names the metadata that cannot be used.
+pub fn tokenizer_from_gguf(gguf: &Gguf) -> Result<Tokenizer, DecoderError> {
+    Ok(gguf_tokenizer::read(gguf)?.tokenizer)
 }
 
 impl LlamaConfig {
