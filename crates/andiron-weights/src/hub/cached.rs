@@ -40,7 +40,8 @@ impl Wanted<'_> {
         };
         let commit = folder.file_name().unwrap_or_default().to_string_lossy();
         let noted = fs::read(self.list(&commit)).ok();
-        if let Some(names) = noted.and_then(|text| serde_json::from_slice::<Vec<String>>(&text).ok())
+        if let Some(names) =
+            noted.and_then(|text| serde_json::from_slice::<Vec<String>>(&text).ok())
         {
             return match names.iter().find(|name| !folder.join(name).is_file()) {
                 Some(name) => Err(missing(name)),
@@ -57,11 +58,15 @@ impl Wanted<'_> {
         if let Some(parts) = names.clone().find_map(parts)
             && parts != weights.len()
         {
-            return Err(missing(&format!("{} of {parts} parts", parts.saturating_sub(weights.len()))));
+            return Err(missing(&format!(
+                "{} of {parts} parts",
+                parts.saturating_sub(weights.len())
+            )));
         }
         // A GGUF file holds its settings.
-        let has_settings = names.into_iter().all(|name| name.to_ascii_lowercase().ends_with(".gguf"))
-            || found.iter().any(|file| file.rfilename == SETTINGS);
+        let has_settings =
+            names.into_iter().all(|name| name.to_ascii_lowercase().ends_with(".gguf"))
+                || found.iter().any(|file| file.rfilename == SETTINGS);
         if has_settings { Ok(folder) } else { Err(missing(SETTINGS)) }
     }
 }

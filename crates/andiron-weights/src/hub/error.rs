@@ -34,7 +34,9 @@ pub enum HubError {
     },
     /// The network is not to be used, and the cache has the model in part: a download was
     /// interrupted, or single files were fetched.
-    #[error("{folder} has {name} at {revision} without {missing}, and HF_HUB_OFFLINE forbids to fetch it")]
+    #[error(
+        "{folder} has {name} at {revision} without {missing}, and HF_HUB_OFFLINE forbids to fetch it"
+    )]
     Incomplete {
         /// The model.
         name: String,
