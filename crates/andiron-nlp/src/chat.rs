@@ -25,7 +25,7 @@ use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, Value, context, syntax::SyntaxConfig, value::Serde,
 };
 use serde::{Deserialize, Serialize};
-use std::io;
+use std::{io, sync::Arc};
 
 /// What a template may do for one conversation: minijinja counts instructions, 64 bytes of data each,
 /// and the parts of its values. A long conversation takes some ten thousands.
@@ -102,7 +102,7 @@ pub enum ChatError {
 
 impl From<ChatError> for DataError {
     fn from(error: ChatError) -> Self {
-        Self::Decode { what: "the conversation".to_owned(), reason: error.to_string() }
+        Self::Unusable { what: "the conversation", source: Arc::new(error) }
     }
 }
 

@@ -407,8 +407,7 @@ mod tests {
         assert!(guarded(&nested(tokens::MOST_OPEN)).is_ok());
         let long = |n: usize| format!("{{{{ 1{} }}}}", " + 1".repeat(n));
         assert!(guarded(&long(tokens::MOST_PIECES / 2 - 1)).is_ok());
-        let branched =
-            |n: usize| format!("{{% if a %}}{}{{% endif %}}", "{% elif a %}".repeat(n));
+        let branched = |n: usize| format!("{{% if a %}}{}{{% endif %}}", "{% elif a %}".repeat(n));
         assert!(guarded(&branched(MOST_BRANCHES)).is_ok());
         for (source, what) in [
             (nested(tokens::MOST_OPEN + 1), "brackets in each other"),
