@@ -15,6 +15,8 @@ use std::{
 
 /// Bytes of the number in front of the header.
 const LENGTH: usize = 8;
+/// Bytes that a header may have, as `safetensors` has it.
+const LONGEST_HEADER: usize = 100_000_000;
 /// Numbers that are read from a file at once.
 const PIECE: usize = 1 << 14;
 
@@ -51,11 +53,14 @@ impl<'a> Saved<'a> {
         }
         let mut length = [0; LENGTH];
         bytes.read(0, &mut length).map_err(io)?;
-        // A header that is longer than the file takes no memory.
         let length = usize::try_from(u64::from_le_bytes(length))
             .ok()
-            .filter(|length| *length <= total - LENGTH)
-            .ok_or_else(|| format(SafeTensorError::InvalidHeaderLength))?;
+            .filter(|length| *length <= LONGEST_HEADER)
+            .ok_or_else(|| format(SafeTensorError::HeaderTooLarge))?;
+        // A header that is longer than the file takes no memory.
+        if length > total - LENGTH {
+            return Err(format(SafeTensorError::InvalidHeaderLength));
+        }
         let mut text = vec![0; length];
         bytes.read(LENGTH, &mut text).map_err(io)?;
         let text = std::str::from_utf8(&text)

@@ -91,3 +91,17 @@ pub(super) fn write(mut tensors: Vec<Stored>, out: &mut dyn Write) -> io::Result
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use safetensors::SafeTensors;
+
+    #[test]
+    fn a_file_is_to_the_byte_what_safetensors_writes() {
+        let bytes = crate::testing::fuzz::some_weights();
+        let tensors = SafeTensors::deserialize(&bytes).unwrap().tensors();
+        assert_eq!(tensors.len(), 2);
+        assert_eq!(safetensors::serialize(tensors, None).unwrap(), bytes);
+    }
+}
