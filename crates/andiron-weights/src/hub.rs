@@ -31,6 +31,7 @@ use hf_hub::{
 use serde::Deserialize;
 use std::{
     env, fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -240,7 +241,7 @@ impl Wanted<'_> {
     /// Where hf-hub keeps what came of a file whose download was interrupted.
     fn part(&self, etag: &str) -> PathBuf {
         let repo = Cache::new(self.hub.cache.clone()).repo(self.repo(self.revision));
-        repo.blob_path(etag).with_extension("sync.part")
+        repo.blob_path(etag).with_extension("part")
     }
 
     fn offline(&self) -> HubError {
@@ -348,7 +349,10 @@ impl Wanted<'_> {
                 Err(source) if HubError::is_no_beginning(&source) => {
                     // Else every attempt would ask for the same rest.
                     let path = self.part(about.etag());
-                    fs::remove_file(&path).map_err(|source| HubError::Io { path, source })?;
+                    match fs::remove_file(&path) {
+                        Err(error) if error.kind() == ErrorKind::NotFound => {}
+                        done => done.map_err(|source| HubError::Io { path, source })?,
+                    }
                     repo.download(name).map_err(failed)?
                 }
                 done => done.map_err(failed)?,

@@ -195,7 +195,7 @@ fn what_is_kept_of_a_download_never_blocks_the_next() {
         let etag = andiron_core::hash::sha256(&weights());
         let blobs = cache.path().join("models--some-one--tiny.model/blobs");
         fs::create_dir_all(&blobs).unwrap();
-        fs::write(blobs.join(format!("{etag}.sync.part")), kept).unwrap();
+        fs::write(blobs.join(format!("{etag}.part")), kept).unwrap();
         check(&hub(&server, cache.path()).fetch(NAME, None).unwrap());
         assert!(names(&blobs).iter().all(|name| !name.ends_with(".part")), "{:?}", names(&blobs));
     }
