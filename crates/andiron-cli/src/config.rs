@@ -18,7 +18,7 @@ const EPOCHS: usize = 20;
 /// The least steps in that case: a small data set has few steps in a pass.
 const LEAST_STEPS: usize = 200;
 /// The option of a recipe that says where the model begins.
-const BASE: &str = "base";
+pub(crate) const BASE: &str = "base";
 
 /// A training configuration.
 #[derive(Debug, Deserialize)]
@@ -189,6 +189,11 @@ impl RunConfig {
     /// Where the bundle goes.
     pub(crate) fn output(&self) -> PathBuf {
         self.base().join(&self.output)
+    }
+
+    /// Whether the model begins with another one.
+    pub(crate) fn has_base(&self) -> bool {
+        self.pretrained.is_some() || self.options.contains_key(BASE)
     }
 
     /// Where the log and the checkpoint go.

@@ -3,7 +3,7 @@
 use crate::{
     args::Train,
     builtin::registry,
-    config::RunConfig,
+    config::{BASE, RunConfig},
     data::Source,
     error::{CliError, DONE, INTERRUPTED},
     parts::{CUTS, Parts},
@@ -42,6 +42,10 @@ pub(crate) fn run(args: &Train, device: &Device) -> Result<u8, CliError> {
     }
     let (output, folder) = (config.output(), config.run_folder());
     bundle::check_free(&output)?;
+    if config.has_base() {
+        // Before a model is fetched that the architecture has no use for.
+        task.takes(&config.model, BASE)?;
+    }
     let options = config.options()?;
     let parts = Parts::read(&config.data, config.base(), task.media)?;
     let training = config.training(parts.train.len())?;

@@ -11,6 +11,8 @@ use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
+    fs::File,
+    io::{self, Write},
     path::Path,
 };
 
@@ -96,17 +98,17 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty() && name != ".." && name != "." && !name.contains(['/', '\\'])
 }
 
-/// Reads a file of the bundle and checks its hash.
-fn verified(dir: &Path, description: &Description, name: &str) -> Result<Vec<u8>, BundleError> {
+/// Opens a file of the bundle and checks its hash, by reading it in pieces.
+fn verified(dir: &Path, description: &Description, name: &str) -> Result<File, BundleError> {
     let path = dir.join(name);
-    let bytes =
-        std::fs::read(&path).map_err(|source| BundleError::Io { path: path.clone(), source })?;
-    let (got, wanted) =
-        (hash::sha256(&bytes), description.files.get(name).cloned().unwrap_or_default());
+    let io = |source| BundleError::Io { path: path.clone(), source };
+    let mut file = File::open(&path).map_err(io)?;
+    let got = hash::sha256_read(&mut file).map_err(io)?;
+    let wanted = description.files.get(name).cloned().unwrap_or_default();
     if got != wanted {
         return Err(BundleError::Hash { path, wanted, got });
     }
-    Ok(bytes)
+    Ok(file)
 }
 
 /// Checks the hash of every file of a bundle.
@@ -200,10 +202,18 @@ pub(crate) fn save<T: Task, C: ModelConfig>(
 ) -> Result<(), BundleError> {
     let json = |source| BundleError::Format { path: dir.join(DESCRIPTION), source };
     let description = Description::of(task, &network.config, card).map_err(json)?;
-    let mut files = vec![(WEIGHTS.to_owned(), weights::to_bytes(network))];
+    let mut files: Vec<(String, Content<'_>)> =
+        vec![(WEIGHTS.to_owned(), Box::new(|out| weights::write(network, out)))];
     let home = network.config.home_files(&network.model, &description.preprocessing);
-    files.extend(home.into_iter().map(|HomeFile { name, bytes }| (name, bytes)));
-    write(description, network.parameters(), files, dir)
+    files.extend(home.into_iter().map(|HomeFile { name, bytes }| (name, held(bytes))));
+    write_all(description, network.parameters(), files, dir)
+}
+
+/// What writes a file's content: not all of it need be in memory.
+type Content<'a> = Box<dyn Fn(&mut dyn Write) -> io::Result<()> + 'a>;
+
+fn held<'a>(bytes: Vec<u8>) -> Content<'a> {
+    Box::new(move |out| out.write_all(&bytes))
 }
 
 /// Writes a bundle with `files`, names and contents: into a temporary folder first, then renamed. An
@@ -217,33 +227,44 @@ pub(crate) fn save<T: Task, C: ModelConfig>(
 /// # Panics
 /// If a name is no plain one, stands there twice, or is that of the description or the card.
 pub fn write(
+    description: Description,
+    parameters: usize,
+    files: Vec<(String, Vec<u8>)>,
+    dir: &Path,
+) -> Result<(), BundleError> {
+    let files = files.into_iter().map(|(name, bytes)| (name, held(bytes))).collect();
+    write_all(description, parameters, files, dir)
+}
+
+fn write_all(
     mut description: Description,
     parameters: usize,
-    mut files: Vec<(String, Vec<u8>)>,
+    mut files: Vec<(String, Content<'_>)>,
     dir: &Path,
 ) -> Result<(), BundleError> {
     file::put_back(dir).map_err(|source| BundleError::Io { path: dir.into(), source })?;
     check_free(dir)?;
     let Description { card, task, architecture, .. } = &description;
     let readme = card.to_markdown(task, architecture, parameters).into_bytes();
-    files.push((README.to_owned(), readme));
+    files.push((README.to_owned(), held(readme)));
     let mut names = BTreeSet::from([DESCRIPTION]);
     for (name, _) in &files {
         assert!(is_plain(name) && names.insert(name), "{name:?} cannot be the name of a file");
     }
     let fail = |source| BundleError::Io { path: dir.into(), source };
     file::replace_folder(dir, fail, |folder| {
-        let put = |name: &str, bytes: &[u8]| {
-            file::write(&folder.join(name), bytes)
+        // Gives the hash of what was written.
+        let put = |name: &str, content: &Content<'_>| {
+            file::write_hashed(&folder.join(name), content)
                 .map_err(|source| BundleError::Io { path: dir.join(name), source })
         };
-        for (name, bytes) in &files {
-            put(name, bytes)?;
-            description.files.insert(name.clone(), hash::sha256(bytes));
+        for (name, content) in &files {
+            let hash = put(name, content)?;
+            description.files.insert(name.clone(), hash);
         }
         let json = |source| BundleError::Format { path: dir.join(DESCRIPTION), source };
         let text = serde_json::to_string_pretty(&description).map_err(json)?;
-        put(DESCRIPTION, hash::seal(&text).as_bytes())
+        put(DESCRIPTION, &held(hash::seal(&text).into_bytes())).map(|_| ())
     })
 }
 
@@ -252,7 +273,11 @@ pub(crate) fn load<T: Task, C: ModelConfig>(
     dir: &Path,
     device: &Device,
 ) -> Result<(T, Network<C>, Card), BundleError> {
-    let description = verify(dir)?;
+    let description = describe(dir)?;
+    for name in description.files.keys().filter(|name| *name != WEIGHTS) {
+        verified(dir, &description, name)?;
+    }
+    let file = verified(dir, &description, WEIGHTS)?;
     if description.task != T::NAME {
         return Err(BundleError::UnknownTask { got: description.task, known: vec![T::NAME] });
     }
@@ -264,11 +289,11 @@ pub(crate) fn load<T: Task, C: ModelConfig>(
         });
     }
     let json = |source| BundleError::Format { path: dir.join(DESCRIPTION), source };
-    let bytes = verified(dir, &description, WEIGHTS)?;
     let task = serde_json::from_value(description.preprocessing).map_err(json)?;
     let config: C = serde_json::from_value(description.config).map_err(json)?;
     let network = Network::blank(config, device)
         .map_err(|source| BundleError::Config { path: dir.into(), source })?;
-    let network = weights::from_bytes(network, &bytes, &dir.join(WEIGHTS))?;
+    // From the file whose hash it was, also if another bundle is put here meanwhile.
+    let network = weights::from_file(network, &file, &dir.join(WEIGHTS))?;
     Ok((task, network, description.card))
 }

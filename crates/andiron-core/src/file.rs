@@ -1,9 +1,10 @@
 //! Files and folders that are there whole or not at all.
 
+use crate::hash::Hashed;
 use std::{
     ffi::OsStr,
     fmt, fs, io,
-    io::Write as _,
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -24,8 +25,37 @@ fn parent(path: &Path) -> &Path {
 /// # Errors
 /// Whatever creating, writing, syncing or renaming gives; the temporary file is removed.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_by(path, |out| out.write_all(bytes))
+}
+
+/// As [`write_by`]; gives the SHA-256 of what was written, in hexadecimal.
+///
+/// # Errors
+/// As [`write_by`].
+pub(crate) fn write_hashed(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<String> {
+    let mut hash = String::new();
+    write_by(path, |out| {
+        let mut hashed = Hashed::new(out);
+        fill(&mut hashed)?;
+        hash = hashed.sha256();
+        Ok(())
+    })?;
+    Ok(hash)
+}
+
+/// As [`write`](fn@write), of what `fill` writes, which need not be in memory at once.
+///
+/// # Errors
+/// As [`write`](fn@write), and what `fill` gives.
+pub fn write_by(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let mut file = tempfile::Builder::new().prefix(".andiron-").tempfile_in(parent(path))?;
-    file.write_all(bytes)?;
+    fill(&mut file)?;
     file.as_file().sync_all()?;
     #[cfg(unix)]
     {

@@ -1,7 +1,11 @@
 //! Hashes: one that is fast, for ids and buckets, and SHA-256, for files.
 
 use sha2::{Digest, Sha256};
-use std::{fmt::Write as _, io::Read, path::Path};
+use std::{
+    fmt::Write as _,
+    io::{Read, Write},
+    path::Path,
+};
 
 /// 64-bit FNV-1a: the same in every process and on every machine.
 ///
@@ -26,14 +30,51 @@ pub fn sha256(bytes: &[u8]) -> String {
 /// # Errors
 /// Whatever opening or reading the file gives.
 pub fn sha256_file(path: &Path) -> std::io::Result<String> {
-    let mut file = std::fs::File::open(path)?;
+    sha256_read(&mut std::fs::File::open(path)?)
+}
+
+/// SHA-256 of all that `from` gives, in hexadecimal, read in pieces.
+///
+/// # Errors
+/// Whatever reading gives.
+pub(crate) fn sha256_read(from: &mut dyn Read) -> std::io::Result<String> {
     let mut hasher = Sha256::new();
     let mut piece = vec![0; 1 << 16];
     loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(hexadecimal(&hasher.finalize())),
-            read => hasher.update(&piece[..read]),
+        match from.read(&mut piece) {
+            Ok(0) => return Ok(hexadecimal(&hasher.finalize())),
+            Ok(read) => hasher.update(&piece[..read]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
+    }
+}
+
+/// Passes on what is written, and knows its SHA-256.
+pub(crate) struct Hashed<W> {
+    to: W,
+    pieces: Pieces,
+}
+
+impl<W> Hashed<W> {
+    pub(crate) fn new(to: W) -> Self {
+        Self { to, pieces: Pieces::default() }
+    }
+
+    /// The hash of all that was written so far, in hexadecimal.
+    pub(crate) fn sha256(&self) -> String {
+        self.pieces.sha256()
+    }
+}
+
+impl<W: Write> Write for Hashed<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.pieces.add(&bytes[..written]);
+        Ok(written)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.to.flush()
     }
 }
 

@@ -1,7 +1,9 @@
 //! Which tasks and architectures a program knows. Filled from outside: core names none.
 
+mod overlay;
 mod published;
 
+pub use overlay::overlay;
 pub use published::{Fit, Layout, LoadPublished, PublishedEntry};
 
 use crate::{
@@ -9,7 +11,7 @@ use crate::{
     LoadError, ModelConfig, Network, Predictor, Raw, Record, Report, Solve, Task, TrainError,
     Trainer, bundle,
     data::{
-        ExampleOf, Typed, shortened,
+        ExampleOf, Typed,
         table::{self, Row},
     },
     trainer::Step,
@@ -120,45 +122,6 @@ pub trait Recipe<T: Task>: ModelConfig {
     fn fits(&self, task: &T) -> Result<(), ConfigError>;
 }
 
-/// Puts the fields of the object `options` over those of `defaults`.
-///
-/// # Errors
-/// [`ConfigError::Unknown`] for a field that `defaults` has not, [`ConfigError::Kind`] for a value
-/// of the wrong kind.
-pub fn overlay<S>(defaults: &S, options: &Value) -> Result<S, ConfigError>
-where
-    S: serde::Serialize + serde::de::DeserializeOwned,
-{
-    let kind = |field: &str, got: &Value, reason: String| ConfigError::Kind {
-        field: field.to_owned(),
-        got: shortened(got),
-        reason,
-    };
-    let mut value = serde_json::to_value(defaults)
-        .map_err(|error| kind("defaults", &Value::Null, error.to_string()))?;
-    let fields = match (value.as_object_mut(), options) {
-        (_, Value::Null) => None,
-        (Some(known), Value::Object(given)) => Some((known, given)),
-        _ => return Err(kind("options", options, "an object was wanted".to_owned())),
-    };
-    if let Some((known, given)) = fields {
-        for (field, option) in given {
-            if !known.contains_key(field) {
-                return Err(ConfigError::Unknown {
-                    field: field.clone(),
-                    known: known.keys().cloned().collect(),
-                });
-            }
-            let mut trial = known.clone();
-            trial.insert(field.clone(), option.clone());
-            serde_json::from_value::<S>(Value::Object(trial))
-                .map_err(|error| kind(field, option, error.to_string()))?;
-            known.insert(field.clone(), option.clone());
-        }
-    }
-    serde_json::from_value(value).map_err(|error| kind("options", options, error.to_string()))
-}
-
 type LoadFn<T> = fn(&Path, &Device) -> Result<Predictor<T>, BundleError>;
 type FitFn<T> = fn(
     &Value,
@@ -174,6 +137,7 @@ pub struct ModelEntry<T: Task> {
     pub architecture: &'static str,
     pub(crate) load: LoadFn<T>,
     pub(crate) fit: FitFn<T>,
+    takes: fn(&str) -> Result<(), ConfigError>,
 }
 
 impl<T: Task> ModelEntry<T> {
@@ -196,6 +160,14 @@ impl<T: Task> ModelEntry<T> {
                     .map_err(|source| TrainError::Data { split: "training", source })?;
                 let network = config.start(&task, options, trainer.config.seed, device)?;
                 C::fit(trainer, task, network, train, valid, device)
+            },
+            takes: |option| {
+                let options = serde_json::json!({ option: null });
+                match C::prepare(&options, &Vec::new()) {
+                    Err(DataError::Config(error @ ConfigError::Unknown { .. })) => Err(error),
+                    // That there is nothing to learn from comes after that.
+                    _ => Ok(()),
+                }
             },
         }
     }
@@ -237,6 +209,7 @@ pub struct TaskEntry {
     load: AnyLoad,
     check: AnyCheck,
     fit: AnyFit,
+    takes: fn(&str, &str) -> Result<(), TrainError>,
 }
 
 impl TaskEntry {
@@ -258,19 +231,22 @@ impl TaskEntry {
                 (0..typed.len()).try_for_each(|index| typed.get(index).map(drop))
             },
             fit: |architecture, options, trainer, train, valid, device| {
-                let known = || T::models().iter().map(|entry| entry.architecture).collect();
-                let entry = T::models()
-                    .iter()
-                    .find(|entry| entry.architecture == architecture)
-                    .ok_or_else(|| TrainError::UnknownArchitecture {
-                        got: architecture.to_owned(),
-                        known: known(),
-                    })?;
+                let entry = entry::<T>(architecture)?;
                 let (train, valid) = (Typed::<T>::new(train), Typed::<T>::new(valid));
                 let fitted = (entry.fit)(options, trainer, &train, &valid, device)?;
                 Ok(AnyFitted { predictor: Box::new(fitted.predictor), log: fitted.log })
             },
+            takes: |architecture, option| Ok((entry::<T>(architecture)?.takes)(option)?),
         }
+    }
+
+    /// Whether an architecture takes the setting `option`: a recipe refuses what it does not know
+    /// before it looks at anything else. For what is costly to have, as a model of the hub.
+    ///
+    /// # Errors
+    /// [`TrainError::UnknownArchitecture`]; [`TrainError::Config`] with the settings that there are.
+    pub fn takes(&self, architecture: &str, option: &str) -> Result<(), TrainError> {
+        (self.takes)(architecture, option)
     }
 
     /// The names of the architectures that can learn the task, the fastest first.
@@ -308,6 +284,14 @@ impl TaskEntry {
     ) -> Result<AnyFitted, TrainError> {
         (self.fit)(architecture, options, trainer, train, valid, device)
     }
+}
+
+fn entry<T: Registered>(architecture: &str) -> Result<&'static ModelEntry<T>, TrainError> {
+    let mut all = T::models().iter();
+    all.find(|entry| entry.architecture == architecture).ok_or_else(|| {
+        let known = T::models().iter().map(|entry| entry.architecture).collect();
+        TrainError::UnknownArchitecture { got: architecture.to_owned(), known }
+    })
 }
 
 /// Every task known to a program.

@@ -1,18 +1,24 @@
 //! Parameters to safetensors, and from whatever file holds them, under the names and in the layout
 //! of the model's home.
 
+mod saved;
 mod source;
+mod written;
 
-pub(crate) use source::Saved;
 pub use source::{Entry, Source};
 
-use crate::{Misshapen, ModelConfig, Network, WeightsError};
+use crate::{Misshapen, ModelConfig, Network, WeightsError, file, hash::Hashed};
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
-    tensor::{DType, Tensor, TensorData},
+    tensor::{Tensor, TensorData},
 };
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::{collections::BTreeSet, path::Path};
+use saved::{Bytes, Saved};
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::{self, Write},
+    path::Path,
+};
 
 /// Where a walk over a module stands: names and containers from the root.
 #[derive(Default)]
@@ -77,41 +83,27 @@ fn words(steps: &[(String, String)]) -> (String, bool) {
     (parts.join("."), owner == "Struct:Linear" && name == "weight")
 }
 
-/// Tensors of a network as they stand in a file: name, shape, little-endian `f32` bytes.
-struct Collect<'a> {
-    walk: Walk,
-    name: &'a dyn Fn(&str) -> String,
-    found: Vec<(String, Vec<usize>, Vec<u8>)>,
+/// Writes the weights of `network` to `out` as a safetensors file, tensor by tensor.
+///
+/// # Errors
+/// What writing gives.
+pub(crate) fn write<C: ModelConfig>(network: &Network<C>, out: &mut dyn Write) -> io::Result<()> {
+    written::write(written::collect(&network.config, &network.model), out)
 }
 
-impl ModuleVisitor for Collect<'_> {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.walk.enter(name, container);
-    }
-    fn exit_module(&mut self, _: &str, _: &str) {
-        self.walk.exit();
-    }
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Place { name, transposed, .. } = self.walk.here(self.name);
-        let mut tensor = param.transform_for_save().val();
-        if transposed {
-            tensor = tensor.swap_dims(D - 2, D - 1);
-        }
-        let data = tensor.into_data().convert_dtype(DType::F32);
-        self.found.push((name, data.shape().to_vec(), data.as_bytes().to_vec()));
-    }
-}
-
-fn collect<C: ModelConfig>(network: &Network<C>) -> Vec<(String, Vec<usize>, Vec<u8>)> {
-    let name = |path: &str| network.config.weight_name(path);
-    let mut collect = Collect { walk: Walk::default(), name: &name, found: Vec::new() };
-    network.model.visit(&mut collect);
-    collect.found
+/// SHA-256 of the file that [`save`] would write, in hexadecimal.
+pub(crate) fn sha256<C: ModelConfig>(network: &Network<C>) -> String {
+    let mut hashed = Hashed::new(io::sink());
+    write(network, &mut hashed).expect("nothing is written");
+    hashed.sha256()
 }
 
 /// The weights of `network` as the bytes of a safetensors file.
+#[cfg(feature = "testing")]
 pub(crate) fn to_bytes<C: ModelConfig>(network: &Network<C>) -> Vec<u8> {
-    serialised(&collect(network))
+    let mut bytes = Vec::new();
+    write(network, &mut bytes).expect("memory takes all that is written");
+    bytes
 }
 
 /// Some of the weights of `model`, which `config` describes, as the bytes of a safetensors file:
@@ -121,26 +113,11 @@ pub fn some_to_bytes<C: ModelConfig>(
     model: &C::Model,
     rename: impl Fn(&str) -> Option<String>,
 ) -> Vec<u8> {
-    let name = |path: &str| config.weight_name(path);
-    let mut collect = Collect { walk: Walk::default(), name: &name, found: Vec::new() };
-    model.visit(&mut collect);
-    let kept = collect
-        .found
-        .into_iter()
-        .filter_map(|(name, shape, bytes)| rename(&name).map(|name| (name, shape, bytes)));
-    serialised(&kept.collect::<Vec<_>>())
-}
-
-fn serialised(tensors: &[(String, Vec<usize>, Vec<u8>)]) -> Vec<u8> {
-    let views: Vec<(&str, TensorView<'_>)> = tensors
-        .iter()
-        .map(|(name, shape, bytes)| {
-            let view = TensorView::new(Dtype::F32, shape.clone(), bytes)
-                .expect("the bytes come from a tensor of this shape");
-            (name.as_str(), view)
-        })
-        .collect();
-    safetensors::serialize(views, None).expect("names and shapes are plain data")
+    let all = written::collect(config, model).into_iter();
+    let kept = all.filter_map(|tensor| tensor.renamed(&rename));
+    let mut bytes = Vec::new();
+    written::write(kept.collect(), &mut bytes).expect("memory takes all that is written");
+    bytes
 }
 
 /// Writes the weights of `network` to `path`, first under a temporary name.
@@ -148,7 +125,7 @@ fn serialised(tensors: &[(String, Vec<usize>, Vec<u8>)]) -> Vec<u8> {
 /// # Errors
 /// [`WeightsError::Io`].
 pub fn save<C: ModelConfig>(network: &Network<C>, path: &Path) -> Result<(), WeightsError> {
-    crate::file::write(path, &to_bytes(network))
+    file::write_by(path, |out| write(network, out))
         .map_err(|source| WeightsError::Io { path: path.into(), source })
 }
 
@@ -206,20 +183,27 @@ impl ModuleVisitor for List<'_> {
 /// As [`load_from`]; [`WeightsError::Format`] and [`WeightsError::Io`] for a file that cannot be
 /// read.
 pub fn load<C: ModelConfig>(network: Network<C>, path: &Path) -> Result<Network<C>, WeightsError> {
-    let bytes =
-        std::fs::read(path).map_err(|source| WeightsError::Io { path: path.into(), source })?;
-    from_bytes(network, &bytes, path)
+    let file = File::open(path).map_err(|source| WeightsError::Io { path: path.into(), source })?;
+    from_file(network, &file, path)
+}
+
+/// As [`load`], from the file `path` that was opened before.
+pub(crate) fn from_file<C: ModelConfig>(
+    network: Network<C>,
+    file: &File,
+    path: &Path,
+) -> Result<Network<C>, WeightsError> {
+    load_from(network, &Saved::open(Bytes::File(file), path)?)
 }
 
 /// As [`load`], from the bytes of the file `path`.
+#[cfg(feature = "testing")]
 pub(crate) fn from_bytes<C: ModelConfig>(
     network: Network<C>,
     bytes: &[u8],
     path: &Path,
 ) -> Result<Network<C>, WeightsError> {
-    let file = SafeTensors::deserialize(bytes)
-        .map_err(|source| WeightsError::Format { path: path.into(), source })?;
-    load_from(network, &Saved { file, path })
+    load_from(network, &Saved::open(Bytes::Held(bytes), path)?)
 }
 
 /// Replaces all parameters of `network` by those of `source`, tensor by tensor, so that no second

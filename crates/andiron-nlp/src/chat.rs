@@ -20,11 +20,12 @@ mod guard;
 mod json;
 
 use andiron_core::DataError;
+use guard::Fault;
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, Value, context, syntax::SyntaxConfig, value::Serde,
 };
 use serde::{Deserialize, Serialize};
-use std::io;
+use std::{io, sync::Arc};
 
 /// What a template may do for one conversation: minijinja counts instructions, 64 bytes of data each,
 /// and the parts of its values. A long conversation takes some ten thousands.
@@ -71,6 +72,14 @@ pub enum ChatError {
         /// The template's length.
         got: usize,
     },
+    /// The template is nested deeper, or has a longer chain of values, than may be read.
+    #[error("the chat template has more than {limit} {what}")]
+    Deep {
+        /// Of what there are too many.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
     /// The template works on without an end.
     #[error("the chat template takes more than {limit} steps")]
     Endless {
@@ -93,7 +102,7 @@ pub enum ChatError {
 
 impl From<ChatError> for DataError {
     fn from(error: ChatError) -> Self {
-        Self::Decode { what: "the conversation".to_owned(), reason: error.to_string() }
+        Self::Unusable { what: "the conversation", source: Arc::new(error) }
     }
 }
 
@@ -102,21 +111,40 @@ impl From<ChatError> for DataError {
 /// The work, the memory and the output of a template are bounded, so that one from a stranger costs
 /// little: a second or two, and some hundred megabytes, at the worst.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Saved")]
 pub struct ChatTemplate {
     source: String,
     /// What `bos_token` stands for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     bos_token: Option<String>,
     /// What `eos_token` stands for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     eos_token: Option<String>,
+}
+
+/// A template as it is saved; a stranger may have written it, so it is checked as a new one is.
+#[derive(Deserialize)]
+struct Saved {
+    source: String,
+    #[serde(default)]
+    bos_token: Option<String>,
+    #[serde(default)]
+    eos_token: Option<String>,
+}
+
+impl TryFrom<Saved> for ChatTemplate {
+    type Error = ChatError;
+
+    fn try_from(saved: Saved) -> Result<Self, ChatError> {
+        Ok(Self::new(saved.source)?.with_tokens(saved.bos_token, saved.eos_token))
+    }
 }
 
 impl ChatTemplate {
     /// The template that `source` writes out.
     ///
     /// # Errors
-    /// [`ChatError::Long`] and [`ChatError::Syntax`].
+    /// [`ChatError::Long`], [`ChatError::Deep`] and [`ChatError::Syntax`].
     pub fn new(source: impl Into<String>) -> Result<Self, ChatError> {
         let template = Self { source: source.into(), bos_token: None, eos_token: None };
         let got = template.source.len();
@@ -132,8 +160,11 @@ impl ChatTemplate {
 
     /// The source with the checks that bound it.
     fn guarded(&self) -> Result<String, ChatError> {
-        guard::guarded(&self.source).ok_or_else(|| ChatError::Syntax {
-            reason: "it cannot be divided into its values".to_owned(),
+        guard::guarded(&self.source).map_err(|fault| match fault {
+            Fault::Many { what, limit } => ChatError::Deep { what, limit },
+            Fault::Unreadable => {
+                ChatError::Syntax { reason: "it cannot be divided into its values".to_owned() }
+            }
         })
     }
 
@@ -256,6 +287,26 @@ mod tests {
         assert!(said("{{ raise_exception('no system role') }}").contains("no system role"));
         assert!(said("\n{{ strftime_now('%d') }}").contains("line 2"));
         assert!(said(&" ".repeat(LONGEST_TEMPLATE + 1)).contains("over the limit"));
+        let deep = format!("{{{{ {}1{} }}}}", "[".repeat(101), "]".repeat(101));
+        assert_eq!(said(&deep), "the chat template has more than 100 brackets in each other");
+    }
+
+    #[test]
+    fn a_saved_template_is_checked_as_a_new_one() {
+        let template = ChatTemplate::new("{{ bos_token }}!").unwrap();
+        let template = template.with_tokens(Some("<s>".to_owned()), None);
+        let saved = serde_json::to_value(&template).unwrap();
+        assert_eq!(saved, serde_json::json!({"source": "{{ bos_token }}!", "bos_token": "<s>"}));
+        assert_eq!(serde_json::from_value::<ChatTemplate>(saved).unwrap(), template);
+        for (source, wanted) in [
+            (" ".repeat(LONGEST_TEMPLATE + 1), "over the limit"),
+            ("{% if %}".to_owned(), "cannot be read"),
+            (format!("{{{{ {}1 }}}}", "(".repeat(100_000)), "brackets in each other"),
+        ] {
+            let saved = serde_json::json!({ "source": source });
+            let said = serde_json::from_value::<ChatTemplate>(saved).unwrap_err().to_string();
+            assert!(said.contains(wanted), "{said}");
+        }
     }
 
     #[test]

@@ -75,6 +75,8 @@ pub mod published_decoder;
 pub mod published_head;
 pub mod tags;
 pub mod tasks;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod text;
 pub mod tokenizer;
 

@@ -17,7 +17,7 @@ mod gguf;
 mod gguf_tokenizer;
 mod home;
 
-pub use gguf::from_gguf;
+pub use gguf::{from_gguf, network_from_gguf, tokenizer_from_gguf};
 pub(crate) use home::home_files;
 
 use crate::{

@@ -11,9 +11,24 @@ use serde_json::Value;
 use std::{collections::BTreeSet, fmt, path::Path, path::PathBuf, sync::Arc};
 use tokenizers::{Encoding, PostProcessor as _};
 
-/// No token is longer than this on the average; a text over it for every token that a model takes
-/// is not tokenised at all, so that a request of many megabytes costs no time.
-const BYTES_A_TOKEN: usize = 1024;
+/// How many bytes a token has at the most on the average, so that a request of many megabytes costs
+/// no time: [`MOST_BYTES`] holds where a model takes few tokens, [`BYTES_OF_MANY`] where it takes many.
+const MOST_BYTES: usize = 1024;
+const BYTES_OF_MANY: usize = 64;
+/// A text of so many bytes costs little, however many tokens it has.
+const LITTLE: usize = 1 << 20;
+/// Bytes a token at which a text is first tried, and how much longer each further attempt is.
+const FIRST_BYTES: usize = 8;
+const LONGER: usize = 4;
+/// So many tokens at the end of a part of a text may be others in the whole: a word that is cut has
+/// pieces of its own.
+const MARGIN: usize = 128;
+
+/// A text of more bytes is not tokenised at all for a model that takes `limit` tokens.
+pub(crate) fn most_bytes(limit: usize) -> usize {
+    let many = limit.saturating_mul(BYTES_OF_MANY).max(LITTLE);
+    limit.saturating_mul(MOST_BYTES).min(many)
+}
 
 /// A tokenizer that cannot be read or trained.
 #[derive(Debug, thiserror::Error)]
@@ -163,7 +178,7 @@ impl Tokenizer {
     /// The tokens of a text of any length, with or without the special ones.
     ///
     /// # Errors
-    /// [`DataError::Decode`] for a text that this tokenizer cannot split.
+    /// [`DataError::Unusable`] for a text that this tokenizer cannot split.
     pub fn ids(&self, text: &str, special: bool) -> Result<Vec<u32>, DataError> {
         Ok(self.inner.encode_fast(text, special).map_err(unusable)?.get_ids().to_vec())
     }
@@ -171,25 +186,47 @@ impl Tokenizer {
     /// The text of tokens.
     ///
     /// # Errors
-    /// [`DataError::Decode`] if the tokenizer's decoder refuses them.
+    /// [`DataError::Unusable`] if the tokenizer's decoder refuses them.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String, DataError> {
         self.inner.decode(ids, skip_special).map_err(unusable)
+    }
+
+    /// As much of a text as decides which tokens the first `limit` are: the rest of a long one is not
+    /// looked at. A text over the limit is an error unless it may be cut.
+    fn beginning<'t>(&self, text: &'t str, limit: usize, cut: bool) -> Result<&'t str, DataError> {
+        let (enough, most) = (limit.saturating_add(MARGIN), most_bytes(limit));
+        let part = |size: usize| &text[..text.floor_char_boundary(size)];
+        let mut size = enough.saturating_mul(FIRST_BYTES);
+        while size < text.len().min(most) {
+            let beginning = self.inner.encode_fast(part(size), false).map_err(unusable)?;
+            match beginning.len() {
+                got if got < enough => size = size.saturating_mul(LONGER),
+                _ if cut => return Ok(part(size)),
+                got => {
+                    return Err(DataError::TooLarge {
+                        what: "the length of the text in tokens, of which only the first were counted,",
+                        limit: limit as u64,
+                        got: got as u64,
+                    });
+                }
+            }
+        }
+        if text.len() > most && !cut {
+            return Err(DataError::TooLarge {
+                what: "the length of the text in bytes",
+                limit: most as u64,
+                got: text.len() as u64,
+            });
+        }
+        Ok(part(most))
     }
 
     fn within(&self, texts: &[&str], limit: usize, cut: bool) -> Result<Encoded, DataError> {
         let special = self.n_special(texts.len() == 2);
         ConfigError::at_least("max_length", special + texts.len(), limit)?;
-        let most_bytes = limit.saturating_mul(BYTES_A_TOKEN);
         let mut short = Vec::with_capacity(texts.len());
         for text in texts {
-            if text.len() > most_bytes && !cut {
-                return Err(DataError::TooLarge {
-                    what: "the length of the text in bytes",
-                    limit: most_bytes as u64,
-                    got: text.len() as u64,
-                });
-            }
-            short.push(&text[..text.floor_char_boundary(most_bytes)]);
+            short.push(self.beginning(text, limit, cut)?);
         }
         let shortened = texts.iter().zip(&short).any(|(text, short)| text.len() > short.len());
         let encoding = match short[..] {
@@ -260,7 +297,7 @@ fn cut_to(encoding: &Encoding, sources: &[Option<usize>], kept: [usize; 2]) -> E
 }
 
 fn unusable(error: tokenizers::Error) -> DataError {
-    DataError::Decode { what: "the text".to_owned(), reason: error.to_string() }
+    DataError::Unusable { what: "the text", source: Arc::from(error) }
 }
 
 impl fmt::Debug for Tokenizer {
@@ -387,11 +424,42 @@ mod tests {
         let tokenizer = tokenizer();
         let long = "two ".repeat(10 << 18);
         let started = std::time::Instant::now();
-        let refused = tokenizer.encode(&long.as_str().into(), 9, false).unwrap_err();
-        assert!(matches!(refused, DataError::TooLarge { limit: 9216, .. }), "{refused}");
-        let cut = tokenizer.encode(&Text::from(long).truncated(), 9, false).unwrap();
-        assert!(cut.truncated && cut.ids.len() == 9);
-        assert!(started.elapsed().as_secs() < 5);
+        // Also for a model that takes so many tokens that ten megabytes might fit.
+        for limit in [9, 32_768, 131_072] {
+            let refused = tokenizer.encode(&long.as_str().into(), limit, false).unwrap_err();
+            let DataError::TooLarge { limit: said, got, .. } = refused else { panic!("{refused}") };
+            assert_eq!(said, limit as u64);
+            assert!(got > said && got < 5 * (said + 128), "{got} tokens were counted for {limit}");
+            let text = Text::from(long.clone()).truncated();
+            let cut = tokenizer.encode(&text, limit, false).unwrap();
+            assert!(cut.truncated && cut.ids.len() == limit);
+            let pair = tokenizer.encode_pair(&long, &long, limit, true).unwrap();
+            assert!(pair.truncated && pair.ids.len() == limit);
+            assert!(tokenizer.encode_pair("two", &long, limit, false).is_err());
+        }
+        assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
+    }
+
+    /// What stands in few tokens is read to its end, and what is cut begins as the whole does.
+    #[test]
+    fn a_long_text_of_few_tokens_is_read_whole() {
+        let tokenizer = tokenizer();
+        let text = format!("one{}two {} three", " ".repeat(40_000), "x".repeat(20_000));
+        let encoded = tokenizer.encode(&text.as_str().into(), 64, false).unwrap();
+        assert_eq!(encoded.ids.len(), 6);
+        assert_eq!(encoded.offsets[4], (60_004, 60_009));
+        let words = "one two three four five six seven ".repeat(900);
+        let cut = tokenizer.encode(&words.as_str().into(), 300, true).unwrap();
+        let whole = tokenizer.encode(&words.as_str().into(), 9000, false).unwrap();
+        assert_eq!((whole.ids.len(), whole.truncated), (6302, false));
+        assert_eq!(cut.ids[..299], whole.ids[..299]);
+        assert_eq!(cut.offsets[..299], whole.offsets[..299]);
+        // Beyond all measure is beyond it.
+        let refused = tokenizer.encode(&" ".repeat(65_537).as_str().into(), 64, false).unwrap_err();
+        assert!(matches!(refused, DataError::TooLarge { limit: 65_536, .. }), "{refused}");
+        for (limit, most) in [(9, 9216), (512, 512 << 10), (1024, 1 << 20), (131_072, 8 << 20)] {
+            assert_eq!(most_bytes(limit), most);
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use andiron_nlp::{
     },
     text::Text,
 };
+use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -250,6 +251,20 @@ fn what_does_not_fit_is_refused_by_name() {
             from_adapter(golden("bert"), adapter.path(), labels(&case), &device).unwrap_err();
         assert!(said_contains(&refused, &format!("setting \"{field}\" cannot be ")), "{refused:?}");
     }
+    // A head under another prefix is not replaced by the base's.
+    let adapter = copy("bert_adapter", |dir| {
+        let path = dir.join("adapter_model.safetensors");
+        let bytes = fs::read(&path).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let moved = file.tensors().into_iter().map(|(name, view)| {
+            let name = name.replace("base_model.model.classifier", "base_model.classifier");
+            (name, view)
+        });
+        fs::write(&path, safetensors::serialize(moved, None).unwrap()).unwrap();
+    });
+    let refused = from_adapter(golden("bert"), adapter.path(), labels(&case), &device).unwrap_err();
+    let surplus = "surplus [\"base_model.classifier.bias\", \"base_model.classifier.weight\"]";
+    assert!(said_contains(&refused, surplus), "{refused:?}");
     let other = from_adapter(golden("distilbert"), golden("bert_adapter"), labels(&case), &device);
     assert!(said_contains(&other.unwrap_err(), "target_modules"));
 }

@@ -57,6 +57,7 @@ fn templates() -> Vec<String> {
     ]
     .map(str::to_owned)
     .to_vec();
+    all.extend(nested());
     for use_of in [
         "{{ ns.a }}",
         "{{ ('' ~ ns.a)|length }}",
@@ -80,6 +81,34 @@ fn templates() -> Vec<String> {
     ] {
         all.extend([TWICE, SUM].map(|begin| format!("{begin}{use_of}")));
     }
+    all
+}
+
+/// What is read by calling oneself, so often that the stack would not do: brackets, and chains of
+/// signs, of filters, of places and of branches.
+fn nested() -> Vec<String> {
+    let n = 60_000;
+    let around = |open: &str, close: &str| {
+        let n = n / close.len();
+        format!("{{{{ {}1{} }}}}", open.repeat(n), close.repeat(n))
+    };
+    let chain = |part: &str| format!("{{{{ x{} }}}}", part.repeat(240_000 / part.len()));
+    let before = |part: &str| format!("{{{{ {}x }}}}", part.repeat(240_000 / part.len()));
+    let blocks = |part: &str| format!("{{% if x %}}{}{{% endif %}}", part.repeat(n / part.len()));
+    let mut all = vec![
+        around("(", ")"),
+        around("[", "]"),
+        around("f(", ")"),
+        around("x[", "]"),
+        around("{1:", "}"),
+        format!("{{{{ {} }}}}", "(".repeat(250_000)),
+        format!("{{% set a = {} %}}", "[".repeat(250_000)),
+        blocks("{% elif x %}"),
+        "{% if x %}".repeat(20_000),
+    ];
+    all.extend(["+x", "~x", " and x", " or x", "**x", "==x", ".x", "[0]", "(0)"].map(chain));
+    all.extend(["|abs", " is x", " if x else x", " if x", ",x", " in x", "//x"].map(chain));
+    all.extend(["-", "not ", "- - ", "x if x else "].map(before));
     all
 }
 
@@ -123,8 +152,34 @@ fn a_hostile_template_costs_little_time_and_memory() {
     testing::record(
         "chat templates",
         "hostile templates",
-        "67 templates end as errors in 1.5 GB of address space, within seconds and 400 MB",
+        &format!(
+            "{} templates end as errors in 1.5 GB of address space, within seconds and 400 MB",
+            templates().len()
+        ),
     );
+}
+
+/// What is just within the bounds fits the stack of a thread, which is two mebibytes.
+#[test]
+fn what_is_nested_as_deep_as_allowed_is_read() {
+    let minuses = |n: usize| "-".repeat(n);
+    let inside = format!("{}{}1{}", "(".repeat(40), minuses(1300), ")".repeat(40));
+    for source in [
+        format!("{{{{ {}1 }}}}", minuses(1450)),
+        format!("{{{{ 1{} }}}}", " + 1".repeat(700)),
+        format!("{{{{ 1{} }}}}", "|abs".repeat(700)),
+        format!("{{{{ {}1 }}}}", "not ".repeat(1450)),
+        format!("{{{{ {}1 }}}}", "1 if true else ".repeat(300)),
+        format!(
+            "{}{{% if false %}}{}{{% elif true %}}{{{{ {inside} }}}}{{% endif %}}{}",
+            "{% if true %}".repeat(30),
+            "{% elif false %}".repeat(199),
+            "{% endif %}".repeat(30)
+        ),
+    ] {
+        let text = render(&source).unwrap_or_else(|error| panic!("{error}: {source:.100}"));
+        assert!(!text.is_empty());
+    }
 }
 
 /// What honest templates do with lists, namespaces and texts goes on.

@@ -1,6 +1,6 @@
 //! Little-endian floating-point numbers of four widths, as tensor data.
 
-use burn::tensor::{DType, TensorData};
+use burn::tensor::TensorData;
 use half::{bf16, f16};
 
 /// What becomes of half-precision numbers on the way from the file.
@@ -58,15 +58,15 @@ impl Float {
     }
 
     /// As [`Self::data`], from bytes that are the caller's to give away: where they are the
-    /// numbers wanted, they are not copied.
+    /// numbers wanted, there is no second copy of them all.
     pub(crate) fn data_from_vec(
         self,
         bytes: Vec<u8>,
         shape: &[usize],
         precision: Precision,
     ) -> Option<TensorData> {
-        if self == Self::F32 && cfg!(target_endian = "little") {
-            return TensorData::try_from_bytes_vec(bytes, shape.to_vec(), DType::F32).ok();
+        if self == Self::F32 && self.bytes(shape)? == bytes.len() {
+            return Some(TensorData::new(moved(bytes), shape.to_vec()));
         }
         self.data(&bytes, shape, precision)
     }
@@ -83,6 +83,25 @@ impl Float {
             Self::F64 => every(bytes, |eight| f64::from_le_bytes(eight) as f32),
         }
     }
+}
+
+/// Bytes that are given back at once.
+const PIECE: usize = 1 << 20;
+
+/// The numbers in `bytes`, whose memory is given back from its end while they are taken. It cannot
+/// simply become theirs: it may begin at a place where no number does, and would be copied whole later.
+fn moved(mut bytes: Vec<u8>) -> Vec<f32> {
+    let mut values = vec![0.0; bytes.len() / 4];
+    while !bytes.is_empty() {
+        let from = bytes.len().saturating_sub(PIECE);
+        let (whole, _) = bytes[from..].as_chunks::<4>();
+        for (value, four) in values[from / 4..].iter_mut().zip(whole) {
+            *value = f32::from_le_bytes(*four);
+        }
+        bytes.truncate(from);
+        bytes.shrink_to_fit();
+    }
+    values
 }
 
 fn every<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T> {

@@ -17,6 +17,7 @@
 //! | `HF_HUB_OFFLINE` | if 1, yes, on or true: only what the cache has |
 //! | `HF_TOKEN` | the token for repositories that want one; else the file `token` in `HF_HOME` |
 
+mod cached;
 mod choose;
 mod error;
 
@@ -30,6 +31,7 @@ use hf_hub::{
 use serde::Deserialize;
 use std::{
     env, fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -138,9 +140,13 @@ impl Hub {
     pub fn fetch(&self, name: &str, revision: Option<&str>) -> Result<PathBuf, HubError> {
         let wanted = self.wanted(name, revision)?;
         if self.offline {
-            return wanted.cached().ok_or_else(|| wanted.offline());
+            return wanted.whole();
         }
-        wanted.fetch(|all| choose::files(all).map_err(|found| wanted.unclear(found)))
+        let (folder, files) =
+            wanted.fetch(|all| choose::files(all).map_err(|found| wanted.unclear(found)))?;
+        let commit = folder.file_name().unwrap_or_default().to_string_lossy();
+        wanted.note(&commit, &files.iter().map(String::as_str).collect::<Vec<_>>())?;
+        Ok(folder)
     }
 
     /// As the function [`fetch_file`], with these settings.
@@ -161,7 +167,7 @@ impl Hub {
                 let at = all.iter().position(|listed| listed.rfilename == file);
                 at.map(|at| vec![at]).ok_or_else(|| wanted.no_file(file))
             };
-            Some(wanted.fetch(only)?)
+            Some(wanted.fetch(only)?.0)
         };
         let path = folder.map(|folder| folder.join(file)).filter(|path| path.is_file());
         path.ok_or_else(|| wanted.offline())
@@ -232,6 +238,12 @@ impl Wanted<'_> {
         folder.is_dir().then_some(folder)
     }
 
+    /// Where hf-hub keeps what came of a file whose download was interrupted.
+    fn part(&self, etag: &str) -> PathBuf {
+        let repo = Cache::new(self.hub.cache.clone()).repo(self.repo(self.revision));
+        repo.blob_path(etag).with_extension("part")
+    }
+
     fn offline(&self) -> HubError {
         let (name, revision) = (self.name.to_owned(), self.revision.to_owned());
         HubError::Offline { name, revision, cache: self.hub.cache.clone() }
@@ -255,11 +267,12 @@ impl Wanted<'_> {
         HubError::Ambiguous { name, found }
     }
 
-    /// Fetches the files that `choose` names by their places in the hub's list.
+    /// Fetches the files that `choose` names by their places in the hub's list; gives the folder
+    /// and their names.
     fn fetch(
         &self,
         choose: impl Fn(&[Listed]) -> Result<Vec<usize>, HubError>,
-    ) -> Result<PathBuf, HubError> {
+    ) -> Result<(PathBuf, Vec<String>), HubError> {
         let api = self.hub.api().map_err(|source| self.failed(None, source))?;
         let about = self.about(&api.repo(self.repo(self.revision)))?;
         if !is_path(&about.sha) || about.sha.contains('/') {
@@ -267,8 +280,10 @@ impl Wanted<'_> {
         }
         let repo = api.repo(self.repo(&about.sha));
         let folder = self.folder(&about.sha);
+        let mut names = Vec::new();
         for at in choose(&about.siblings)? {
             let file = &about.siblings[at];
+            names.push(file.rfilename.clone());
             // A hub must not choose where on the disk a file comes to lie.
             if !is_path(&file.rfilename) {
                 return Err(self.answer("file name", &file.rfilename));
@@ -278,11 +293,11 @@ impl Wanted<'_> {
                 self.download(&api, &repo, file, &about.sha, &path)?;
             }
         }
-        // Last, so that a revision which the cache knows has all that was asked for.
+        // Last, so that a branch which the cache knows has all that was asked for.
         let cached = Cache::new(self.hub.cache.clone()).repo(self.repo(self.revision));
         let io = |source| HubError::Io { path: folder.clone(), source };
         cached.create_ref(&about.sha).map_err(io)?;
-        Ok(folder)
+        Ok((folder, names))
     }
 
     fn answer(&self, what: &'static str, got: &str) -> HubError {
@@ -330,7 +345,18 @@ impl Wanted<'_> {
             if !is_path(about.etag()) || about.etag().contains('/') {
                 return Err(self.answer("etag", about.etag()));
             }
-            repo.download(name).map_err(failed)?;
+            match repo.download(name) {
+                Err(source) if HubError::is_no_beginning(&source) => {
+                    // Else every attempt would ask for the same rest.
+                    let path = self.part(about.etag());
+                    match fs::remove_file(&path) {
+                        Err(error) if error.kind() == ErrorKind::NotFound => {}
+                        done => done.map_err(|source| HubError::Io { path, source })?,
+                    }
+                    repo.download(name).map_err(failed)?
+                }
+                done => done.map_err(failed)?,
+            };
             self.check(file, about.size() as u64, path)
         })
     }

@@ -1,7 +1,7 @@
 //! A name on the hub in place of a path, with a hub on this machine.
 
 use crate::{
-    made::{gguf, hugging_face},
+    made::{gguf, golden, hugging_face},
     server::{COMMIT, Fault, NAME, Server},
     support::{program, text, write},
 };
@@ -150,11 +150,34 @@ fn a_training_can_begin_with_a_model_of_the_hub() {
         &toml,
         format!(
             "task = \"text-classification\"\nmodel = \"hashed-linear\"\noutput = \"out\"\n\
-             base = \"hf:{NAME}\"\n[data]\ntrain = \"data.csv\"\n"
+             base = \"hf:{NAME}\"\n[data]\ntrain = \"data.csv\"\ntest = 0\nvalid = 0\n"
         ),
     );
-    // This architecture begins from nothing, and says so; the model was fetched for it all the same.
+    // This architecture begins from nothing, and says so before anything is fetched.
     let output = run(home.path(), &server.endpoint, false, &["train", text(&toml)], &data);
     refused(&output, 2, "there is no setting \"base\"");
+    assert!(server.asked().is_empty(), "{:?}", server.asked());
+
+    // That of the model on the hub begins with it, and stays near it in one step.
+    let bert = ["train", text(&toml), "--set", "model=bert", "--set", "training.max_steps=1"];
+    let output = run(home.path(), &server.endpoint, false, &bert, &data);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(server.asked().iter().any(|asked| asked.path.contains("model.safetensors")));
+    let read = |folder: &Path, name: &str| -> Vec<f32> {
+        let bytes = fs::read(folder.join("model.safetensors")).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let values = file.tensor(name).unwrap().data().to_vec();
+        values.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+    };
+    let name = "encoder.layer.0.attention.self.query.weight";
+    let learnt = read(&home.path().join("out"), &format!("bert.{name}"));
+    let base = read(&golden("encoders/bert"), name);
+    assert_eq!(learnt.len(), base.len());
+    let furthest = learnt.iter().zip(&base).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(furthest > 0.0 && furthest < 0.01, "{furthest}");
+    andiron::testing::record(
+        "program",
+        "a training begins with a model of the hub",
+        "by its name; an architecture that begins from nothing says so before anything is fetched",
+    );
 }

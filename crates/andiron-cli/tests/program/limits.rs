@@ -2,8 +2,8 @@
 //! bounded memory, and the next is answered.
 
 use crate::{
-    made::{gguf, golden, hugging_face},
-    support::{andiron_with, program, text, write},
+    made::{edit, gguf, golden, hugging_face},
+    support::{andiron, andiron_with, program, text, write},
 };
 use serde_json::{Value, json};
 use std::{
@@ -92,6 +92,83 @@ fn a_line_of_ten_megabytes_is_answered_or_refused_and_the_next_is_answered() {
         "program",
         "a line of ten megabytes costs bounded time and memory",
         "in five models; the next line is answered as before",
+    );
+}
+
+/// Models of tasks beyond those above that take 32,768 tokens, each with a line for it whose text is
+/// `long`.
+fn models_of_long_texts(dir: &Path) -> Vec<(String, Box<dyn Fn(&str) -> Value>)> {
+    let texts = ["abc ab", "cab bca ab", "bca abc cab", "ab ab", "cab", "bca bca"];
+    let rows = |row: &dyn Fn(usize, &str) -> Value| {
+        let lines = (0..12).map(|at| format!("{}\n", row(at, texts[at % 6])));
+        lines.collect::<String>()
+    };
+    let labels = |at: usize| if at % 2 == 0 { vec!["a", "b"] } else { vec!["b"] };
+    let relevant = |at: usize, text: &str| json!({"query": "abc", "documents": [text, "bca"], "relevant": [at % 2]});
+    let entity = |_: usize, text: &str| json!({"text": text, "entities": [{"label": "A", "start": 0, "end": 2}]});
+    type Line = Box<dyn Fn(&str) -> Value>;
+    let kinds: [(&str, String, Line); 4] = [
+        (
+            "multi-label-classification",
+            rows(&|at, text| json!({"text": text, "labels": labels(at)})),
+            Box::new(|long| json!({"text": long})),
+        ),
+        ("rerank", rows(&relevant), Box::new(|long| json!({"query": "abc", "documents": [long]}))),
+        (
+            "fill-mask",
+            rows(&|_, text| json!({"text": text})),
+            Box::new(|long| json!({"text": format!("[MASK] {long}")})),
+        ),
+        ("token-classification", rows(&entity), Box::new(|long| json!({"text": long}))),
+    ];
+    let train = |(task, data, line): (&str, String, Line)| {
+        let config = dir.join(format!("{task}.toml"));
+        write(&dir.join(format!("{task}.jsonl")), data);
+        write(
+            &config,
+            format!(
+                "task = \"{task}\"\nmodel = \"bert\"\noutput = \"{task}\"\n\
+                 [data]\ntrain = \"{task}.jsonl\"\nsplit = \"random\"\ntest = 0.0\nvalid = 0.0\n\
+                 [options]\nd_model = 6\nn_heads = 1\nn_layers = 1\nd_hidden = 8\n\
+                 max_length = 32768\n[training]\nmax_steps = 1\n"
+            ),
+        );
+        andiron(&["train", text(&config)]).good();
+        (text(&dir.join(task)).to_owned(), line)
+    };
+    kinds.into_iter().map(train).collect()
+}
+
+#[test]
+fn a_model_of_long_texts_refuses_a_longer_one_without_reading_it_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let decoder = hugging_face("decoders/llama", &[]);
+    edit(&decoder.path().join("config.json"), |config| {
+        config["max_position_embeddings"] = json!(131_072);
+    });
+    let mut models = models_of_long_texts(dir.path());
+    let prompt = |long: &str| json!({"prompt": long, "max_tokens": 2});
+    models.push((text(decoder.path()).to_owned(), Box::new(prompt)));
+    let long = long();
+    for (model, line) in models {
+        let started = Instant::now();
+        let lines =
+            ["abc", &long, &"abc".repeat(3_500_000), "abc"].map(|text| line(text).to_string());
+        let (all, peak) = answers(&model, &lines);
+        eprintln!("{model}: {:.1} s, {} MB", started.elapsed().as_secs_f64(), peak >> 20);
+        assert!(started.elapsed().as_secs() < 60, "{model}: {:?}", started.elapsed());
+        assert!(peak < 600 << 20, "{model} took {peak} bytes");
+        assert!(all[0].get("error").is_none(), "{model}: {}", all[0]);
+        assert_eq!(all[0], all[3], "{model}");
+        for answer in &all[1..3] {
+            let error = answer["error"].as_str().unwrap_or_default();
+            assert!(error.contains("over the limit"), "{model}: {error}");
+        }
+    }
+    andiron::testing::record(
+        "program",
+        "ten megabytes are refused in a moment by models of long texts",
+        "of 32,768 and 131,072 tokens, in five tasks",
     );
 }
 

@@ -85,6 +85,15 @@ pub enum DataError {
         /// What the decoder said.
         reason: String,
     },
+    /// What a domain's own reader refuses, as a conversation that a template does not take.
+    #[error("{what} cannot be used")]
+    Unusable {
+        /// What was read.
+        what: &'static str,
+        /// The reader's own error, whose type core does not know.
+        #[source]
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
     /// Larger than the limit, refused before any memory was spent on it.
     #[error("{what} is {got}, which is over the limit of {limit}")]
     TooLarge {

@@ -22,7 +22,7 @@ use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File, OpenOptions},
-    io::Write as _,
+    io::{Read as _, Seek as _, Write},
     path::{Path, PathBuf},
 };
 
@@ -108,7 +108,7 @@ impl Identity {
             training: training.clone(),
             architecture: C::ARCHITECTURE.to_owned(),
             model: serde_json::to_value(&start.config).expect("a configuration is plain data"),
-            starting_weights: hash::sha256(&weights::to_bytes(start)),
+            starting_weights: weights::sha256(start),
             task: T::NAME.to_owned(),
             preprocessing: hash::sha256(preprocessing.to_string().as_bytes()),
             train_examples: examples.0,
@@ -220,37 +220,42 @@ impl RunFolder {
         let names = Names::of(progress.steps);
         let record = to_bytes(optimizer, &dir)?;
         let held = Held::of(&record, &dir)?;
-        let mut parts =
-            vec![(names.weights, weights::to_bytes(network)), (names.optimizer, record)];
-        if let Some(best) = best {
-            let best = Network { config: network.config.clone(), model: best.clone() };
-            parts.push((names.best, weights::to_bytes(&best)));
-        }
-        let state = State {
-            format: FORMAT,
-            steps: progress.steps,
-            finished: progress.finished,
-            best: progress.best,
-            stale: progress.stale,
-            run: self.run.clone(),
-            optimized: held.by_path(&init::parameters(&network.model)),
-            log: self.logged.sha256(),
-            files: parts.iter().map(|(name, bytes)| (name.clone(), hash::sha256(bytes))).collect(),
-            sha256: String::new(),
-        };
-        let text = serde_json::to_string_pretty(&state).expect("the state is plain data");
-        let put = |name: &str, bytes: &[u8]| {
-            let path = dir.join(name);
-            file::write(&path, bytes).map_err(|source| io(&path, source))
-        };
+        let best = best.map(|best| Network { config: network.config.clone(), model: best.clone() });
+        let mut new = vec![names.weights.as_str(), &names.optimizer];
+        new.extend(best.as_ref().map(|_| names.best.as_str()));
         // The log belongs to the checkpoint: it has to be on the disk before it.
         self.log.sync_data().map_err(|source| io(&self.root.join(LOG), source))?;
-        let written = parts
-            .iter()
-            .try_for_each(|(name, bytes)| put(name, bytes))
-            .and_then(|()| put(STATE, hash::seal(&text).as_bytes()));
-        let is_old = |name: &str| name != STATE && !state.files.contains_key(name);
-        let is_new = |name: &str| state.files.contains_key(name);
+        let put = |name: &str, content: &dyn Fn(&mut dyn Write) -> std::io::Result<()>| {
+            let path = dir.join(name);
+            let hash = file::write_hashed(&path, content).map_err(|source| io(&path, source))?;
+            Ok((name.to_owned(), hash))
+        };
+        let parts = || -> Result<BTreeMap<String, String>, TrainError> {
+            let mut files = vec![put(&names.weights, &|out| weights::write(network, out))?];
+            files.push(put(&names.optimizer, &|out| out.write_all(&record))?);
+            if let Some(best) = &best {
+                files.push(put(&names.best, &|out| weights::write(best, out))?);
+            }
+            Ok(files.into_iter().collect())
+        };
+        let written = parts().and_then(|files| {
+            let state = State {
+                format: FORMAT,
+                steps: progress.steps,
+                finished: progress.finished,
+                best: progress.best,
+                stale: progress.stale,
+                run: self.run.clone(),
+                optimized: held.by_path(&init::parameters(&network.model)),
+                log: self.logged.sha256(),
+                files,
+                sha256: String::new(),
+            };
+            let text = serde_json::to_string_pretty(&state).expect("the state is plain data");
+            put(STATE, &|out| out.write_all(hash::seal(&text).as_bytes())).map(|_| ())
+        });
+        let is_new = |name: &str| new.contains(&name);
+        let is_old = |name: &str| name != STATE && !is_new(name);
         match &written {
             Ok(()) => remove(&dir, is_old),
             Err(_) => remove(&dir, is_new),
@@ -313,26 +318,29 @@ fn read<C: ModelConfig>(
     if let Some(difference) = state.run.difference(run) {
         return Err(refuse(format!("{difference}; use another folder for another run")));
     }
-    let part = |name: &str| -> Result<Vec<u8>, TrainError> {
+    let part = |name: &str| -> Result<File, TrainError> {
         let path = dir.join(name);
-        let bytes = fs::read(&path).map_err(|source| io(&path, source))?;
-        let (got, wanted) =
-            (hash::sha256(&bytes), state.files.get(name).cloned().unwrap_or_default());
+        let mut file = File::open(&path).map_err(|source| io(&path, source))?;
+        let got = hash::sha256_read(&mut file).map_err(|source| io(&path, source))?;
+        let wanted = state.files.get(name).cloned().unwrap_or_default();
         if got != wanted {
             return Err(bundle(dir, BundleError::Hash { path, wanted, got }));
         }
-        Ok(bytes)
+        Ok(file)
     };
     let load = |name: &str| -> Result<Network<C>, TrainError> {
         let blank = Network::blank(config.clone(), device)?;
-        weights::from_bytes(blank, &part(name)?, &dir.join(name))
+        weights::from_file(blank, &part(name)?, &dir.join(name))
             .map_err(|source| bundle(dir, source.into()))
     };
     let names = Names::of(state.steps);
     let network = load(&names.weights)?;
     let best = state.best.map(|_| load(&names.best)).transpose()?.map(|best| best.model);
-    let record = part(&names.optimizer)?;
     let path = dir.join(&names.optimizer);
+    let mut record = Vec::new();
+    let mut file = part(&names.optimizer)?;
+    let all = file.rewind().and_then(|()| file.read_to_end(&mut record));
+    all.map_err(|source| io(&path, source))?;
     let held = Held::of(&record, &path)?;
     held.check(&init::parameters(&network.model), &state.optimized).map_err(refuse)?;
     let optimizer = optimizer

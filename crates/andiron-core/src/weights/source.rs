@@ -2,7 +2,6 @@
 
 use crate::WeightsError;
 use burn::tensor::TensorData;
-use safetensors::{Dtype, SafeTensors};
 use std::path::Path;
 
 /// Tensors by name, whatever file or folder holds them. Linear maps stand as PyTorch stores them,
@@ -63,40 +62,4 @@ pub struct Entry {
     pub dtype: String,
     /// Whether [`Source::read`] can give the values as floating-point numbers.
     pub readable: bool,
-}
-
-/// A safetensors file in memory, as a bundle has it: every tensor is `F32`.
-pub(crate) struct Saved<'a> {
-    pub(crate) file: SafeTensors<'a>,
-    pub(crate) path: &'a Path,
-}
-
-impl Source for Saved<'_> {
-    fn path(&self) -> &Path {
-        self.path
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.file.names().into_iter().map(str::to_owned).collect()
-    }
-
-    fn entry(&self, name: &str) -> Option<Entry> {
-        let view = self.file.tensor(name).ok()?;
-        Some(Entry {
-            shape: view.shape().to_vec(),
-            dtype: format!("{:?}", view.dtype()),
-            readable: view.dtype() == Dtype::F32,
-        })
-    }
-
-    fn read(&self, name: &str) -> Result<TensorData, WeightsError> {
-        let format = |source| WeightsError::Format { path: self.path.into(), source };
-        let view = self.file.tensor(name).map_err(format)?;
-        let values: Vec<f32> = view
-            .data()
-            .chunks_exact(4)
-            .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-            .collect();
-        Ok(TensorData::new(values, view.shape()))
-    }
 }

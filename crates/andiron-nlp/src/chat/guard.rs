@@ -22,9 +22,25 @@ pub(super) const KEPT: &str = "__kept";
 const WORDS: [&str; 8] = ["and", "or", "not", "in", "is", "if", "else", "recursive"];
 const CONSTANTS: [&str; 6] = ["true", "false", "none", "True", "False", "None"];
 
-/// The template with its checks; none if it cannot be taken apart.
-pub(super) fn guarded(source: &str) -> Option<String> {
+/// How many branches `elif` may begin in a template: minijinja reads each inside the one before.
+const MOST_BRANCHES: usize = 200;
+
+/// Why a template is not given its checks.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It cannot be taken apart.
+    Unreadable,
+    /// It has more than `limit` of something; to read it would take too much of the stack.
+    Many { what: &'static str, limit: usize },
+}
+
+/// The template with its checks.
+///
+/// # Errors
+/// [`Fault`].
+pub(super) fn guarded(source: &str) -> Result<String, Fault> {
     let (mut out, mut rest) = (String::with_capacity(2 * source.len()), source);
+    let mut branches = 0;
     while let Some(at) = rest.find('{') {
         let (before, tag) = rest.split_at(at);
         out.push_str(before);
@@ -34,7 +50,7 @@ pub(super) fn guarded(source: &str) -> Option<String> {
             continue;
         };
         if kind == "{#" {
-            let end = tag.find("#}")? + 2;
+            let end = tag.find("#}").ok_or(Fault::Unreadable)? + 2;
             out.push_str(&tag[..end]);
             rest = &tag[end..];
             continue;
@@ -47,22 +63,25 @@ pub(super) fn guarded(source: &str) -> Option<String> {
         rest = &tag[head + end..];
         if is_block && tokens.first().is_some_and(|token| token.text == "raw") {
             // What stands in there is text.
-            let length = end + raw_end(rest)?;
+            let length = end + raw_end(rest).ok_or(Fault::Unreadable)?;
             out.push_str(&tag[head..head + length]);
             rest = &tag[head + length..];
             continue;
         }
-        let mut writer = Writer { tokens: &tokens, at: 0, out: &mut out, end: CHECKED };
-        match is_block {
-            true => writer.block()?,
-            false => writer.values()?,
+        if is_block && tokens.first().is_some_and(|token| token.text == "elif") {
+            branches += 1;
+            if branches > MOST_BRANCHES {
+                return Err(Fault::Many { what: "elif branches", limit: MOST_BRANCHES });
+            }
         }
-        if writer.at < tokens.len() {
-            return None;
+        let mut writer = Writer { tokens: &tokens, at: 0, out: &mut out, end: CHECKED };
+        let written = if is_block { writer.block() } else { writer.values() };
+        if written.is_none() || writer.at < tokens.len() {
+            return Err(Fault::Unreadable);
         }
     }
     out.push_str(rest);
-    Some(out)
+    Ok(out)
 }
 
 /// Where the text of a raw block ends, with the tag that ends it.
@@ -383,11 +402,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_deep_is_told() {
+        let nested = |n: usize| format!("{{{{ {}1{} }}}}", "(".repeat(n), ")".repeat(n));
+        assert!(guarded(&nested(tokens::MOST_OPEN)).is_ok());
+        let long = |n: usize| format!("{{{{ 1{} }}}}", " + 1".repeat(n));
+        assert!(guarded(&long(tokens::MOST_PIECES / 2 - 1)).is_ok());
+        let branched = |n: usize| format!("{{% if a %}}{}{{% endif %}}", "{% elif a %}".repeat(n));
+        assert!(guarded(&branched(MOST_BRANCHES)).is_ok());
+        for (source, what) in [
+            (nested(tokens::MOST_OPEN + 1), "brackets in each other"),
+            (long(tokens::MOST_PIECES), "pieces in a tag"),
+            (branched(MOST_BRANCHES + 1), "elif branches"),
+        ] {
+            let fault = guarded(&source).unwrap_err();
+            assert!(matches!(fault, Fault::Many { what: said, .. } if said == what), "{fault:?}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_taken_apart_is_told() {
         for source in
             ["{{ x", "{{ 'x }}", "{{ ) }}", "{% raw %}{{ x }}", "{# x", "{{ § }}", "{% for x %}"]
         {
-            assert_eq!(guarded(source), None, "{source}");
+            assert_eq!(guarded(source), Err(Fault::Unreadable), "{source}");
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 use andiron_core::{DataError, Example};
 use serde_json::json;
-use std::path::Path;
+use std::{path::Path, str::Utf8Error};
 
 /// Stands between the documents of CoNLL-2003, as a sentence of its own.
 const BETWEEN: &str = "-DOCSTART-";
@@ -83,17 +83,16 @@ impl Sentence {
 
 fn sentences(path: &Path) -> Result<Vec<(u64, String, Vec<Span>)>, DataError> {
     let bytes = std::fs::read(path).map_err(|error| DataError::io(path, error))?;
-    let refused = |line, reason: String| DataError::Line { path: path.to_owned(), line, reason };
     let mut found = Vec::new();
     let mut sentence = Sentence::default();
     for (line, bytes) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
-        let text = std::str::from_utf8(bytes).map_err(|error| refused(line, error.to_string()))?;
+        let text = std::str::from_utf8(bytes).map_err(|error| Fault::from(error).at(path, line))?;
         let text = if line == 1 { text.trim_start_matches('\u{feff}') } else { text };
         if text.trim().is_empty() || text.starts_with(BETWEEN) {
             sentence.finish(&mut found)?;
             continue;
         }
-        let (word, tag) = columns(text).map_err(|reason| refused(line, reason))?;
+        let (word, tag) = columns(text).map_err(|fault| fault.at(path, line))?;
         if sentence.words.is_empty() {
             sentence.line = line;
         }
@@ -107,17 +106,34 @@ fn sentences(path: &Path) -> Result<Vec<(u64, String, Vec<Span>)>, DataError> {
     Ok(found)
 }
 
-/// The word and the tag of a line, or what is wrong with it.
-fn columns(line: &str) -> Result<(&str, &str), String> {
+/// What is wrong with a line.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    NoText(#[from] Utf8Error),
+    #[error("a word and a tag were wanted, but there is one column")]
+    OneColumn,
+    #[error("the word is empty")]
+    NoWord,
+    #[error("a tag is O, or B-, I-, E- or S- and a label, but this is {got:?}")]
+    NoTag { got: String },
+}
+
+impl Fault {
+    fn at(self, path: &Path, line: u64) -> DataError {
+        DataError::Line { path: path.to_owned(), line, reason: self.to_string() }
+    }
+}
+
+/// The word and the tag of a line.
+fn columns(line: &str) -> Result<(&str, &str), Fault> {
     let columns: Vec<&str> = match line.contains('\t') {
         true => line.split('\t').map(str::trim).collect(),
         false => line.split_whitespace().collect(),
     };
-    let [word, .., tag] = columns[..] else {
-        return Err("a word and a tag were wanted, but there is one column".to_owned());
-    };
+    let [word, .., tag] = columns[..] else { return Err(Fault::OneColumn) };
     if word.is_empty() {
-        return Err("the word is empty".to_owned());
+        return Err(Fault::NoWord);
     }
     let known = matches!(
         tag.split_once('-'),
@@ -126,7 +142,7 @@ fn columns(line: &str) -> Result<(&str, &str), String> {
     if tag == "O" || known {
         return Ok((word, tag));
     }
-    Err(format!("a tag is O, or B-, I-, E- or S- and a label, but this is {tag:?}"))
+    Err(Fault::NoTag { got: tag.to_owned() })
 }
 
 #[cfg(test)]

@@ -56,6 +56,35 @@ impl RopeScaling {
         }
     }
 
+    /// The scaling of Llama 3.1 that divides the frequencies of `theta` by `factors`, one for each
+    /// pair of a head, with the low and the high turns that all its kin have: 1 and 4. None if there
+    /// is no such scaling.
+    pub fn of_factors(factors: &[f64], theta: f64) -> Option<Self> {
+        const TURNS: [f64; 2] = [1.0, 4.0];
+        /// By how much factors in single precision may differ, as a share.
+        const NEAR: f64 = 1e-4;
+        if factors.iter().all(|factor| *factor == 1.0) {
+            return Some(Self::None);
+        }
+        let factor = factors.iter().copied().fold(1.0, f64::max);
+        let frequencies = Frequencies::new(2 * factors.len(), theta, &Self::None).0;
+        // How long the original texts were stands in a factor between the extremes alone.
+        let between = |share: &f64| *share > NEAR && *share < 1.0 - NEAR;
+        let original = factors.iter().zip(&frequencies).find_map(|(got, frequency)| {
+            let share = Some((1.0 / got - 1.0 / factor) / (1.0 - 1.0 / factor)).filter(between)?;
+            Some((TURNS[0] + share * (TURNS[1] - TURNS[0])) * TAU / frequency)
+        })?;
+        let [low_turns, high_turns] = TURNS;
+        // A cast saturates, so any factor gives some length.
+        let original_length = original.round() as usize;
+        let found = Self::Llama3 { factor, low_turns, high_turns, original_length };
+        found.check().ok()?;
+        let is_near = |(got, frequency): (&f64, &f64)| {
+            (got * found.apply(*frequency) / frequency - 1.0).abs() < NEAR
+        };
+        factors.iter().zip(&frequencies).all(is_near).then_some(found)
+    }
+
     fn apply(&self, frequency: f64) -> f64 {
         match *self {
             Self::None => frequency,
@@ -121,6 +150,43 @@ mod tests {
         assert_eq!(scaling.apply(1.0), 1.0);
         assert!((scaling.apply(turns(2.0)) / turns(2.0) - (1.0 + 2.0 / 8.0) / 3.0).abs() < 1e-12);
         assert_eq!(scaling.apply(turns(0.1)), turns(0.1) / 8.0);
+    }
+
+    /// As llama.cpp's converter writes them, by wavelengths.
+    fn factors(d_head: usize, theta: f64, factor: f64, original: f64) -> Vec<f64> {
+        let of = |i: usize| {
+            let wavelength = TAU * theta.powf((2 * i) as f64 / d_head as f64);
+            if wavelength < original / 4.0 {
+                return 1.0;
+            }
+            if wavelength > original {
+                return factor;
+            }
+            let smooth = (original / wavelength - 1.0) / 3.0;
+            f64::from((1.0 / ((1.0 - smooth) / factor + smooth)) as f32)
+        };
+        (0..d_head / 2).map(of).collect()
+    }
+
+    #[test]
+    fn a_scaling_is_found_by_its_factors() {
+        for (d_head, theta, factor, original_length) in
+            [(64, 5e5, 32.0, 8192), (128, 5e5, 8.0, 8192), (6, 500.0, 8.0, 24)]
+        {
+            let mut all = factors(d_head, theta, factor, original_length as f64);
+            let wanted =
+                RopeScaling::Llama3 { factor, low_turns: 1.0, high_turns: 4.0, original_length };
+            assert_eq!(RopeScaling::of_factors(&all, theta), Some(wanted));
+            all[0] = 1.01;
+            assert_eq!(RopeScaling::of_factors(&all, theta), None);
+        }
+        assert_eq!(RopeScaling::of_factors(&[1.0; 4], 1e4), Some(RopeScaling::None));
+        for odd in
+            [[2.0; 4], [1.0, f64::NAN, 2.0, 4.0], [0.0, 1.0, 2.0, 4.0], [-1.0, 1.0, 2.0, 4.0]]
+        {
+            assert_eq!(RopeScaling::of_factors(&odd, 1e4), None, "{odd:?}");
+        }
+        assert_eq!(RopeScaling::of_factors(&[f64::INFINITY, 1.5], 1e4), None);
     }
 
     #[test]

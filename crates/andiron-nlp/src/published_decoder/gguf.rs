@@ -3,7 +3,7 @@
 use super::{DecoderError, fitting, gguf_tokenizer};
 use crate::{
     chat::ChatTemplate, layers::rope::RopeScaling, models::llama::LlamaConfig,
-    tasks::text_generation::TextGeneration,
+    tasks::text_generation::TextGeneration, tokenizer::Tokenizer,
 };
 use andiron_core::{
     ConfigError, Network, WeightsError,
@@ -13,6 +13,8 @@ use andiron_weights::{ReadError, gguf::Gguf};
 use burn::tensor::{Device, TensorData};
 use std::{collections::BTreeMap, path::Path};
 
+/// What the frequencies of positions are divided by, one number for each pair of a head.
+const FACTORS: &str = "rope_freqs.weight";
 /// The architectures that are a `Llama`; a Mistral calls itself one.
 const ARCHITECTURES: [&str; 3] = ["llama", "qwen2", "qwen3"];
 
@@ -39,9 +41,30 @@ pub fn from_gguf(
             Some(ChatTemplate::new(source).map_err(chat)?.with_tokens(start_token, end_token))
         }
     };
-    let network = Network::blank(config.clone(), device).map_err(DecoderError::config(path))?;
-    let network = weights::load_from(network, &Renumbered::new(&gguf, &config)?)?;
+    let network = network_from_gguf(&gguf, device)?;
     Ok((TextGeneration { chat_template: template, ..task }, network))
+}
+
+/// The network that a GGUF file holds, without the tokenizer. The weights become `f32`.
+///
+/// # Errors
+/// [`DecoderError`] names the metadata or the tensor that cannot be used.
+pub fn network_from_gguf(
+    gguf: &Gguf,
+    device: &Device,
+) -> Result<Network<LlamaConfig>, DecoderError> {
+    let config = LlamaConfig::from_gguf(gguf)?;
+    let names = Renumbered::new(gguf, &config)?;
+    let network = Network::blank(config, device).map_err(DecoderError::config(gguf.path()))?;
+    Ok(weights::load_from(network, &names)?)
+}
+
+/// The tokenizer that a GGUF file holds, without the network.
+///
+/// # Errors
+/// [`DecoderError`] names the metadata that cannot be used.
+pub fn tokenizer_from_gguf(gguf: &Gguf) -> Result<Tokenizer, DecoderError> {
+    Ok(gguf_tokenizer::read(gguf)?.tokenizer)
 }
 
 impl LlamaConfig {
@@ -66,7 +89,6 @@ impl LlamaConfig {
                 return Err(refused(gguf, &key(name), got, "it is not supported"));
             }
         }
-        let rope_scaling = rope_scaling(gguf, kind)?;
         let n_layers = n_layers(gguf, kind)?;
         let n_heads = size("attention.head_count")?;
         let table = gguf.entry("token_embd.weight").ok_or_else(|| ReadError::NoTensor {
@@ -74,7 +96,7 @@ impl LlamaConfig {
             name: "token_embd.weight".to_owned(),
         })?;
         let has = |name: &str| gguf.entry(name).is_some();
-        let config = Self {
+        let mut config = Self {
             n_tokens: table.shape.first().copied().unwrap_or(0),
             d_model: size("embedding_length")?,
             n_layers,
@@ -84,7 +106,7 @@ impl LlamaConfig {
             d_head: size_or_0("attention.key_length")?,
             max_length: size("context_length")?,
             theta: gguf.find(&key("rope.freq_base"))?.unwrap_or(10_000.0),
-            rope_scaling,
+            rope_scaling: RopeScaling::None,
             epsilon: gguf.get(&key("attention.layer_norm_rms_epsilon"))?,
             tied: !has("output.weight"),
             input_bias: has("blk.0.attn_q.bias"),
@@ -99,6 +121,7 @@ impl LlamaConfig {
             let reason = "supported is the width of a head alone";
             return Err(refused(gguf, &key("rope.dimension_count"), turned, reason));
         }
+        config.rope_scaling = rope_scaling(gguf, kind, &config)?;
         Ok(config)
     }
 }
@@ -111,16 +134,36 @@ fn refused(gguf: &Gguf, field: &str, got: impl ToString, reason: &str) -> Decode
     }
 }
 
-fn rope_scaling(gguf: &Gguf, kind: &str) -> Result<RopeScaling, DecoderError> {
+/// By the metadata, or by the tensor of factors in which Llama 3.1 and later have it.
+fn rope_scaling(
+    gguf: &Gguf,
+    kind: &str,
+    config: &LlamaConfig,
+) -> Result<RopeScaling, DecoderError> {
     let key = format!("{kind}.rope.scaling.type");
-    match gguf.find::<&str>(&key)? {
-        None | Some("none") => Ok(RopeScaling::None),
+    let said = match gguf.find::<&str>(&key)? {
+        None | Some("none") => RopeScaling::None,
         Some("linear") => {
             let factor = gguf.get(&format!("{kind}.rope.scaling.factor"))?;
-            Ok(RopeScaling::Linear { factor })
+            RopeScaling::Linear { factor }
         }
-        Some(other) => Err(refused(gguf, &key, other, "supported are none and linear")),
+        Some(other) => return Err(refused(gguf, &key, other, "supported are none and linear")),
+    };
+    if gguf.entry(FACTORS).is_none() {
+        return Ok(said);
     }
+    let refused = |reason: &str| refused(gguf, FACTORS, "what the tensor says", reason);
+    if said != RopeScaling::None {
+        return Err(refused("the metadata scale the positions as well"));
+    }
+    let (pairs, data) = (config.head_width() / 2, gguf.read(FACTORS)?);
+    let factors: Vec<f64> = data.iter::<f64>().collect();
+    if factors.len() != pairs {
+        let reason = format!("it has {} numbers, but a head has {pairs} pairs", factors.len());
+        return Err(refused(&reason));
+    }
+    RopeScaling::of_factors(&factors, config.theta)
+        .ok_or_else(|| refused("its factors are not those of Llama 3.1, which alone are supported"))
 }
 
 /// No more than the file lists tensors: each layer costs memory before a tensor of it is missed.
@@ -150,6 +193,8 @@ impl<'a> Renumbered<'a> {
         let names = gguf
             .names()
             .into_iter()
+            // It is a part of the configuration.
+            .filter(|own| own != FACTORS)
             .map(|own| {
                 let heads = match own.split('.').nth(2) {
                     Some("attn_q") if moved => Some(config.n_heads),

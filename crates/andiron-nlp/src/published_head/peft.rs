@@ -90,8 +90,10 @@ pub fn load<C: Headed>(
     let fail = |source| PublishedError::Config { path: path.clone(), source };
     let plain = Network::blank(adapted(config.clone(), Adaptation::default()), device);
     let folder = Folder::open(adapter.join(WEIGHTS)).map_err(WeightsError::from)?;
-    let factors = Renamed::new(folder, |name| name.strip_prefix(PREFIX).map(str::to_owned))
-        .map_err(WeightsError::from)?;
+    // What has another prefix keeps its name, and is refused as surplus: left out it would be
+    // replaced by the base's without a word.
+    let renamed = |name: &str| Some(name.strip_prefix(PREFIX).unwrap_or(name).to_owned());
+    let factors = Renamed::new(folder, renamed).map_err(WeightsError::from)?;
     let targets = targets(&plain.map_err(fail)?, &factors);
     if targets.is_empty() {
         let got = &description["target_modules"];

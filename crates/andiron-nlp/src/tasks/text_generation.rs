@@ -20,7 +20,7 @@ use crate::{
     chat::ChatTemplate,
     decoder::Decoder,
     models::{gpt2::Gpt2Config, llama::LlamaConfig},
-    tokenizer::Tokenizer,
+    tokenizer::{self, Tokenizer},
 };
 use andiron_core::{
     ConfigError, DataError, Dataset, EvalError, Loss, ModelEntry, Predictor, PublishedEntry, Raw,
@@ -35,10 +35,6 @@ use serde_json::Value;
 /// The networks for the task, the smallest at equal sizes first.
 pub static TEXT_GENERATORS: &[ModelEntry<TextGeneration>] =
     &[ModelEntry::of::<Gpt2Config>(), ModelEntry::of::<LlamaConfig>()];
-
-/// No token is longer than this on the average: a longer text is not tokenised at all, so that a
-/// request of many megabytes costs no time.
-const BYTES_A_TOKEN: usize = 1024;
 
 /// Text behind text.
 ///
@@ -136,7 +132,7 @@ impl TextGeneration {
     /// The tokens of a prompt, those that the tokenizer puts in front included.
     ///
     /// # Errors
-    /// [`DataError::TooLarge`] for a text of many megabytes, [`DataError::Decode`] for a
+    /// [`DataError::TooLarge`] for a text of megabytes, [`DataError::Unusable`] for a
     /// conversation that the template refuses, [`DataError::WrongKind`] where there is no template.
     pub fn encode(&self, prompt: &Prompt) -> Result<Vec<u32>, DataError> {
         match prompt {
@@ -153,7 +149,7 @@ impl TextGeneration {
     }
 
     fn ids(&self, text: &str, special: bool) -> Result<Vec<u32>, DataError> {
-        let limit = self.max_length.saturating_mul(BYTES_A_TOKEN);
+        let limit = tokenizer::most_bytes(self.max_length);
         if text.len() > limit {
             return Err(DataError::TooLarge {
                 what: "the length of the prompt in bytes",

@@ -25,7 +25,7 @@ fn ends(file: &Listed, ending: &str) -> bool {
 }
 
 /// The weights: as a folder is searched, and GGUF last.
-fn weights(all: &[Listed]) -> Result<Vec<usize>, Vec<String>> {
+pub(super) fn weights(all: &[Listed]) -> Result<Vec<usize>, Vec<String>> {
     let some = |keep: &dyn Fn(&Listed) -> bool| -> Vec<usize> {
         let top = (0..all.len()).filter(|at| !all[*at].rfilename.contains('/'));
         top.filter(|at| keep(&all[*at])).collect()

@@ -32,6 +32,21 @@ pub enum HubError {
         /// The cache.
         cache: PathBuf,
     },
+    /// The network is not to be used, and the cache has the model in part: a download was
+    /// interrupted, or single files were fetched.
+    #[error(
+        "{folder} has {name} at {revision} without {missing}, and HF_HUB_OFFLINE forbids to fetch it"
+    )]
+    Incomplete {
+        /// The model.
+        name: String,
+        /// Its revision.
+        revision: String,
+        /// What is not there.
+        missing: String,
+        /// The model's folder in the cache.
+        folder: PathBuf,
+    },
     /// The hub has no such model, revision or file.
     #[error("the hub has no {}{name} at {revision}", .file.as_ref().map(|file| format!("{file} of ")).unwrap_or_default())]
     NotFound {
@@ -148,6 +163,16 @@ impl HubError {
             Some(401 | 403) => Self::Forbidden { name, source },
             Some(404) => Self::NotFound { name, revision: revision.to_owned(), file, source },
             _ => Self::Unreachable { name, file, source },
+        }
+    }
+
+    /// Whether what was kept of an interrupted download is no beginning of the file: there is
+    /// nothing behind it, or it is longer than the file.
+    pub(super) fn is_no_beginning(source: &ApiError) -> bool {
+        match source {
+            ApiError::InvalidResume => true,
+            ApiError::RequestError(error) => matches!(**error, ureq::Error::StatusCode(416)),
+            _ => false,
         }
     }
 

@@ -186,6 +186,82 @@ fn a_body_that_is_cut_goes_on_where_it_stopped() {
     );
 }
 
+/// What was kept of an interrupted download may be the whole file, or more, where the program ended
+/// before it got its name.
+#[test]
+fn what_is_kept_of_a_download_never_blocks_the_next() {
+    for kept in [weights(), [weights(), vec![0; 3]].concat()] {
+        let (server, cache) = (server(), tempfile::tempdir().unwrap());
+        let etag = andiron_core::hash::sha256(&weights());
+        let blobs = cache.path().join("models--some-one--tiny.model/blobs");
+        fs::create_dir_all(&blobs).unwrap();
+        fs::write(blobs.join(format!("{etag}.part")), kept).unwrap();
+        check(&hub(&server, cache.path()).fetch(NAME, None).unwrap());
+        assert!(names(&blobs).iter().all(|name| !name.ends_with(".part")), "{:?}", names(&blobs));
+    }
+    andiron_core::testing::record(
+        "hub",
+        "what is kept of a download never blocks the next",
+        "a part that is the whole file, or longer, is fetched anew",
+    );
+}
+
+#[test]
+fn offline_a_model_is_whole_or_not_had() {
+    let refused = |hub: &Hub, revision: &str, wanted: &str| {
+        let error = hub.fetch(NAME, Some(revision)).unwrap_err();
+        assert!(matches!(error, HubError::Incomplete { .. }), "{error:?}");
+        assert!(error.to_string().contains(&format!("without {wanted}, ")), "{error}");
+    };
+    // A download that was interrupted in its last file; hf-hub has noted the commit all the same.
+    let (server, cache) = (server(), tempfile::tempdir().unwrap());
+    let hub = hub(&server, cache.path());
+    let offline = hub.clone().with_offline(true);
+    server.fails(Fault::Cut(1000), 5);
+    assert!(hub.fetch(NAME, None).is_err());
+    refused(&offline, COMMIT, "weights");
+    assert!(matches!(offline.fetch(NAME, None), Err(HubError::Offline { .. })));
+
+    // Single files are not the model.
+    let (server, cache) = (self::server(), tempfile::tempdir().unwrap());
+    let hub = self::hub(&server, cache.path());
+    let offline = hub.clone().with_offline(true);
+    let path = hub.fetch_file(NAME, None, "model.safetensors").unwrap();
+    assert_eq!(offline.fetch_file(NAME, None, "model.safetensors").unwrap(), path);
+    refused(&offline, "main", "config.json");
+    // With its settings it may be what another program has fetched.
+    hub.fetch_file(NAME, None, "config.json").unwrap();
+    assert_eq!(offline.fetch(NAME, None).unwrap(), snapshot(cache.path()));
+    // Once all was fetched, all of it is wanted.
+    check(&hub.fetch(NAME, None).unwrap());
+    fs::remove_file(snapshot(cache.path()).join("tokenizer.json")).unwrap();
+    refused(&offline, "main", "tokenizer.json");
+
+    // The parts of a model; without what was noted, as another program leaves the cache.
+    let weights = weights();
+    let part = |at: usize| format!("model-0000{at}-of-00003.safetensors");
+    let (one, two, three) = (part(1), part(2), part(3));
+    let server = Server::new(&[
+        ("config.json", b"{}"),
+        (&one, &weights),
+        (&two, &weights[..900]),
+        (&three, &weights[..800]),
+    ]);
+    let cache = tempfile::tempdir().unwrap();
+    let hub = self::hub(&server, cache.path());
+    let offline = hub.clone().with_offline(true);
+    let folder = hub.fetch(NAME, None).unwrap();
+    fs::remove_dir_all(cache.path().join("models--some-one--tiny.model/andiron")).unwrap();
+    assert_eq!(offline.fetch(NAME, None).unwrap(), folder);
+    fs::remove_file(folder.join(&two)).unwrap();
+    refused(&offline, "main", "1 of 3 parts");
+    andiron_core::testing::record(
+        "hub",
+        "offline, a model is whole or not had",
+        "a download that was interrupted, single files and missing parts are told",
+    );
+}
+
 #[test]
 fn a_rest_that_comes_whole_is_noticed() {
     let (server, cache) = (server(), tempfile::tempdir().unwrap());

@@ -181,6 +181,10 @@ impl Server {
         let [etag, commit] = self.about(&bytes);
         let whole = bytes.len();
         let range = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+        // RFC 9110, section 15.5.17: there is nothing from there on.
+        if range.is_some_and(|(from, _)| from.parse::<usize>().is_ok_and(|from| from >= whole)) {
+            return reply(stream, 416, &[("Content-Range", format!("bytes */{whole}"))], b"");
+        }
         let from = range.map_or(0, |(from, _)| from.parse().unwrap_or(0)).min(whole);
         let to = range
             .and_then(|(_, to)| to.parse::<usize>().ok())

@@ -1,5 +1,12 @@
 //! What stands between the brackets of a template, in pieces.
 
+use super::Fault;
+
+/// How deep brackets may stand in each other, and how many pieces a tag may have: whoever reads a
+/// template calls itself for each bracket, and minijinja also for each sign between values.
+pub(super) const MOST_OPEN: usize = 100;
+pub(super) const MOST_PIECES: usize = 1500;
+
 /// Signs of two characters.
 const PAIRS: [&str; 6] = ["==", "!=", "<=", ">=", "//", "**"];
 
@@ -20,9 +27,15 @@ pub(super) enum Kind {
 }
 
 /// The tokens up to `end`, and where what follows begins. The end itself is a token: the last.
-pub(super) fn tokens<'a>(text: &'a str, end: &str) -> Option<(Vec<Token<'a>>, usize)> {
+///
+/// # Errors
+/// [`Fault`].
+pub(super) fn tokens<'a>(text: &'a str, end: &str) -> Result<(Vec<Token<'a>>, usize), Fault> {
     let (mut found, mut at, mut open) = (Vec::new(), 0, 0_usize);
     loop {
+        if found.len() > MOST_PIECES {
+            return Err(Fault::Many { what: "pieces in a tag", limit: MOST_PIECES });
+        }
         let rest = &text[at..];
         let body = rest.trim_start_matches(|c: char| c.is_ascii_whitespace());
         let space = &rest[..rest.len() - body.len()];
@@ -31,12 +44,12 @@ pub(super) fn tokens<'a>(text: &'a str, end: &str) -> Option<(Vec<Token<'a>>, us
             let length = if body.starts_with(end) { 2 } else { 3 };
             let text = &body[..length];
             found.push(Token { space, text, kind: Kind::Sign });
-            return Some((found, at + space.len() + length));
+            return Ok((found, at + space.len() + length));
         }
-        let first = body.chars().next()?;
+        let first = body.chars().next().ok_or(Fault::Unreadable)?;
         let after_dot = found.last().is_some_and(|token: &Token<'_>| token.text == ".");
         let (length, kind) = match first {
-            '"' | '\'' => (quoted(body, first)?, Kind::Literal),
+            '"' | '\'' => (quoted(body, first).ok_or(Fault::Unreadable)?, Kind::Literal),
             '0'..='9' => (number(body, after_dot), Kind::Literal),
             'a'..='z' | 'A'..='Z' | '_' => {
                 let inside = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
@@ -44,15 +57,18 @@ pub(super) fn tokens<'a>(text: &'a str, end: &str) -> Option<(Vec<Token<'a>>, us
             }
             '(' | '[' | '{' => {
                 open += 1;
+                if open > MOST_OPEN {
+                    return Err(Fault::Many { what: "brackets in each other", limit: MOST_OPEN });
+                }
                 (1, Kind::Sign)
             }
             ')' | ']' | '}' => {
-                open = open.checked_sub(1)?;
+                open = open.checked_sub(1).ok_or(Fault::Unreadable)?;
                 (1, Kind::Sign)
             }
             _ if PAIRS.iter().any(|pair| body.starts_with(pair)) => (2, Kind::Sign),
             _ if first.is_ascii_punctuation() => (1, Kind::Sign),
-            _ => return None,
+            _ => return Err(Fault::Unreadable),
         };
         found.push(Token { space, text: &body[..length], kind });
         at += space.len() + length;

@@ -9,6 +9,9 @@ use std::collections::HashMap;
 
 /// `tokenizer.ggml.token_type` of a piece of text.
 const NORMAL: i64 = 1;
+/// Bytes of a piece that may be the union of two: every way to divide it is looked at. The longest of
+/// published vocabularies have some fifty.
+const LONGEST: usize = 256;
 /// The sign that stands for a space.
 const SPACE: &str = "▁";
 /// Special tokens of the first Llama, which hold where a file does not name its own.
@@ -30,6 +33,12 @@ pub(super) fn form(gguf: &Gguf, tokens: &[String], kinds: &[i64]) -> Result<Form
     if let Some(score) = scores.iter().find(|score| score.is_nan()) {
         let reason = "a score must be a number";
         return Err(refused(gguf, "tokenizer.ggml.scores", &score.to_string(), reason));
+    }
+    let long = |(token, kind): &(&String, &i64)| **kind == NORMAL && token.len() > LONGEST;
+    if let Some((token, _)) = tokens.iter().zip(kinds).find(long) {
+        let got = format!("a piece of {} bytes", token.len());
+        let reason = format!("at most {LONGEST} are supported");
+        return Err(refused(gguf, "tokenizer.ggml.tokens", &got, &reason));
     }
     let unknown: Option<u32> = gguf.find("tokenizer.ggml.unknown_token_id")?;
     let unknown = tokens.get(unknown.unwrap_or(UNKNOWN) as usize);
