@@ -44,11 +44,16 @@ fn tensor(ids: &[u32], device: &Device) -> Tensor<2, Int> {
     Tensor::from_data(TensorData::new(ids, shape), device)
 }
 
-/// The logits behind the last of `ids`, without a cache from before.
+/// The logits behind each of `ids`, `[1, ids, n_tokens]`, without any cache.
+fn forward(model: &Llama, ids: &[u32], device: &Device) -> Tensor<3> {
+    let ids = ids.iter().map(|id| *id as i32).collect();
+    model.forward(TextBatch::of(&[ids], device))
+}
+
+/// The logits behind the last of `ids`.
 fn logits(model: &Llama, ids: &[u32], device: &Device) -> Vec<f32> {
-    let hidden = model.read(tensor(ids, device), &mut model.cache(&[0]));
-    let last = hidden.narrow(1, ids.len() - 1, 1);
-    model.logits(last).into_data().iter::<f32>().collect()
+    let last = forward(model, ids, device).narrow(1, ids.len() - 1, 1);
+    last.into_data().iter::<f32>().collect()
 }
 
 fn argmax(logits: &[f32]) -> u32 {
@@ -152,8 +157,8 @@ fn greedy(network: &Network<LlamaConfig>, golden: &Value, device: &Device) {
     // Without a cache the text behind each of the 200 is read anew: once for all of them, since
     // what a token says of the next does not depend on what follows.
     let whole: Vec<u32> = prompt.iter().chain(&wanted).copied().collect();
-    let hidden = model.read(tensor(&whole[..whole.len() - 1], device), &mut model.cache(&[0]));
-    let all = model.logits(hidden.narrow(1, prompt.len() - 1, wanted.len()));
+    let all = forward(model, &whole[..whole.len() - 1], device);
+    let all = all.narrow(1, prompt.len() - 1, wanted.len());
     let best: Vec<u32> = all.argmax(2).into_data().iter::<u32>().collect();
     assert_eq!(best, wanted);
     // And truly anew at some of the places.
