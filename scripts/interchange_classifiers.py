@@ -21,6 +21,8 @@ NAMES = {
     "bert-lora": "BertForSequenceClassification",
     "distilbert-lora": "DistilBertForSequenceClassification",
     "roberta-lora": "RobertaForSequenceClassification",
+    "roberta-several-lora": "RobertaForSequenceClassification",
+    "pairs-bert-lora": "BertForSequenceClassification",
 }
 
 

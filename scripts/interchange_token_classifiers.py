@@ -1,5 +1,5 @@
-"""Reads token classifiers that Andiron has trained and saved, compares what they say in transformers,
-trains them a step, and saves them again for Andiron to read. Called by scripts/interchange with a
+"""Reads token classifiers that Andiron has trained and saved, compares what they say in transformers
+and PEFT, trains them a step, and saves them again for Andiron to read. Called by scripts/interchange with a
 folder.
 """
 
@@ -7,6 +7,7 @@ import json
 import pathlib
 import sys
 
+import peft
 import torch
 import transformers
 
@@ -16,6 +17,7 @@ NAMES = {
     "tokens-distilbert": "DistilBertForTokenClassification",
     "tokens-roberta": "RobertaForTokenClassification",
 }
+LORA = {"tokens-bert-lora": "tokens-bert"}
 
 
 def logits(model, rows):
@@ -66,6 +68,15 @@ def main():
         tokenizer.save_pretrained(back)
         (folder / f"{name}-back.json").write_text(json.dumps({"logits": [row.tolist() for row in after]}))
         print(f"{name}: {kind}, {found} entities, logits differ by {off:.1e} at the most")
+    for name, base in LORA.items():
+        said = json.loads((folder / f"{name}.json").read_text())
+        model = transformers.AutoModelForTokenClassification.from_pretrained(folder / base).eval()
+        before = furthest(logits(model, said["ids"]), said["logits"])
+        model = peft.PeftModel.from_pretrained(model, folder / name).eval()
+        assert model.peft_config["default"].task_type == "TOKEN_CLS"
+        off = furthest(logits(model, said["ids"]), said["logits"])
+        assert off < TOLERANCE < 0.1 * before, (name, off, before)
+        print(f"{name}: on {base}, logits differ by {off:.1e} at the most")
 
 
 if __name__ == "__main__":

@@ -3,10 +3,14 @@
 //! Paths in it are relative to the folder that it lies in. A key that is no setting is refused by
 //! name, so that a misspelt one does not silently leave its default.
 
-use crate::{data::Source, error::CliError, model::local};
+use crate::{
+    data::Source,
+    error::CliError,
+    model::{HUB, local},
+};
 use andiron::{ConfigError, TrainingConfig, overlay};
 use serde::{Deserialize, Deserializer, de};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::{
     collections::BTreeMap,
     fmt, fs,
@@ -64,9 +68,8 @@ pub(crate) struct DataConfig {
     /// The examples that choose the best step: a share of `train`, or a source of their own.
     #[serde(default = "tenth")]
     pub(crate) valid: Held,
-    /// How `train` is split.
-    #[serde(default)]
-    pub(crate) split: Split,
+    /// How `train` is split; by default stratified where the task has labels, or at random.
+    pub(crate) split: Option<Split>,
     /// What makes a group, where the split is by group: a column, `file-stem` or
     /// `normalised-text`.
     pub(crate) group: Option<String>,
@@ -79,13 +82,12 @@ pub(crate) struct DataConfig {
 }
 
 /// How examples are divided.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Split {
     /// At random.
     Random,
     /// Each label with the same share in every part.
-    #[default]
     Stratified,
     /// All examples of a group in one part; the labels as even as that allows.
     Group,
@@ -204,23 +206,25 @@ impl RunConfig {
         }
     }
 
-    /// The settings of the model; where it begins is the path in `base`.
+    /// The settings of the model. Where it begins, which may stand at the top or among them, becomes
+    /// a folder that is there, and the name by which the configuration calls it.
     pub(crate) fn options(&self) -> Result<Value, CliError> {
         let mut options = self.options.clone();
-        if let Some(name) = &self.pretrained {
-            let argument = || BASE.to_owned();
-            if options.contains_key(BASE) {
-                let reason = "it stands at the top and among the options; say it once";
-                return Err(CliError::Argument { argument: argument(), reason });
+        let refuse = |reason| CliError::Argument { argument: BASE.to_owned(), reason };
+        let name = match (&self.pretrained, options.get(BASE)) {
+            (Some(_), Some(_)) => {
+                return Err(refuse("it stands at the top and among the options; say it once"));
             }
-            let path = self.base().join(local(name)?);
-            let path = fs::canonicalize(&path).map_err(|source| CliError::Read { path, source })?;
-            let path = path.into_os_string().into_string().map_err(|_| CliError::Argument {
-                argument: argument(),
-                reason: "its path is not UTF-8",
-            })?;
-            options.insert(argument(), path.into());
-        }
+            (Some(name), None) | (None, Some(Value::String(name))) => name.clone(),
+            (None, Some(_)) => return Err(refuse("a folder or a name on the hub was wanted")),
+            (None, None) => return Ok(Value::Object(options)),
+        };
+        let path = self.base().join(local(&name)?);
+        let path = fs::canonicalize(&path).map_err(|source| CliError::Read { path, source })?;
+        let path = path.into_os_string().into_string();
+        let folder = path.map_err(|_| refuse("its path is not UTF-8"))?;
+        let name = name.strip_prefix(HUB).unwrap_or(&name);
+        options.insert(BASE.to_owned(), json!({ "folder": folder, "name": name }));
         Ok(Value::Object(options))
     }
 
@@ -313,7 +317,7 @@ mod tests {
         let config = read(SMALL, &[]).unwrap();
         assert!(config.run_folder().ends_with("runs/mine"));
         assert!(config.output().ends_with("o") && config.output().parent() == Some(config.base()));
-        assert_eq!(config.data.split, Split::Stratified);
+        assert_eq!(config.data.split, None);
         assert!(matches!(config.data.test, Held::Share(0.2)));
         assert!(matches!(config.data.valid, Held::Share(0.1)));
         // Twenty passes of ceil(1000 / 32) steps; a small set has at least 200.
@@ -331,8 +335,17 @@ mod tests {
             let config = RunConfig::read(&path, &[]).unwrap();
             config.options().map_err(|error| crate::error::chain(&error))
         };
-        let wanted = fs::canonicalize(dir.path().join("encoder")).unwrap();
-        assert_eq!(read("base = \"encoder\"").unwrap()["base"], wanted.to_str().unwrap());
+        let folder = fs::canonicalize(dir.path().join("encoder")).unwrap();
+        let wanted = json!({"folder": folder.to_str(), "name": "encoder"});
+        assert_eq!(read("base = \"encoder\"").unwrap()["base"], wanted);
+        let among = |said: &str| {
+            fs::write(&path, format!("{SMALL}[options]\nbase = {said}\n")).unwrap();
+            let options = RunConfig::read(&path, &[]).unwrap().options();
+            options.map_err(|error| crate::error::chain(&error))
+        };
+        assert_eq!(among("\"encoder\"").unwrap()["base"], wanted);
+        let refused = among("{ folder = \"encoder\" }").unwrap_err();
+        assert_eq!(refused, "base: a folder or a name on the hub was wanted");
         assert_eq!(read("").unwrap(), Value::Object(Map::new()));
         let missing = read("base = \"none\"").unwrap_err();
         assert!(missing.starts_with("cannot read ") && missing.contains("none: "), "{missing}");

@@ -182,9 +182,17 @@ impl Records {
     /// Says where the example comes from that an evaluation names by its number alone.
     pub(crate) fn located(&self, error: EvalError) -> EvalError {
         match error {
-            EvalError::Data(DataError::Example { index, name: None, source }) => {
+            EvalError::Data(error) => EvalError::Data(self.named(error)),
+            error => error,
+        }
+    }
+
+    /// As [`located`](Self::located), for an error of the data alone.
+    pub(crate) fn named(&self, error: DataError) -> DataError {
+        match error {
+            DataError::Example { index, name: None, source } => {
                 let name = self.entries.as_slice().get(index).map(|entry| entry.name.clone());
-                EvalError::Data(DataError::Example { index, name, source })
+                DataError::Example { index, name, source }
             }
             error => error,
         }

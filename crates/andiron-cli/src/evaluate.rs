@@ -9,7 +9,7 @@ use crate::{
     model::Model,
     parts::{CUTS, Parts},
 };
-use andiron::{AnyPredictor, Report, burn::tensor::Device};
+use andiron::{AnyPredictor, Report, TaskEntry, burn::tensor::Device};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Evaluate, device: &Device) -> Result<u8, CliError> {
         None => None,
     };
     let task = registry.task(predictor.task())?;
-    let records = records(args, task.media)?;
+    let records = records(args, task)?;
     if task.cuts && args.config.is_some() {
         // A closed standard error is no reason to stop.
         let _ = writeln!(io::stderr(), "{CUTS}");
@@ -66,10 +66,10 @@ fn shown(report: &Report, outcomes: bool) -> Value {
     if outcomes { json!(report) } else { json!(report.summary()) }
 }
 
-fn records(args: &Evaluate, media: Option<&str>) -> Result<Records, CliError> {
+fn records(args: &Evaluate, task: &TaskEntry) -> Result<Records, CliError> {
     if let Some(config) = &args.config {
         let config = RunConfig::read(config, &[])?;
-        return Parts::test_of(&config.data, config.base(), media);
+        return Parts::test_of(&config.data, config.base(), task);
     }
     let mut columns = BTreeMap::new();
     for pair in &args.columns {
@@ -84,5 +84,5 @@ fn records(args: &Evaluate, media: Option<&str>) -> Result<Records, CliError> {
         Some(labels) => Source::Idx(IdxPair { images: data, labels, names: Vec::new() }),
         None => Source::Path(data),
     };
-    Records::read(&source, Path::new(""), &columns, media)
+    Records::read(&source, Path::new(""), &columns, task.media)
 }

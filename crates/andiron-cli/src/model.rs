@@ -16,7 +16,7 @@ use std::{
 };
 
 /// What stands before a name on the hub.
-const HUB: &str = "hf:";
+pub(crate) const HUB: &str = "hf:";
 
 /// What a MODEL argument stands for.
 pub(crate) enum Model {

@@ -6,7 +6,7 @@ use crate::{
     error::CliError,
 };
 use andiron::{
-    DataError, Dataset as _,
+    DataError, Dataset as _, TaskEntry, TrainError,
     data::{Fractions, split, split_stratified},
 };
 use serde_json::Value;
@@ -33,13 +33,13 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// Reads and splits, relative to `base`; `media` is the field that names a file.
+    /// Reads and splits examples of a task, relative to `base`.
     pub(crate) fn read(
         config: &DataConfig,
         base: &Path,
-        media: Option<&str>,
+        task: &TaskEntry,
     ) -> Result<Self, CliError> {
-        let read = |source: &Source| Records::read(source, base, &config.columns, media);
+        let read = |source: &Source| Records::read(source, base, &config.columns, task.media);
         let own = |held: &Held| match held {
             Held::Share(share) => Ok((*share, None)),
             Held::Source(source) => read(source).map(|records| (0.0, Some(records))),
@@ -57,7 +57,8 @@ impl Parts {
             train = without(&train, by, &by.groups(&valid)?.into_iter().collect())?;
         }
         let left_out = before - train.len();
-        let indices = match (config.split, &by) {
+        let usual = if task.labelled { Split::Stratified } else { Split::Random };
+        let indices = match (config.split.unwrap_or(usual), &by) {
             (_, Some(by)) => split_groups(&train, &by.groups(&train)?, fractions, config.seed)?,
             (Split::Random, None) => split(train.len(), fractions, config.seed)?,
             (_, None) => split_stratified(&train.labels()?, fractions, config.seed)?,
@@ -71,7 +72,9 @@ impl Parts {
             train: train.select(&indices.0),
             left_out,
         };
-        parts.check_labels()?;
+        if task.labelled {
+            parts.check_labels()?;
+        }
         Ok(parts)
     }
 
@@ -79,11 +82,24 @@ impl Parts {
     pub(crate) fn test_of(
         config: &DataConfig,
         base: &Path,
-        media: Option<&str>,
+        task: &TaskEntry,
     ) -> Result<Records, CliError> {
         match &config.test {
-            Held::Source(source) => Ok(Records::read(source, base, &config.columns, media)?.cut()),
-            Held::Share(_) => Ok(Self::read(config, base, media)?.test),
+            Held::Source(source) => {
+                Ok(Records::read(source, base, &config.columns, task.media)?.cut())
+            }
+            Held::Share(_) => Ok(Self::read(config, base, task)?.test),
+        }
+    }
+
+    /// Says where the example comes from that an error of the training names by its number alone.
+    pub(crate) fn placed(&self, error: TrainError) -> TrainError {
+        match error {
+            TrainError::Data { split, source } => {
+                let part = if split == "validation" { &self.valid } else { &self.train };
+                TrainError::Data { split, source: part.named(source) }
+            }
+            error => error,
         }
     }
 
@@ -161,11 +177,11 @@ impl Grouping {
     fn of(config: &DataConfig) -> Result<Option<Self>, CliError> {
         let refuse = |reason| CliError::Argument { argument: "data.group".to_owned(), reason };
         match (config.split, config.group.as_deref()) {
-            (Split::Group, None) => {
+            (Some(Split::Group), None) => {
                 Err(refuse("a split by group needs a column, \"file-stem\" or \"normalised-text\""))
             }
-            (Split::Group, Some("normalised-text")) => Ok(Some(Self::NormalisedText)),
-            (Split::Group, Some(field)) => Ok(Some(Self::Field(field.to_owned()))),
+            (Some(Split::Group), Some("normalised-text")) => Ok(Some(Self::NormalisedText)),
+            (Some(Split::Group), Some(field)) => Ok(Some(Self::Field(field.to_owned()))),
             (_, Some(_)) => Err(refuse("it has a meaning only with split = \"group\"")),
             (_, None) => Ok(None),
         }

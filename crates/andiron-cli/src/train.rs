@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Train, device: &Device) -> Result<u8, CliError> {
         task.takes(&config.model, BASE)?;
     }
     let options = config.options()?;
-    let parts = Parts::read(&config.data, config.base(), task.media)?;
+    let parts = Parts::read(&config.data, config.base(), task)?;
     let training = config.training(parts.train.len())?;
     let hashes = hashes(&parts)?;
     check_held_out(task, &parts)?;
@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Train, device: &Device) -> Result<u8, CliError> {
     signals.may_exit(false);
     let fitted = task
         .fit(&config.model, &options, &trainer, &parts.train, &parts.valid, device)
-        .map_err(|error| parts.train.explain(error.into()))?;
+        .map_err(|error| parts.train.explain(parts.placed(error).into()))?;
     // Saved before it is measured, so that what goes wrong there costs no training.
     let card = |report| card(args, &config, &training, &parts, &hashes, report);
     fitted.predictor.save(card(None), &output)?;

@@ -164,11 +164,11 @@ impl<T: Registered> Dataset<ExampleOf<T>> for Typed<'_, T> {
         let record = self.records.get(index)?;
         let read = || {
             let input = T::read(record.raw())?;
-            let input = match T::CUT {
-                Some(cut) if record.cut => cut(input),
-                _ => input,
-            };
-            Ok(Example { input, target: T::target(&record.line)? })
+            let example = Example { input, target: T::target(&record.line)? };
+            Ok(match T::CUT {
+                Some(cut) if record.cut => cut(example),
+                _ => example,
+            })
         };
         read().map_err(|error: DataError| error.at(index, record.name.as_deref()))
     }

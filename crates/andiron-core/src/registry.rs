@@ -29,10 +29,14 @@ pub trait Registered: Task {
     /// `audio`). The program opens it; the task never does.
     const MEDIA: Option<&'static str>;
 
-    /// Lets an input be cut to the model's length, for tasks whose training cuts such inputs: a
+    /// Whether the answer is one label, which a line of data has in the field `label`. A split can then
+    /// give every part the same share of each, and a label that was not learnt cannot be measured.
+    const LABELLED: bool = false;
+
+    /// Lets an example be cut to the model's length, for tasks whose training cuts such examples: a
     /// measurement can then be made on what training would have seen of them. None refuses or takes
     /// them as a prediction does.
-    const CUT: Option<fn(Self::Input) -> Self::Input> = None;
+    const CUT: Option<fn(ExampleOf<Self>) -> ExampleOf<Self>> = None;
 
     /// Kinds of files beside tables in which data of this task comes: a file's ending, in lower case
     /// and without the dot, and what reads its rows.
@@ -200,6 +204,8 @@ pub struct TaskEntry {
     pub name: &'static str,
     /// The field of an input line that names a file.
     pub media: Option<&'static str>,
+    /// Whether a line of data has one label, which is to be answered, in the field `label`.
+    pub labelled: bool,
     /// Whether a record can ask for its input to be cut ([`Record::cut`]).
     pub cuts: bool,
     /// Kinds of files beside tables in which its data comes.
@@ -218,6 +224,7 @@ impl TaskEntry {
         Self {
             name: T::NAME,
             media: T::MEDIA,
+            labelled: T::LABELLED,
             cuts: T::CUT.is_some(),
             files: T::FILES,
             architectures: || T::models().iter().map(|entry| entry.architecture).collect(),

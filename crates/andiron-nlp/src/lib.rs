@@ -47,6 +47,7 @@
 //! - [`features`]: from a text to numbers.
 //! - [`tokenizer`]: a published model's tokens, and vocabularies of one's own.
 //! - [`published`]: encoders from the folders that others publish.
+//! - [`base`]: the published model that a training starts from.
 //! - [`published_head`]: heads on them, and how they are adapted.
 //! - [`batch`]: texts as tensors.
 //! - [`models`]: the networks, and [`layers`] that they share.
@@ -59,7 +60,9 @@
 //! - [`fasttext`], [`language_id`]: classifiers trained by fastText, such as the one for languages.
 //! - [`metrics`]: BLEU, chrF, ROUGE and entity F1.
 
+pub mod base;
 pub mod batch;
+mod cells;
 pub mod chat;
 pub mod data;
 pub mod decoder;

@@ -137,8 +137,21 @@ pub fn load_network<C: PublishedEncoder>(
     device: &Device,
 ) -> Result<Network<C>, PublishedError> {
     let path = dir.join("config.json");
-    let fail = |source| PublishedError::Config { path: path.clone(), source };
-    let config = C::from_hugging_face(&read_json(&path)?).map_err(fail)?;
+    let config = C::from_hugging_face(&read_json(&path)?)
+        .map_err(|source| PublishedError::Config { path, source })?;
+    load_weights(config, dir, device)
+}
+
+/// As [`load_network`], for a configuration that was read before.
+///
+/// # Errors
+/// As [`load_network`].
+pub fn load_weights<C: PublishedEncoder>(
+    config: C,
+    dir: &Path,
+    device: &Device,
+) -> Result<Network<C>, PublishedError> {
+    let fail = |source| PublishedError::Config { path: dir.join("config.json"), source };
     let network = Network::blank(config, device).map_err(fail)?;
     let folder = Folder::open(dir).map_err(WeightsError::from)?;
     let source = Renamed::new(folder, encoder_name::<C>).map_err(WeightsError::from)?;

@@ -116,6 +116,12 @@ pub trait PublishedDecoder: ModelConfig<Model: Decoder> {
     /// Token numbers.
     fn n_tokens(&self) -> usize;
 
+    /// The same decoder with another probability of dropout in training, 0 to 1.
+    ///
+    /// # Errors
+    /// [`ConfigError::OutOfRange`] for one that the network cannot have.
+    fn dropping(self, dropout: f64) -> Result<Self, ConfigError>;
+
     /// Our name for a tensor of a published file; none for one that is left out because it holds
     /// nothing learnt, or the same as another.
     fn name_of(&self, name: &str) -> Option<String>;
@@ -136,6 +142,12 @@ impl PublishedDecoder for LlamaConfig {
 
     fn n_tokens(&self) -> usize {
         self.n_tokens
+    }
+
+    /// A Llama drops nothing.
+    fn dropping(self, dropout: f64) -> Result<Self, ConfigError> {
+        ConfigError::within("dropout", 0.0, 0.0, dropout)?;
+        Ok(self)
     }
 
     fn name_of(&self, name: &str) -> Option<String> {
@@ -161,6 +173,11 @@ impl PublishedDecoder for Gpt2Config {
         self.n_tokens
     }
 
+    fn dropping(self, dropout: f64) -> Result<Self, ConfigError> {
+        ConfigError::within("dropout", 0.0, 1.0, dropout)?;
+        Ok(self.with_dropout(dropout))
+    }
+
     fn name_of(&self, name: &str) -> Option<String> {
         // The causal mask and its value are no parameters.
         let mask = name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
@@ -183,6 +200,15 @@ pub fn from_folder<C: PublishedDecoder>(
     device: &Device,
 ) -> Result<(TextGeneration, Network<C>), DecoderError> {
     let dir = dir.as_ref();
+    let (task, config) = describe::<C>(dir)?;
+    Ok((task, load_weights(config, dir, device)?))
+}
+
+/// What such a folder says but for its weights, which are not read.
+///
+/// # Errors
+/// [`DecoderError`] names the file or field that cannot be used.
+pub fn describe<C: PublishedDecoder>(dir: &Path) -> Result<(TextGeneration, C), DecoderError> {
     let path = dir.join("config.json");
     let json = read_json(&path)?;
     let config = C::from_config_json(&json).map_err(DecoderError::config(&path))?;
@@ -193,10 +219,22 @@ pub fn from_folder<C: PublishedDecoder>(
     let template = template(dir)?;
     let task = TextGeneration::new(tokenizer, config.max_length(), ends)
         .map_err(DecoderError::config(&path))?;
+    Ok((TextGeneration { chat_template: template, ..task }, config))
+}
+
+/// A network of `config` with the weights of such a folder.
+///
+/// # Errors
+/// [`DecoderError`] names the tensor that cannot be used.
+pub fn load_weights<C: PublishedDecoder>(
+    config: C,
+    dir: &Path,
+    device: &Device,
+) -> Result<Network<C>, DecoderError> {
+    let path = dir.join("config.json");
     let network = Network::blank(config.clone(), device).map_err(DecoderError::config(&path))?;
     let source = Renamed::new(andiron_weights::open(dir)?, |name| config.name_of(name))?;
-    let network = weights::load_from(network, &source)?;
-    Ok((TextGeneration { chat_template: template, ..task }, network))
+    Ok(weights::load_from(network, &source)?)
 }
 
 fn fitting(path: &Path, tokenizer: &Tokenizer, network: usize) -> Result<(), DecoderError> {

@@ -13,10 +13,10 @@
 //! 3. The forward pass starts with [`hidden_states`], which keeps a frozen encoder off the tape.
 //! 4. [`ModelConfig::weight_name`] calls [`weight_name`] with the home's names of the head's
 //!    tensors, and [`ModelConfig::home_files`] calls [`home_files`] with the home's class.
-//! 5. The task's recipe reads an option `base` by [`read_base`] in `prepare`, which gives the
-//!    encoder's configuration and the tokenizer, and calls [`start`] in `start`: the encoder's
-//!    weights are loaded, and the head is drawn where the folder holds none that fits. A folder that
-//!    holds the whole network is read by [`load`].
+//! 5. The task's recipe has the options of [`StartOptions`], whose [`set_up`](StartOptions::set_up)
+//!    gives the encoder's configuration and the tokenizer in `prepare`, and calls [`start`] in
+//!    `start`: the encoder's weights are loaded, and the head is drawn where the folder holds none
+//!    that fits. A folder that holds the whole network is read by [`load`].
 //! 6. Low-rank factors are written and read in PEFT's layout by [`peft`].
 //!
 //! [`models::sequence_classifier`](crate::models::sequence_classifier) is the pattern.
@@ -26,7 +26,7 @@ mod options;
 pub mod peft;
 
 pub use crate::layers::classifier_head::HeadActivation;
-pub use files::{home_files, special_tokens};
+pub use files::{encoder_files, home_files, special_tokens};
 pub(crate) use files::{label_names, labels};
 pub use options::{Start, StartOptions};
 
@@ -73,6 +73,8 @@ impl Default for EncoderSizes {
 
 /// What a head needs of the encoder that it stands on.
 pub trait HeadBase: PublishedEncoder {
+    /// The class in transformers that reads the encoder alone.
+    const ENCODER: &'static str;
     /// How the encoder's home makes a classifier of it.
     const CLASSIFIER: ClassifierForm;
 
@@ -85,9 +87,9 @@ pub trait HeadBase: PublishedEncoder {
     /// [`TokenizerError::Train`] if the texts give no vocabulary.
     fn vocabulary(texts: &[String], n_tokens: usize) -> Result<Tokenizer, TokenizerError>;
 
-    /// The same encoder with nothing dropped in training: for one that is not trained.
+    /// The same encoder with another probability of dropout in training, 0 to 1.
     #[must_use]
-    fn without_dropout(self) -> Self;
+    fn dropping(self, dropout: f64) -> Self;
 
     /// The encoder's fields of a `config.json`, `model_type` among them.
     fn to_hugging_face(&self) -> Map<String, Value>;
@@ -142,7 +144,7 @@ pub fn encoder<C: Headed>(
     device: &Device,
 ) -> Result<<C::Encoder as ModelConfig>::Model, ConfigError> {
     match config.adaptation().is_frozen() {
-        true => config.encoder().clone().without_dropout().init(device),
+        true => config.encoder().clone().dropping(0.0).init(device),
         false => config.encoder().init(device),
     }
 }

@@ -169,6 +169,12 @@ pub fn decode(
 }
 
 impl Scheme {
+    /// The scheme that tags are written in: [`Bioes`](Self::Bioes) if one begins with `E-` or `S-`.
+    pub fn of(tags: &[String]) -> Self {
+        let bioes = tags.iter().any(|tag| tag.starts_with("E-") || tag.starts_with("S-"));
+        if bioes { Self::Bioes } else { Self::Bio }
+    }
+
     /// The tags that it needs for entities of these labels: `O`, and those of each label in turn.
     ///
     /// ```

@@ -1,11 +1,8 @@
 //! The input of the tasks.
 
-use andiron_core::{
-    DataError, Raw,
-    data::{shortened, text_field},
-};
+use crate::cells::flag;
+use andiron_core::{DataError, Raw, data::text_field};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// A text, and what to do if it is longer than a model takes.
 ///
@@ -43,7 +40,7 @@ impl Text {
     pub fn read(raw: Raw<'_>) -> Result<Self, DataError> {
         match raw {
             Raw::Json(line) => {
-                Ok(Self { text: text_field(line, "text")?, truncate: truncate_field(line)? })
+                Ok(Self { text: text_field(line, "text")?, truncate: flag(line, "truncate")? })
             }
             Raw::Bytes(bytes) => match std::str::from_utf8(bytes) {
                 // The mark of the encoding that some editors put in front is no part of the text.
@@ -55,21 +52,6 @@ impl Text {
             },
             Raw::Array { .. } => Err(DataError::WrongKind { wanted: "a text", got: raw.kind() }),
         }
-    }
-}
-
-/// In a table all fields are texts, so `true` in quotes counts too.
-pub(crate) fn truncate_field(line: &Value) -> Result<bool, DataError> {
-    match line.get("truncate") {
-        None | Some(Value::Null) => Ok(false),
-        Some(Value::Bool(truncate)) => Ok(*truncate),
-        Some(Value::String(text)) if text == "true" => Ok(true),
-        Some(Value::String(text)) if text == "false" || text.is_empty() => Ok(false),
-        Some(other) => Err(DataError::Field {
-            field: "truncate".to_owned(),
-            wanted: "true or false",
-            got: shortened(other),
-        }),
     }
 }
 
@@ -89,7 +71,7 @@ impl From<String> for Text {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     #[test]
     fn requests_are_read() {

@@ -2,7 +2,7 @@
 
 mod train;
 
-pub use train::{byte_level_bpe, unigram, word_piece};
+pub use train::{byte_level_bpe, gpt2_bpe, unigram, word_piece};
 
 use crate::text::Text;
 use andiron_core::{ConfigError, DataError};
@@ -56,6 +56,13 @@ pub enum TokenizerError {
         /// The cause.
         source: tokenizers::Error,
     },
+}
+
+impl From<TokenizerError> for DataError {
+    /// A vocabulary that the training data do not give.
+    fn from(source: TokenizerError) -> Self {
+        Self::Unmade { what: "the vocabulary", source: Arc::new(source) }
+    }
 }
 
 /// A published model's tokenizer: normalisation, words, vocabulary and special tokens.

@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use andiron_core::{
-    Example, GradientTrainer, Labels, Model as _, Predictor, Recipe, Task, TrainingConfig, device,
-    testing::record, trainer::Progress,
+    Example, GradientTrainer, Labels, Model as _, Predictor, Recipe, Task, Trainer as _,
+    TrainingConfig, device, testing::record, trainer::Progress,
 };
 use andiron_nlp::{
     batch::TextBatch,
@@ -16,6 +16,7 @@ use andiron_nlp::{
     published_head::HeadBase,
     tasks::{
         multi_label::{self, MultiLabel, MultiLabelClassification},
+        rerank::{Rerank, Shortlist},
         text_classification::{TextClassification, from_adapter, from_folder},
     },
     text::Text,
@@ -68,13 +69,13 @@ fn trainer() -> GradientTrainer {
 fn save<T: Task, E: HeadBase>(
     folder: &Path,
     name: &str,
-    base: &str,
+    base: &Path,
     predictor: &Predictor<T>,
     rows: &[Vec<i32>],
 ) {
     predictor.save(folder.join(name)).unwrap();
     let said = json!({
-        "base": golden(base), "texts": TEXTS, "ids": rows, "logits": logits::<T, E>(predictor, rows)
+        "base": base, "texts": TEXTS, "ids": rows, "logits": logits::<T, E>(predictor, rows)
     });
     fs::write(folder.join(format!("{name}.json")), said.to_string()).unwrap();
 }
@@ -94,17 +95,17 @@ fn write<E: HeadBase>(folder: &Path, name: &str, base: &str, adaptation: Value) 
     let network = Recipe::<TextClassification>::start(config, &task, &options, 3, &device).unwrap();
     let fitted =
         SequenceClassifierConfig::<E>::fit(&trainer(), task, network, &train, &Vec::new(), &device);
-    save::<TextClassification, E>(folder, name, base, &fitted.unwrap().predictor, &rows);
+    save::<TextClassification, E>(folder, name, &golden(base), &fitted.unwrap().predictor, &rows);
 }
 
-fn write_several(folder: &Path, name: &str) {
+fn write_several(folder: &Path, name: &str, adaptation: Value) {
     let device = device("flex").unwrap();
     let example = |(at, text): (usize, &&str)| Example {
         input: Text::from(*text),
         target: LABELS[..at % 4].iter().map(|label| (*label).to_owned()).collect(),
     };
     let train: Vec<_> = TEXTS.iter().enumerate().map(example).collect();
-    let options = json!({"base": golden("roberta")});
+    let options = json!({"base": golden("roberta"), "adaptation": adaptation});
     type Several = MultiLabel<SequenceClassifierConfig<RobertaConfig>>;
     let (task, config) = Several::prepare(&options, &train).unwrap();
     let rows: Vec<Vec<i32>> =
@@ -114,10 +115,33 @@ fn write_several(folder: &Path, name: &str) {
     save::<MultiLabelClassification, RobertaConfig>(
         folder,
         name,
-        "roberta",
+        &golden("roberta"),
         &fitted.predictor,
         &rows,
     );
+}
+
+/// A cross-encoder with low-rank factors.
+fn write_pairs(folder: &Path, name: &str) {
+    let device = device("flex").unwrap();
+    let base = golden("../rerank/bert").canonicalize().unwrap();
+    let options = json!({"base": base, "adaptation": {"kind": "lora", "rank": 3}});
+    let query = |at: usize| Example {
+        input: Shortlist::new(TEXTS[at], [TEXTS[(at + 1) % 5], TEXTS[(at + 2) % 5]]),
+        target: vec![1.0, 0.0],
+    };
+    let train: Vec<_> = (0..TEXTS.len()).map(query).collect();
+    type Pairs = SequenceClassifierConfig<BertConfig>;
+    let (task, config): (Rerank, Pairs) = Recipe::<Rerank>::prepare(&options, &train).unwrap();
+    let encode = |at: usize| {
+        let (query, document) = (TEXTS[at], TEXTS[(at + 1) % 5]);
+        let row = task.tokenizer.encode_pair(query, document, 99, false).unwrap();
+        row.ids.into_iter().map(|id| id as i32).collect()
+    };
+    let rows: Vec<Vec<i32>> = (0..TEXTS.len()).map(encode).collect();
+    let network = Recipe::<Rerank>::start(config, &task, &options, 3, &device).unwrap();
+    let fitted = trainer().fit(task, network, &train, &Vec::new(), &device).unwrap();
+    save::<Rerank, BertConfig>(folder, name, &base, &fitted.predictor, &rows);
 }
 
 #[test]
@@ -127,7 +151,10 @@ fn classifiers_are_written() {
     write::<BertConfig>(&folder, "bert-frozen", "bert", json!({"kind": "frozen"}));
     write::<DistilBertConfig>(&folder, "distilbert", "distilbert", json!({"kind": "full"}));
     write::<RobertaConfig>(&folder, "roberta", "roberta", json!({"kind": "full"}));
-    write_several(&folder, "roberta-several");
+    write_several(&folder, "roberta-several", json!({"kind": "full"}));
+    // What PEFT alone reads: nothing here puts such factors on their base again.
+    write_several(&folder, "roberta-several-lora", json!({"kind": "lora"}));
+    write_pairs(&folder, "pairs-bert-lora");
     write::<BertConfig>(&folder, "bert-lora", "bert", json!({"kind": "lora", "rank": 3}));
     write::<DistilBertConfig>(&folder, "distilbert-lora", "distilbert", json!({"kind": "lora"}));
     let some = json!({"kind": "lora", "rank": 2, "alpha": 7.0, "targets": ["query", "narrow"]});

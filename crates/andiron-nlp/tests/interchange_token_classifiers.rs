@@ -55,7 +55,7 @@ where
     ids(predictor).iter().map(of).collect()
 }
 
-fn write<E: HeadBase>(folder: &Path, name: &str)
+fn write<E: HeadBase>(folder: &Path, name: &str, options: &Value)
 where
     TokenClassification: Solve<Net<E>>,
     Net<E>: Model<Input = TokenBatch, Output = Tensor<3>>,
@@ -72,11 +72,8 @@ where
         .zip(truth)
         .map(|(text, target)| Example { input: Text::from(*text), target })
         .collect();
-    let options = json!({
-        "n_tokens": 300, "d_model": 12, "n_heads": 3, "n_layers": 2, "d_hidden": 10, "max_length": 99
-    });
-    let (task, config) = TokenClassifierConfig::<E>::prepare(&options, &train).unwrap();
-    let network = config.start(&task, &options, 3, &flex).unwrap();
+    let (task, config) = TokenClassifierConfig::<E>::prepare(options, &train).unwrap();
+    let network = config.start(&task, options, 3, &flex).unwrap();
     let settings = TrainingConfig::new(30).with_learning_rate(1e-2);
     let trainer = GradientTrainer::new(settings).with_progress(Progress::Silent);
     let fitted = trainer.fit(task, network, &train, &Vec::new(), &flex).unwrap();
@@ -93,9 +90,16 @@ where
 #[test]
 fn token_classifiers_are_written() {
     let Some(folder) = folder() else { return };
-    write::<BertConfig>(&folder, "tokens-bert");
-    write::<DistilBertConfig>(&folder, "tokens-distilbert");
-    write::<RobertaConfig>(&folder, "tokens-roberta");
+    let small = json!({
+        "n_tokens": 300, "d_model": 12, "n_heads": 3, "n_layers": 2, "d_hidden": 10, "max_length": 99
+    });
+    write::<BertConfig>(&folder, "tokens-bert", &small);
+    write::<DistilBertConfig>(&folder, "tokens-distilbert", &small);
+    write::<RobertaConfig>(&folder, "tokens-roberta", &small);
+    // Factors on what was trained before; PEFT reads them, nothing here does.
+    let lora =
+        json!({"base": folder.join("tokens-bert"), "adaptation": {"kind": "lora", "rank": 3}});
+    write::<BertConfig>(&folder, "tokens-bert-lora", &lora);
 }
 
 fn read_back<E: HeadBase>(folder: &Path, name: &str)

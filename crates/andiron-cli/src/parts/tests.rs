@@ -1,5 +1,5 @@
 use super::*;
-use crate::error::chain;
+use crate::{builtin::registry, error::chain};
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 fn config(text: &str) -> DataConfig {
@@ -18,7 +18,12 @@ fn texts(records: &Records) -> Vec<String> {
 }
 
 fn read(text: &str, dir: &Path) -> Result<Parts, String> {
-    Parts::read(&config(text), dir, None).map_err(|error| chain(&error))
+    of("text-classification", text, dir)
+}
+
+fn of(task: &str, text: &str, dir: &Path) -> Result<Parts, String> {
+    let task = registry().task(task).unwrap();
+    Parts::read(&config(text), dir, task).map_err(|error| chain(&error))
 }
 
 #[test]
@@ -36,7 +41,8 @@ fn the_default_split_is_stratified_and_seeded() {
     let other = read("train = \"a.csv\"\nseed = 1", dir.path()).unwrap();
     assert_ne!(texts(&parts.test), texts(&other.test));
     // The test part alone is the same.
-    let test = Parts::test_of(&config("train = \"a.csv\""), dir.path(), None).unwrap();
+    let task = registry().task("text-classification").unwrap();
+    let test = Parts::test_of(&config("train = \"a.csv\""), dir.path(), task).unwrap();
     assert_eq!(texts(&parts.test), texts(&test));
 }
 
@@ -122,4 +128,33 @@ fn what_cannot_be_split_is_refused() {
     assert!(refused.contains(reason), "{refused}");
     let none = read("train = \"a.csv\"\nvalid = 0\ntest = 0", dir.path()).unwrap();
     assert_eq!((none.train.len(), none.valid.len(), none.test.len()), (4, 0, 0));
+}
+
+#[test]
+fn what_has_no_labels_is_split_at_random() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = |keys: &str, n: usize| {
+        (0..n).map(|at| format!("{{{keys}}}\n").replace('#', &at.to_string())).collect::<String>()
+    };
+    for (task, keys) in [
+        ("multi-label-classification", r#""text": "t#", "labels": ["a", "b"]"#),
+        ("embedding", r#""text": "t#", "positive": "p#""#),
+        ("embedding", r#""text": "t#", "positive": "p#", "label": "l#""#),
+        ("rerank", r#""text": "t#", "query": "q#", "documents": ["d", "e"], "scores": [1, 0]"#),
+        ("fill-mask", r#""text": "t#""#),
+        ("text-generation", r#""text": "t#", "prompt": "p#", "target": "t#""#),
+        ("token-classification", r#""text": "t#", "entities": []"#),
+    ] {
+        fs::write(dir.path().join("a.jsonl"), lines(keys, 50)).unwrap();
+        fs::write(dir.path().join("b.jsonl"), lines(keys, 60)).unwrap();
+        let parts = of(task, "train = \"a.jsonl\"", dir.path()).unwrap();
+        assert_eq!((parts.train.len(), parts.valid.len(), parts.test.len()), (35, 5, 10), "{task}");
+        let random = of(task, "train = \"a.jsonl\"\nsplit = \"random\"", dir.path()).unwrap();
+        assert_eq!(texts(&parts.test), texts(&random.test), "{task}");
+        // A class that only the test has is nothing to be learnt, where it is not what is answered.
+        let own = "train = \"a.jsonl\"\ntest = \"b.jsonl\"\nvalid = 0";
+        assert_eq!(of(task, own, dir.path()).unwrap().test.len(), 60, "{task}");
+    }
+    let refused = of("fill-mask", "train = \"a.jsonl\"\nsplit = \"stratified\"", dir.path());
+    assert!(refused.unwrap_err().contains("there is no column \"label\""));
 }

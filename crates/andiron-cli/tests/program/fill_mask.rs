@@ -2,6 +2,7 @@
 
 use crate::support::{andiron, andiron_with, text, write};
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// Sentences whose every word follows from the others.
 fn lines(n: usize) -> String {
@@ -48,5 +49,54 @@ fn hidden_words_are_learnt_measured_and_asked_for() {
     let wanted = "field \"text\" must be a text with exactly one mask token, but is one with";
     for line in &lines[1..] {
         assert!(line["error"].as_str().unwrap().starts_with(wanted), "{line}");
+    }
+}
+
+/// A configuration of a tiny network on `texts.jsonl`.
+fn tiny(path: &Path, output: &str, options: &str) {
+    let sizes = "d_model = 12\nn_heads = 3\nn_layers = 1\nd_hidden = 10\nmax_length = 16";
+    write(
+        path,
+        format!(
+            "task = \"fill-mask\"\nmodel = \"distilbert\"\noutput = \"{output}\"\n\
+             [data]\ntrain = \"texts.jsonl\"\n[options]\n{sizes}\n{options}\n\
+             [training]\nmax_steps = 2\nbatch_size = 2\n"
+        ),
+    );
+}
+
+#[test]
+fn a_text_without_a_word_to_hide_is_named_before_the_training() {
+    let dir = tempfile::tempdir().unwrap();
+    let (texts, config) = (dir.path().join("texts.jsonl"), dir.path().join("tiny.toml"));
+    tiny(&config, "tiny", "");
+    write(&texts, format!("{}{}\n{}", lines(20), json!({"text": " "}), lines(9)));
+    let none = ["--set", "data.test=0", "--set", "data.valid=0"];
+    let answer = andiron(&[&["train", text(&config)], &none[..]].concat());
+    assert!(answer.err.contains("texts.jsonl, line 21)"), "{}", answer.err);
+    answer.refused(1, "the text is empty");
+}
+
+#[test]
+fn only_what_hides_the_same_words_is_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join("texts.jsonl"), lines(30));
+    for (name, options) in [("a", "share = 0.2"), ("b", "share = 0.2\n"), ("c", "share = 0.5")] {
+        let config = dir.path().join(format!("{name}.toml"));
+        tiny(&config, name, options);
+        andiron(&["train", text(&config), "--set", "training.seed=7"]).good();
+    }
+    let config = dir.path().join("d.toml");
+    tiny(&config, "d", "share = 0.2\nn_tokens = 30");
+    andiron(&["train", text(&config)]).good();
+    let compared = |other: &str| {
+        let (first, other) = (dir.path().join("a"), dir.path().join(other));
+        let data = dir.path().join("texts.jsonl");
+        andiron(&["evaluate", text(&first), text(&data), "--compare", text(&other)])
+    };
+    let both = compared("b").good().lines().remove(0);
+    assert_eq!(both["comparison"]["loss_difference"]["value"], json!(0.0));
+    for other in ["c", "d"] {
+        compared(other).refused(1, "the reports are about different examples");
     }
 }

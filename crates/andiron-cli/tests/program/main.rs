@@ -5,7 +5,9 @@
 extern crate andiron as andiron_core;
 
 mod assets;
+mod bases;
 mod bundles;
+mod cells;
 mod convert;
 mod entities;
 mod fill_mask;

@@ -324,7 +324,7 @@ fn a_classifier_trained_here_on_a_published_encoder_is_a_published_classifier() 
     assert_ne!(inspected(&published)["task"], "text-classification");
     problem("regression");
     andiron(&["predict", text(&published), "-"])
-        .refused(2, "can be used for [\"embedding\"]: choose a task");
+        .refused(1, "setting \"problem_type\" cannot be \"regression\": supported here is");
 
     write(&toml, settings("no such folder"));
     andiron(&["train", text(&toml)]).refused(1, "no such folder");

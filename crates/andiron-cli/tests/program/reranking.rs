@@ -64,14 +64,38 @@ fn a_cross_encoder_is_trained_measured_and_asked() {
 fn lines_that_say_nothing_of_relevance_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let line = json!({"query": "a", "documents": ["b", "c"], "scores": [1]});
-    write(&dir.path().join("queries.jsonl"), format!("{}{line}\n", lines(20)));
+    let queries = dir.path().join("queries.jsonl");
     let config = dir.path().join("fruit.toml");
     write(
         &config,
         "task = \"rerank\"\nmodel = \"distilbert\"\noutput = \"fruit\"\n\
-         [data]\ntrain = \"queries.jsonl\"\nsplit = \"random\"\ntest = 0\nvalid = 0\n\
-         [options]\nd_model = 12\nn_heads = 3\nn_layers = 1\n[training]\nmax_steps = 3\n",
+         [data]\ntrain = \"queries.jsonl\"\ntest = 0\nvalid = 0\n\
+         [options]\nd_model = 12\nn_heads = 3\nn_layers = 1\n\
+         [training]\nmax_steps = 1\nbatch_size = 2\n",
     );
-    let wanted = "documents and relevances must be equally many, but are 2 and 1";
-    andiron(&["train", text(&config)]).refused(1, wanted);
+    // Of 25 lines a run of one step sees two: what is wrong is said before it.
+    let refused = |line: Value, wanted: &str| {
+        write(&queries, format!("{}{line}\n{}", lines(20), lines(4)));
+        let answer = andiron(&["train", text(&config), "--fresh"]);
+        assert!(answer.err.contains("queries.jsonl, line 21)"), "{}", answer.err);
+        assert!(!answer.err.contains("step 1/1"), "{}", answer.err);
+        answer.refused(1, wanted);
+    };
+    refused(line.clone(), "documents and relevances must be equally many, but are 2 and 1");
+    let with = |field: &str, value: Value| {
+        let mut line = json!({"query": "a", "documents": ["b", "c"], "scores": [1, 0]});
+        line[field] = value;
+        line
+    };
+    refused(with("scores", json!([1, -1])), "the list of relevances holds -1 at position 1");
+    refused(with("scores", json!([0, 1.5])), "a relevance must lie in 0..=1, but is 1.5");
+    refused(with("query", json!(" ")), "the query is empty");
+    refused(with("documents", json!(["b", ""])), "documents[1] is empty");
+    // So is what only measuring would meet.
+    write(&queries, lines(20));
+    write(&dir.path().join("test.jsonl"), format!("{}{line}\n", lines(3)));
+    let test = ["--set", "data.test=test.jsonl"];
+    let answer = andiron(&["train", text(&config), "--fresh", test[0], test[1]]);
+    assert!(answer.err.contains("test.jsonl, line 4)"), "{}", answer.err);
+    answer.refused(1, "documents and relevances must be equally many");
 }

@@ -182,6 +182,15 @@ pub enum DataError {
         /// The name.
         got: String,
     },
+    /// Something that is made of the training data, such as a vocabulary, cannot be.
+    #[error("{what} cannot be made of the training data")]
+    Unmade {
+        /// What was to be made.
+        what: &'static str,
+        /// The cause.
+        #[source]
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
     /// The published model that a training was to start from cannot be used.
     #[error(transparent)]
     Base(#[from] BaseError),
@@ -194,6 +203,17 @@ impl DataError {
     /// An I/O failure at `path`.
     pub fn io(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
         Self::Io { path: path.into(), source: Arc::new(source) }
+    }
+
+    /// The error of an example of a batch, with the example's place in the data set that the batch is
+    /// of; `place` leads from the one place to the other.
+    pub(crate) fn placed(self, place: impl Fn(usize) -> Option<usize>) -> Self {
+        match self {
+            Self::Example { index, name: None, source } => {
+                Self::Example { index: place(index).unwrap_or(index), name: None, source }
+            }
+            error => error,
+        }
     }
 
     /// The same error, with the place of the example it is about.

@@ -265,11 +265,13 @@ fn make<T: crate::Task>(
     send: &SyncSender<Result<T::Batch, DataError>>,
 ) -> Result<(), ()> {
     for part in indices.chunks(batch_size) {
-        let batch = part
-            .iter()
-            .map(|index| train.get(*index))
-            .collect::<Result<Vec<_>, _>>()
-            .and_then(|examples| task.batch(&examples, device));
+        let batch =
+            part.iter().map(|index| train.get(*index)).collect::<Result<Vec<_>, _>>().and_then(
+                |examples| {
+                    task.batch(&examples, device)
+                        .map_err(|error| error.placed(|at| part.get(at).copied()))
+                },
+            );
         send.send(batch).map_err(|_| ())?;
     }
     Ok(())
@@ -287,7 +289,9 @@ pub(crate) fn mean_loss<T: Solve<M>, M>(
     for start in (0..data.len()).step_by(batch_size) {
         let end = data.len().min(start.saturating_add(batch_size));
         let examples = (start..end).map(|index| data.get(index)).collect::<Result<Vec<_>, _>>()?;
-        let Loss { mean, weight, .. } = task.learn(model, task.batch(&examples, device)?);
+        let place = |at: usize| (start + at < end).then_some(start + at);
+        let batch = task.batch(&examples, device).map_err(|error| error.placed(place))?;
+        let Loss { mean, weight, .. } = task.learn(model, batch);
         if weight != 0.0 {
             total += mean.into_scalar::<f64>() * weight;
             weights += weight;

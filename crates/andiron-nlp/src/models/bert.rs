@@ -27,10 +27,10 @@ use crate::{
     },
     models::masked_lm::{MaskedLmBase, MaskedLmForm, WordTable},
     published::PublishedEncoder,
-    published_head::{ClassifierForm, EncoderSizes, HeadActivation, HeadBase},
+    published_head::{ClassifierForm, EncoderSizes, HeadActivation, HeadBase, encoder_files},
     tokenizer::{Tokenizer, TokenizerError, word_piece},
 };
-use andiron_core::{ConfigError, Model, ModelConfig};
+use andiron_core::{ConfigError, HomeFile, Model, ModelConfig};
 use burn::{
     config::Config,
     module::Module,
@@ -116,6 +116,11 @@ impl ModelConfig for BertConfig {
     fn weight_name(&self, path: &str) -> String {
         names::bert(path)
     }
+
+    /// What transformers and sentence-transformers read it by, where the task makes vectors of texts.
+    fn home_files(&self, _: &Bert, task: &Value) -> Vec<HomeFile> {
+        encoder_files(self, task)
+    }
 }
 
 impl PublishedEncoder for BertConfig {
@@ -168,6 +173,7 @@ impl PublishedEncoder for BertConfig {
 }
 
 impl HeadBase for BertConfig {
+    const ENCODER: &'static str = "BertModel";
     const CLASSIFIER: ClassifierForm = ClassifierForm {
         class: "BertForSequenceClassification",
         dense: "bert.pooler.dense",
@@ -192,8 +198,8 @@ impl HeadBase for BertConfig {
         word_piece(texts, n_tokens)
     }
 
-    fn without_dropout(self) -> Self {
-        self.with_dropout(0.0)
+    fn dropping(self, dropout: f64) -> Self {
+        self.with_dropout(dropout)
     }
 
     fn to_hugging_face(&self) -> Map<String, Value> {

@@ -27,10 +27,10 @@ use crate::{
     },
     models::masked_lm::{MaskedLmBase, MaskedLmForm, WordTable},
     published::PublishedEncoder,
-    published_head::{ClassifierForm, EncoderSizes, HeadActivation, HeadBase},
+    published_head::{ClassifierForm, EncoderSizes, HeadActivation, HeadBase, encoder_files},
     tokenizer::{Tokenizer, TokenizerError, word_piece},
 };
-use andiron_core::{ConfigError, Model, ModelConfig};
+use andiron_core::{ConfigError, HomeFile, Model, ModelConfig};
 use burn::{
     config::Config,
     module::Module,
@@ -118,6 +118,11 @@ impl ModelConfig for DistilBertConfig {
             _ => path.to_owned(),
         }
     }
+
+    /// What transformers and sentence-transformers read it by, where the task makes vectors of texts.
+    fn home_files(&self, _: &DistilBert, task: &Value) -> Vec<HomeFile> {
+        encoder_files(self, task)
+    }
 }
 
 impl PublishedEncoder for DistilBertConfig {
@@ -162,6 +167,7 @@ impl PublishedEncoder for DistilBertConfig {
 }
 
 impl HeadBase for DistilBertConfig {
+    const ENCODER: &'static str = "DistilBertModel";
     const CLASSIFIER: ClassifierForm = ClassifierForm {
         class: "DistilBertForSequenceClassification",
         dense: "pre_classifier",
@@ -186,8 +192,8 @@ impl HeadBase for DistilBertConfig {
         word_piece(texts, n_tokens)
     }
 
-    fn without_dropout(self) -> Self {
-        self.with_dropout(0.0)
+    fn dropping(self, dropout: f64) -> Self {
+        self.with_dropout(dropout)
     }
 
     fn to_hugging_face(&self) -> Map<String, Value> {

@@ -28,10 +28,10 @@ use crate::{
     },
     models::masked_lm::{MaskedLmBase, MaskedLmForm, WordTable},
     published::PublishedEncoder,
-    published_head::{ClassifierForm, EncoderSizes, HeadActivation, HeadBase},
+    published_head::{ClassifierForm, EncoderSizes, HeadActivation, HeadBase, encoder_files},
     tokenizer::{Tokenizer, TokenizerError, byte_level_bpe},
 };
-use andiron_core::{ConfigError, Model, ModelConfig};
+use andiron_core::{ConfigError, HomeFile, Model, ModelConfig};
 use burn::{
     config::Config,
     module::Module,
@@ -117,6 +117,11 @@ impl ModelConfig for RobertaConfig {
     fn weight_name(&self, path: &str) -> String {
         names::bert(path)
     }
+
+    /// What transformers and sentence-transformers read it by, where the task makes vectors of texts.
+    fn home_files(&self, _: &Roberta, task: &Value) -> Vec<HomeFile> {
+        encoder_files(self, task)
+    }
 }
 
 impl PublishedEncoder for RobertaConfig {
@@ -171,6 +176,7 @@ impl PublishedEncoder for RobertaConfig {
 }
 
 impl HeadBase for RobertaConfig {
+    const ENCODER: &'static str = "RobertaModel";
     const CLASSIFIER: ClassifierForm = ClassifierForm {
         class: "RobertaForSequenceClassification",
         dense: "classifier.dense",
@@ -195,8 +201,8 @@ impl HeadBase for RobertaConfig {
         byte_level_bpe(texts, n_tokens)
     }
 
-    fn without_dropout(self) -> Self {
-        self.with_dropout(0.0)
+    fn dropping(self, dropout: f64) -> Self {
+        self.with_dropout(dropout)
     }
 
     fn to_hugging_face(&self) -> Map<String, Value> {

@@ -27,7 +27,10 @@ use crate::{
     hugging_face::{Fields, fields},
     layers::classifier_head::{ClassifierHead, ClassifierHeadConfig},
     published_head::{self, HeadBase, Headed, hidden_states, home_files, is_head},
-    tasks::embedding::Pooling,
+    tasks::{
+        embedding::Pooling,
+        text_classification::{ONE_LABEL, SEVERAL_LABELS},
+    },
 };
 use andiron_core::{Adaptation, ConfigError, HomeFile, Model, ModelConfig};
 use burn::{
@@ -185,8 +188,8 @@ impl<E: HeadBase> ModelConfig for SequenceClassifierConfig<E> {
         let mut own = match names {
             Some(names) => {
                 let problem = match task["threshold"].is_number() {
-                    true => "multi_label_classification",
-                    false => "single_label_classification",
+                    true => SEVERAL_LABELS,
+                    false => ONE_LABEL,
                 };
                 let mut own = published_head::labels(&names);
                 own.insert("problem_type".to_owned(), json!(problem));

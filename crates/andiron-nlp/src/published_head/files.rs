@@ -1,6 +1,7 @@
 //! The files with which transformers reads what was trained here.
 
-use super::{HeadBase as _, Headed};
+use super::{HeadBase, Headed};
+use crate::tasks::embedding::Pooling;
 use andiron_core::{ConfigError, HomeFile, data::shortened};
 use serde_json::{Map, Value, json};
 
@@ -31,7 +32,32 @@ pub fn home_files<C: Headed>(
     if config.adaptation().is_lora() {
         return Vec::new();
     }
-    let mut description = config.encoder().to_hugging_face();
+    written(config.encoder(), class, fields, tokenizer, max_length)
+}
+
+/// The same files for an encoder alone, saved with a task that makes vectors of texts, and the one in
+/// which sentence-transformers looks for the longest text. Without a list of modules it takes the mean
+/// of the tokens' vectors, as it is; so there are none for another pooling.
+pub fn encoder_files<E: HeadBase>(encoder: &E, task: &Value) -> Vec<HomeFile> {
+    let tokenizer = &task["tokenizer"];
+    if !tokenizer.is_object() || task["pooling"] != json!(Pooling::Mean) {
+        return Vec::new();
+    }
+    let max_length = task["max_length"].as_u64().unwrap_or_default() as usize;
+    let mut files = written(encoder, E::ENCODER, Map::new(), tokenizer, max_length);
+    let told = json!({"max_seq_length": max_length, "do_lower_case": false});
+    files.push(HomeFile::json("sentence_bert_config.json", &told));
+    files
+}
+
+fn written<E: HeadBase>(
+    encoder: &E,
+    class: &str,
+    fields: Map<String, Value>,
+    tokenizer: &Value,
+    max_length: usize,
+) -> Vec<HomeFile> {
+    let mut description = encoder.to_hugging_face();
     description.insert("architectures".to_owned(), json!([class]));
     description.insert("dtype".to_owned(), json!("float32"));
     description.extend(fields);

@@ -1,11 +1,10 @@
-//! Where a training of a network with a head starts from: what the recipes of several tasks take.
+//! Where a training of an encoder starts from: what the recipes of several tasks take.
 
 use super::{EncoderSizes, HeadBase, read_base};
-use crate::tokenizer::Tokenizer;
-use andiron_core::{Adaptation, BaseError, ConfigError, DataError};
+use crate::{base::BaseModel, tokenizer::Tokenizer};
+use andiron_core::{ConfigError, DataError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::path::PathBuf;
 
 /// Tokens of a vocabulary made from the training texts, if the options do not say.
 const N_TOKENS: usize = 8000;
@@ -15,16 +14,14 @@ const N_TOKENS: usize = 8000;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StartOptions {
-    /// The folder of a published model, as Hugging Face has it, to start from; none starts from
-    /// nothing, with a vocabulary of the training texts.
-    pub base: Option<PathBuf>,
-    /// Which parameters are trained; default all.
-    pub adaptation: Adaptation,
+    /// A published model to start from; none starts from nothing, with a vocabulary of the training
+    /// texts.
+    pub base: Option<BaseModel>,
     /// The longest row in tokens, special tokens included; default what the base was made for, or
     /// 128.
     pub max_length: Option<usize>,
-    /// Probability of dropout in a network that starts from nothing, and in a classifier's head;
-    /// default what the base says, or 0.1.
+    /// Probability of dropout, 0 to 1; default what the base says, or 0.1. Of a base under a head it
+    /// is the head's, and the encoder keeps its own.
     pub dropout: Option<f64>,
     /// How many tokens the vocabulary has at the most; default 8,000. This and the following are for
     /// a network that starts from nothing: a base decides them itself.
@@ -57,10 +54,10 @@ impl StartOptions {
     ///
     /// # Errors
     /// [`DataError::Base`] for a base that cannot be used, [`DataError::Config`] for a setting that
-    /// cannot, [`DataError::Empty`] if the texts give no vocabulary.
+    /// cannot, [`DataError::Unmade`] if the texts give no vocabulary.
     pub fn set_up<E: HeadBase>(&self, texts: &[String], pair: bool) -> Result<Start<E>, DataError> {
         let start = match &self.base {
-            Some(dir) => self.on_base::<E>(dir)?,
+            Some(base) => self.on_base::<E>(base)?,
             None => self.on_nothing::<E>(texts)?,
         };
         let longest = start.encoder.max_length();
@@ -70,26 +67,25 @@ impl StartOptions {
         Ok(start)
     }
 
-    fn on_base<E: HeadBase>(&self, dir: &std::path::Path) -> Result<Start<E>, DataError> {
-        for (field, given) in [
+    /// The name of the base, for the configuration of a network with low-rank factors.
+    pub fn base_name(&self) -> Option<String> {
+        self.base.as_ref().map(|base| base.name.clone())
+    }
+
+    fn on_base<E: HeadBase>(&self, base: &BaseModel) -> Result<Start<E>, DataError> {
+        base.decides([
             ("n_tokens", self.n_tokens),
             ("d_model", self.d_model),
             ("n_heads", self.n_heads),
             ("n_layers", self.n_layers),
             ("d_hidden", self.d_hidden),
-        ] {
-            if let Some(given) = given {
-                let (field, got) = (field.to_owned(), given.to_string());
-                let reason = "the base decides it".to_owned();
-                return Err(ConfigError::Kind { field, got, reason }.into());
-            }
-        }
-        let base = read_base::<E>(dir).map_err(|source| BaseError::new(dir, source))?;
+        ])?;
+        let read = read_base::<E>(base.folder()?).map_err(|source| base.unread(source))?;
         Ok(Start {
-            encoder: base.encoder,
-            tokenizer: base.tokenizer,
-            max_length: self.max_length.unwrap_or(base.max_length),
-            config: Some(base.config),
+            encoder: read.encoder,
+            tokenizer: read.tokenizer,
+            max_length: self.max_length.unwrap_or(read.max_length),
+            config: Some(read.config),
         })
     }
 
@@ -103,9 +99,27 @@ impl StartOptions {
             max_length: self.max_length.unwrap_or(small.max_length),
             dropout: self.dropout.unwrap_or(small.dropout),
         };
-        let tokenizer = E::vocabulary(texts, self.n_tokens.unwrap_or(N_TOKENS))
-            .map_err(|_| DataError::Empty { what: "the vocabulary".to_owned() })?;
+        let tokenizer = E::vocabulary(texts, self.n_tokens.unwrap_or(N_TOKENS))?;
         let encoder = E::fresh(tokenizer.n_tokens(), &sizes);
         Ok(Start { encoder, tokenizer, max_length: sizes.max_length, config: None })
+    }
+}
+
+impl<E> Start<E> {
+    /// The dropout of a head: what the options say, or what `of` reads in the base's `config.json`,
+    /// or 0.1.
+    ///
+    /// # Errors
+    /// As `of`.
+    pub fn head_dropout(
+        &self,
+        given: Option<f64>,
+        of: impl FnOnce(&Value) -> Result<f64, ConfigError>,
+    ) -> Result<f64, ConfigError> {
+        match (given, &self.config) {
+            (Some(dropout), _) => Ok(dropout),
+            (None, Some(config)) => of(config),
+            (None, None) => Ok(EncoderSizes::default().dropout),
+        }
     }
 }

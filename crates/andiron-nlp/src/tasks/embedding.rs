@@ -18,6 +18,7 @@ pub use recipe::EncoderOptions;
 
 use crate::{
     batch::TokenBatch,
+    cells::flag,
     models::{bert::BertConfig, distilbert::DistilBertConfig, roberta::RobertaConfig},
     text::Text,
     tokenizer::{Encoded, Tokenizer},
@@ -25,7 +26,7 @@ use crate::{
 use andiron_core::{
     ConfigError, DataError, Dataset, EvalError, Evaluator as _, Loss, Model, ModelEntry, Predictor,
     PublishedEntry, Raw, Registered, Report, Solve, Task,
-    data::{ExampleOf, text_field},
+    data::{Example, ExampleOf, text_field},
     loss::{self, CrossEntropy},
 };
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
@@ -257,6 +258,8 @@ where
 
 impl Registered for Embedding {
     const MEDIA: Option<&'static str> = None;
+    const CUT: Option<fn(ExampleOf<Self>) -> ExampleOf<Self>> =
+        Some(|pair| Example { input: pair.input.truncated(), target: pair.target.truncated() });
 
     fn models() -> &'static [ModelEntry<Self>] {
         ENCODERS
@@ -271,9 +274,10 @@ impl Registered for Embedding {
     }
 
     /// The text that should be found, and the class of both if there is one:
-    /// `{"positive": …, "label": …}`.
+    /// `{"positive": …, "label": …}`. With `"truncate": true` it may be cut, as the query may.
     fn target(line: &Value) -> Result<Positive, DataError> {
-        let positive = Positive::from(Text::from(text_field(line, "positive")?));
+        let text = Text::from(text_field(line, "positive")?);
+        let positive = Positive::from(Text { truncate: flag(line, "truncate")?, ..text });
         Ok(match line.get("label") {
             None | Some(Value::Null) => positive,
             Some(_) => positive.with_label(text_field(line, "label")?),

@@ -24,7 +24,7 @@ use crate::{
 use andiron_core::{
     ConfigError, DataError, Dataset, EvalError, Evaluator as _, Loss, Model, ModelEntry, Predictor,
     PublishedEntry, Raw, Registered, Report, Solve, Task,
-    data::ExampleOf,
+    data::{Example, ExampleOf},
     loss::{self, CrossEntropy},
 };
 use andiron_kernels::{draw, mix};
@@ -327,7 +327,8 @@ impl FillMask {
 
 impl Registered for FillMask {
     const MEDIA: Option<&'static str> = None;
-    const CUT: Option<fn(Gap) -> Gap> = Some(Gap::truncated);
+    const CUT: Option<fn(ExampleOf<Self>) -> ExampleOf<Self>> =
+        Some(|example| Example { input: example.input.truncated(), ..example });
 
     fn models() -> &'static [ModelEntry<Self>] {
         MASKED_LMS

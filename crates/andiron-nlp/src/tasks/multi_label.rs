@@ -15,13 +15,13 @@ use crate::{
         text_encoder::TextEncoderConfig,
     },
     published::PublishedError,
-    tasks::text_classification::{TextTask, fit_published, is_zero, published},
+    tasks::text_classification::{SEVERAL_LABELS, TextTask, fit_published, is_zero, published},
     text::Text,
 };
 use andiron_core::{
     DataError, Dataset, EvalError, Evaluator as _, Labelled, Labels, Loss, ModelEntry, OnePass,
     Predictor, PublishedEntry, Raw, Registered, Report, Task,
-    data::{ExampleOf, shortened},
+    data::{Example, ExampleOf, shortened},
     loss::{self, Focal},
 };
 use burn::tensor::{Device, Tensor, TensorData, activation::sigmoid};
@@ -45,9 +45,6 @@ pub static PUBLISHED: &[PublishedEntry] = &[PublishedEntry {
     load: |layout, device| Ok(Box::new(from_folder(layout.path(), device)?)),
     keeps: None,
 }];
-
-/// The `problem_type` of a classifier of any number of labels a text.
-const SEVERAL_LABELS: &str = "multi_label_classification";
 
 /// Which of several labels a text has: any number of them, none included.
 ///
@@ -173,7 +170,8 @@ impl TextTask for MultiLabelClassification {
 
 impl Registered for MultiLabelClassification {
     const MEDIA: Option<&'static str> = None;
-    const CUT: Option<fn(Text) -> Text> = Some(Text::truncated);
+    const CUT: Option<fn(ExampleOf<Self>) -> ExampleOf<Self>> =
+        Some(|example| Example { input: example.input.truncated(), ..example });
 
     fn models() -> &'static [ModelEntry<Self>] {
         MULTI_LABEL_CLASSIFIERS

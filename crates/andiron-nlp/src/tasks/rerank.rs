@@ -22,7 +22,9 @@ use crate::{
 };
 use andiron_core::{
     ConfigError, DataError, Dataset, EvalError, Evaluator as _, Loss, Model, ModelEntry, Predictor,
-    PublishedEntry, Raw, Registered, Report, Solve, Task, data::ExampleOf, loss,
+    PublishedEntry, Raw, Registered, Report, Solve, Task,
+    data::{Example, ExampleOf},
+    loss,
 };
 use burn::tensor::{
     Bool, Device, Int, Tensor, TensorData,
@@ -208,24 +210,23 @@ impl Rerank {
 
     /// What the data says of a query's documents, checked against the objective.
     fn relevances(&self, example: &ExampleOf<Self>) -> Result<(), DataError> {
-        let (n_left, n_right) = (example.input.documents.len(), example.target.len());
-        if n_left != n_right {
-            let (left, right) = ("documents", "relevances");
-            return Err(DataError::Unpaired { left, right, n_left, n_right });
+        input::check(example.input.documents.len(), &example.target)?;
+        let most = if self.objective == Objective::Pairs { 1.0 } else { f64::MAX };
+        let over = example.target.iter().find(|got| **got > most);
+        over.map_or(Ok(()), |got| Ok(ConfigError::within("a relevance", 0.0, most, *got)?))
+    }
+
+    /// Whether an example can be learnt from, as far as it is told without looking for tokens.
+    fn learnable(&self, example: &ExampleOf<Self>) -> Result<(), DataError> {
+        let Shortlist { query, documents, .. } = &example.input;
+        let empty = |text: &str| text.trim().is_empty();
+        if empty(query) {
+            return Err(DataError::Empty { what: "the query".to_owned() });
         }
-        let what = "the list of relevances";
-        for (at, got) in example.target.iter().enumerate() {
-            if !got.is_finite() {
-                return Err(DataError::NotFinite { what, got: *got as f32, at });
-            }
-            if *got < 0.0 {
-                return Err(DataError::Negative { what, got: *got, at });
-            }
-            if *got > 1.0 && self.objective == Objective::Pairs {
-                ConfigError::within("a relevance", 0.0, 1.0, *got)?;
-            }
+        if let Some(at) = documents.iter().position(|document| empty(document)) {
+            return Err(DataError::Empty { what: format!("documents[{at}]") });
         }
-        Ok(())
+        self.relevances(example)
     }
 }
 
@@ -346,7 +347,8 @@ where
 
 impl Registered for Rerank {
     const MEDIA: Option<&'static str> = None;
-    const CUT: Option<fn(Shortlist) -> Shortlist> = Some(Shortlist::truncated);
+    const CUT: Option<fn(ExampleOf<Self>) -> ExampleOf<Self>> =
+        Some(|example| Example { input: example.input.truncated(), ..example });
 
     fn models() -> &'static [ModelEntry<Self>] {
         CROSS_ENCODERS

@@ -10,7 +10,7 @@ mod recipe;
 pub use encoder_recipe::EncoderClassifierOptions;
 pub(crate) use encoder_recipe::started;
 pub use fasttext::FastTextClassifier;
-pub(crate) use folder::{fit as fit_published, published};
+pub(crate) use folder::{ONE_LABEL, SEVERAL_LABELS, fit as fit_published, published};
 pub use folder::{from_adapter, from_folder};
 pub(crate) use frozen::{TextTask, fit as fit_frozen};
 pub use published::PUBLISHED;
@@ -29,7 +29,7 @@ use crate::{
 use andiron_core::{
     Choice, ClassifierEvaluator, DataError, Dataset, EvalError, Evaluator as _, Labelled, Labels,
     Loss, ModelEntry, OnePass, Predictor, PublishedEntry, Raw, Registered, Report, Task,
-    data::{ExampleOf, text_field},
+    data::{Example, ExampleOf, text_field},
     loss::{self, CrossEntropy, Focal},
 };
 use burn::tensor::{Device, Int, Tensor};
@@ -152,7 +152,9 @@ impl TextTask for TextClassification {
 
 impl Registered for TextClassification {
     const MEDIA: Option<&'static str> = None;
-    const CUT: Option<fn(Text) -> Text> = Some(Text::truncated);
+    const LABELLED: bool = true;
+    const CUT: Option<fn(ExampleOf<Self>) -> ExampleOf<Self>> =
+        Some(|example| Example { input: example.input.truncated(), ..example });
 
     fn models() -> &'static [ModelEntry<Self>] {
         TEXT_CLASSIFIERS

@@ -167,6 +167,19 @@ impl TextGeneration {
         ids.extend(self.ids(&example.target, false)?);
         Ok((ids, prompt))
     }
+
+    /// What is learnt of an example: its tokens and the end behind them, as many as the network
+    /// reads and one that is only a truth.
+    fn learnable(&self, example: &ExampleOf<Self>) -> Result<Vec<u32>, DataError> {
+        let (mut ids, _) = self.whole(example)?;
+        ids.extend(self.ends.first());
+        ids.truncate(self.max_length + 1);
+        if ids.len() < 2 {
+            let (what, got) = ("the length of the text in tokens", ids.len() as u64);
+            return Err(DataError::TooShort { what, least: 2, got });
+        }
+        Ok(ids)
+    }
 }
 
 impl Task for TextGeneration {
@@ -183,14 +196,7 @@ impl Task for TextGeneration {
     ) -> Result<NextTokens, DataError> {
         let (mut inputs, mut truths) = (Vec::new(), Vec::new());
         for (at, example) in examples.iter().enumerate() {
-            let (mut ids, _) = self.whole(example).map_err(|error| error.at(at, None))?;
-            ids.extend(self.ends.first());
-            // One more than the network reads: the last is only a truth.
-            ids.truncate(self.max_length + 1);
-            if ids.len() < 2 {
-                let (what, got) = ("the length of the text in tokens", ids.len() as u64);
-                return Err(DataError::TooShort { what, least: 2, got }.at(at, None));
-            }
+            let ids = self.learnable(example).map_err(|error| error.at(at, None))?;
             let ids: Vec<i32> = ids.into_iter().map(|id| id as i32).collect();
             inputs.push(ids[..ids.len() - 1].to_vec());
             truths.push(ids[1..].to_vec());

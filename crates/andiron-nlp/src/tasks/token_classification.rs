@@ -17,6 +17,7 @@ pub use recipe::WordTaggerOptions;
 
 use crate::{
     batch::TokenBatch,
+    cells,
     data::tagged_rows,
     features::WordBounds,
     models::{
@@ -32,7 +33,7 @@ use crate::{
 use andiron_core::{
     ConfigError, DataError, Dataset, EvalError, Evaluator as _, FileKind, Loss, Model, ModelEntry,
     Predictor, PublishedEntry, Raw, Registered, Report, Solve, Task,
-    data::{ExampleOf, shortened},
+    data::{Example, ExampleOf, shortened},
     loss::{self, CrossEntropy},
 };
 use burn::{
@@ -124,10 +125,9 @@ pub struct TaggedBatch {
 impl TokenClassification {
     /// Entities with the tags `labels`, of which each text word has one, by its first piece.
     pub fn new(labels: Vec<String>, pieces: Pieces) -> Self {
-        let bioes = labels.iter().any(|tag| tag.starts_with("E-") || tag.starts_with("S-"));
         Self {
+            scheme: Scheme::of(&labels),
             labels,
-            scheme: if bioes { Scheme::Bioes } else { Scheme::Bio },
             words: WordBounds::default(),
             aggregation: first(),
             pieces,
@@ -335,7 +335,8 @@ where
 
 impl Registered for TokenClassification {
     const MEDIA: Option<&'static str> = None;
-    const CUT: Option<fn(Text) -> Text> = Some(Text::truncated);
+    const CUT: Option<fn(ExampleOf<Self>) -> ExampleOf<Self>> =
+        Some(|example| Example { input: example.input.truncated(), ..example });
     const FILES: &'static [FileKind] = &[("conll", tagged_rows)];
 
     fn models() -> &'static [ModelEntry<Self>] {
@@ -353,19 +354,16 @@ impl Registered for TokenClassification {
     /// `"entities": [{"label": …, "start": …, "end": …}]`, in Unicode characters; in a table, where
     /// every field is a text, the same as JSON.
     fn target(line: &Value) -> Result<Vec<Span>, DataError> {
-        let field = line.get("entities").unwrap_or(&Value::Null);
-        let refused = |got: &Value| DataError::Field {
+        let field = cells::json(line, "entities");
+        let spans = Vec::<Span>::deserialize(field.as_deref().unwrap_or(&Value::Null));
+        let spans = spans.map_err(|_| DataError::Field {
             field: "entities".to_owned(),
             wanted: "a list of {label, start, end}",
-            got: match got {
-                Value::Null => "missing".to_owned(),
-                got => shortened(got),
+            got: match line.get("entities") {
+                None | Some(Value::Null) => "missing".to_owned(),
+                Some(got) => shortened(got),
             },
-        };
-        let spans: Vec<Span> = match field {
-            Value::String(json) => serde_json::from_str(json).map_err(|_| refused(field))?,
-            list => Vec::<Span>::deserialize(list).map_err(|_| refused(list))?,
-        };
+        })?;
         // So that a line of a file is named before the training, and not the middle of a run.
         if let Some(Value::String(text)) = line.get("text") {
             assign::check(&spans, text.chars().count())?;

@@ -95,21 +95,47 @@ pub fn byte_level_bpe<S: AsRef<str> + Sync>(
     texts: &[S],
     n_tokens: usize,
 ) -> Result<Tokenizer, TokenizerError> {
+    let mut inner = pairs_of_bytes(texts, n_tokens, 1, special(ROBERTA))?;
+    let (start, end) = (numbered(&inner, "<s>"), numbered(&inner, "</s>"));
+    let processor = RobertaProcessing::new(end, start).add_prefix_space(false);
+    inner.with_post_processor(Some(processor));
+    Tokenizer::new(inner).map_err(failed)
+}
+
+/// Pairs of bytes as GPT-2 has them: `end`, which stands behind a text, is the one special token, and
+/// nothing is put around a text. `n_tokens` of them at the most, but the 256 bytes in any case; a pair
+/// that occurs once is none.
+///
+/// # Errors
+/// [`TokenizerError::Train`] if the texts give no vocabulary.
+pub fn gpt2_bpe<S: AsRef<str> + Sync>(
+    texts: &[S],
+    n_tokens: usize,
+    end: &str,
+) -> Result<Tokenizer, TokenizerError> {
+    let inner = pairs_of_bytes(texts, n_tokens, 2, vec![AddedToken::from(end, true)])?;
+    Tokenizer::new(inner).map_err(failed)
+}
+
+/// Pairs of bytes that occur `least` times or more.
+fn pairs_of_bytes<S: AsRef<str> + Sync>(
+    texts: &[S],
+    n_tokens: usize,
+    least: u64,
+    special: Vec<AddedToken>,
+) -> Result<Inner, TokenizerError> {
     let trainer = BpeTrainer::builder()
         .vocab_size(n_tokens)
-        .min_frequency(1)
+        .min_frequency(least)
         .show_progress(false)
-        .special_tokens(special(ROBERTA))
+        .special_tokens(special)
         .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
         .build();
     let mut inner = Inner::new(BPE::default());
     inner.with_pre_tokenizer(Some(ByteLevel::default().add_prefix_space(false)));
     inner.with_decoder(Some(ByteLevel::default()));
     train(&mut inner, trainer.into(), texts)?;
-    let (start, end) = (numbered(&inner, "<s>"), numbered(&inner, "</s>"));
-    let processor = RobertaProcessing::new(end, start).add_prefix_space(false);
-    inner.with_post_processor(Some(processor));
-    Tokenizer::new(inner).map_err(failed)
+    Ok(inner)
 }
 
 /// The most probable pieces of a text as T5 and XLM-R have them, with RoBERTa's special tokens;
@@ -219,6 +245,7 @@ mod tests {
         for texts in [&[][..], &["", " \n"]] {
             assert!(word_piece(texts, 90).is_err());
             assert!(byte_level_bpe(texts, 300).is_err());
+            assert!(gpt2_bpe(texts, 300, "<end>").is_err());
             assert!(unigram(texts, 60).is_err());
         }
     }

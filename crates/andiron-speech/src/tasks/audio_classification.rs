@@ -126,6 +126,7 @@ pub static AUDIO_CLASSIFIERS: &[ModelEntry<AudioClassification>] =
 
 impl Registered for AudioClassification {
     const MEDIA: Option<&'static str> = Some("audio");
+    const LABELLED: bool = true;
 
     fn models() -> &'static [ModelEntry<Self>] {
         AUDIO_CLASSIFIERS

@@ -144,6 +144,7 @@ pub static IMAGE_CLASSIFIERS: &[ModelEntry<ImageClassification>] =
 
 impl Registered for ImageClassification {
     const MEDIA: Option<&'static str> = Some("image");
+    const LABELLED: bool = true;
 
     fn models() -> &'static [ModelEntry<Self>] {
         IMAGE_CLASSIFIERS

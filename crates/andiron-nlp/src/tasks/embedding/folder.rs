@@ -9,8 +9,9 @@ use crate::{
         read_json, read_json_if_any, tokenizer_length,
     },
 };
-use andiron_core::{Fit, Layout as Published, Predictor, PublishedEntry, Solve};
+use andiron_core::{Fit, Layout as Published, Predictor, PublishedEntry, Solve, Task as _, bundle};
 use burn::tensor::Device;
+use serde::Deserialize;
 use serde_json::Value;
 use std::path::{Component, Path, PathBuf};
 
@@ -85,33 +86,44 @@ where
 
 /// What a folder's files say, beside the network's own.
 #[derive(Debug, PartialEq)]
-struct Layout {
+pub(super) struct Layout {
     /// Where the encoder lies.
-    encoder: PathBuf,
-    pooling: Pooling,
-    normalize: bool,
-    max_length: Option<usize>,
+    pub(super) encoder: PathBuf,
+    /// Whether it says how its vectors are used: a folder of sentence-transformers, or a bundle.
+    pub(super) modules: bool,
+    pub(super) pooling: Pooling,
+    pub(super) normalize: bool,
+    pub(super) max_length: Option<usize>,
 }
 
 impl Layout {
-    fn read(dir: &Path) -> Result<Self, PublishedError> {
+    pub(super) fn read(dir: &Path) -> Result<Self, PublishedError> {
         let path = dir.join("modules.json");
         let mut layout = Self {
             encoder: dir.to_owned(),
+            modules: false,
             pooling: Pooling::Mean,
             normalize: false,
             max_length: None,
         };
         if let Some(modules) = read_json_if_any(&path)? {
-            layout.modules(dir, &path, &modules)?;
+            layout.modules = true;
+            layout.read_modules(dir, &path, &modules)?;
         }
         refuse_prompt(&dir.join("config_sentence_transformers.json"))?;
         layout.max_length = max_length(&layout.encoder)?;
+        if let Some(task) = saved_here(dir)? {
+            // The folder is one of ours, and the other files in it are for other programs.
+            layout.pooling = task.pooling;
+            layout.normalize = task.normalize;
+            layout.max_length = Some(task.max_length);
+            layout.modules = true;
+        }
         Ok(layout)
     }
 
     /// The modules in their order: an encoder, a pooling, and perhaps a normalisation.
-    fn modules(&mut self, dir: &Path, path: &Path, all: &Value) -> Result<(), PublishedError> {
+    fn read_modules(&mut self, dir: &Path, path: &Path, all: &Value) -> Result<(), PublishedError> {
         let refused =
             |got: &Value, reason: &str| Err(PublishedError::unsupported(path, "type", got, reason));
         let known = ["Transformer", "Pooling", "Normalize"];
@@ -142,6 +154,24 @@ impl Layout {
             _ => Ok(()),
         }
     }
+}
+
+/// What a bundle of this task says of itself, but for its tokenizer.
+#[derive(Deserialize)]
+struct Saved {
+    pooling: Pooling,
+    normalize: bool,
+    max_length: usize,
+}
+
+fn saved_here(dir: &Path) -> Result<Option<Saved>, PublishedError> {
+    let path = dir.join(bundle::DESCRIPTION);
+    let Some(mut description) = read_json_if_any(&path)? else { return Ok(None) };
+    if description["task"] != Embedding::NAME {
+        return Ok(None);
+    }
+    let task = serde_json::from_value(description["preprocessing"].take());
+    task.map(Some).map_err(|source| PublishedError::Json { path, source })
 }
 
 /// The pooling's one mode: `pooling_mode` in new files, a flag for each in old ones.

@@ -39,6 +39,12 @@ impl Positive {
         Self { label: Some(label.into()), ..self }
     }
 
+    /// The same text, to be cut if it is too long.
+    #[must_use]
+    pub fn truncated(self) -> Self {
+        Self { text: self.text.truncated(), ..self }
+    }
+
     /// Whether the other would be right as well where this one is wanted.
     pub(super) fn is_as_good(&self, other: &Self) -> bool {
         self.text.text == other.text.text || (self.label.is_some() && self.label == other.label)

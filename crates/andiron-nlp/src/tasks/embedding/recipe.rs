@@ -1,56 +1,44 @@
-//! How an encoder is set up for texts of one's own: the vocabulary comes from the training pairs
-//! alone.
+//! How an encoder is set up for pairs of one's own: on a published model, or from nothing, with a
+//! vocabulary that comes from the training pairs alone.
 
-use super::{Embedding, Pooling};
+use super::{Embedding, Pooling, folder::Layout};
 use crate::{
+    base::BaseModel,
     models::{bert::BertConfig, distilbert::DistilBertConfig, roberta::RobertaConfig},
-    published::PublishedEncoder,
-    tokenizer::{Tokenizer, TokenizerError, byte_level_bpe, word_piece},
+    published,
+    published_head::{HeadBase, StartOptions},
 };
 use andiron_core::{
-    ConfigError, DataError, Dataset, Recipe,
+    ConfigError, DataError, Dataset, Network, Recipe, TrainError,
     data::{ExampleOf, all},
     overlay,
 };
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What the encoders' recipes take; a field left out has its default. The sizes are small: a
-/// network that starts from nothing has few texts to learn from.
+/// What the encoders' recipes take; a field left out has its default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EncoderOptions {
-    /// How many tokens the vocabulary has at the most; default 8,000.
-    pub n_tokens: usize,
-    /// Width of a token's vector, a multiple of `n_heads`; default 64.
-    pub d_model: usize,
-    /// Heads of each attention; default 4.
-    pub n_heads: usize,
-    /// Layers; default 2.
-    pub n_layers: usize,
-    /// Width between the two linear maps of a layer; default 128.
-    pub d_hidden: usize,
-    /// The longest text in tokens, special tokens included; default 128.
-    pub max_length: usize,
-    /// Probability of dropout in training, 0 to 1; default 0.1.
-    pub dropout: f64,
-    /// How the tokens' vectors become one; default the mean.
-    pub pooling: Pooling,
-    /// As [`Embedding::scale`].
+    /// Where the training starts from. The sizes of a network that starts from nothing are small: it
+    /// has few texts to learn from.
+    #[serde(flatten)]
+    pub start: StartOptions,
+    /// How the tokens' vectors become one; default what the base says, or the mean.
+    pub pooling: Option<Pooling>,
+    /// As [`Embedding::normalize`]; default what a base of sentence-transformers says, or true.
+    pub normalize: Option<bool>,
+    /// As [`Embedding::scale`]; default 20.
     pub scale: f64,
 }
 
 impl Default for EncoderOptions {
     fn default() -> Self {
         Self {
-            n_tokens: 8000,
-            d_model: 64,
-            n_heads: 4,
-            n_layers: 2,
-            d_hidden: 128,
-            max_length: 128,
-            dropout: 0.1,
-            pooling: Pooling::Mean,
+            start: StartOptions::default(),
+            pooling: None,
+            normalize: None,
             scale: super::default_scale(),
         }
     }
@@ -58,14 +46,11 @@ impl Default for EncoderOptions {
 
 type Pairs<'a> = &'a dyn Dataset<ExampleOf<Embedding>>;
 
-/// The options, and the task with a vocabulary made by `train`.
-fn prepared(
-    options: &Value,
-    pairs: Pairs<'_>,
-    train: impl FnOnce(&[String], usize) -> Result<Tokenizer, TokenizerError>,
-) -> Result<(EncoderOptions, Embedding), DataError> {
-    let options = overlay(&EncoderOptions::default(), options)?;
-    ConfigError::within("scale", 0.0, 1e6, options.scale)?;
+/// The task and the encoder for the pairs.
+fn prepared<E: HeadBase>(options: &Value, pairs: Pairs<'_>) -> Result<(Embedding, E), DataError> {
+    let EncoderOptions { start, pooling, normalize, scale } =
+        overlay(&EncoderOptions::default(), options)?;
+    ConfigError::within("scale", 0.0, 1e6, scale)?;
     let pairs = all(pairs)?;
     for (index, pair) in pairs.iter().enumerate() {
         if pair.input.text.trim().is_empty() || pair.target.text.text.trim().is_empty() {
@@ -74,63 +59,75 @@ fn prepared(
     }
     let texts: Vec<String> =
         pairs.into_iter().flat_map(|pair| [pair.input.text, pair.target.text.text]).collect();
-    let tokenizer = train(&texts, options.n_tokens)
-        .map_err(|_| DataError::Empty { what: "the vocabulary".to_owned() })?;
-    ConfigError::at_least("max_length", tokenizer.n_special(false) + 1, options.max_length)?;
-    let task = Embedding { scale: options.scale, ..Embedding::new(tokenizer, options.max_length) };
-    let task = task.with_pooling(options.pooling);
-    Ok((options, task))
-}
-
-/// A configuration with the options' sizes. The settings have the same names in every encoder, but
-/// no type in common.
-macro_rules! sized {
-    ($config:expr, $options:ident) => {
-        $config
-            .with_d_model($options.d_model)
-            .with_n_heads($options.n_heads)
-            .with_n_layers($options.n_layers)
-            .with_d_hidden($options.d_hidden)
-            .with_max_length($options.max_length)
-            .with_dropout($options.dropout)
+    let layout = start.base.as_ref().map(layout).transpose()?;
+    // The encoder of a folder of sentence-transformers may lie in a folder of its own.
+    let base = start.base.clone().zip(layout.as_ref());
+    let base = base.map(|(base, layout)| BaseModel { folder: layout.encoder.clone(), ..base });
+    let made = StartOptions { base, ..start.clone() }.set_up::<E>(&texts, false)?;
+    let longest = made.encoder.max_length();
+    let told = layout.as_ref().and_then(|layout| layout.max_length);
+    let max_length = match (start.max_length, told) {
+        (None, Some(told)) => told.min(longest),
+        _ => made.max_length,
     };
+    let pooling = pooling.or(layout.as_ref().map(|layout| layout.pooling));
+    let told = layout.filter(|layout| layout.modules).map(|layout| layout.normalize);
+    let task = Embedding {
+        scale,
+        normalize: normalize.or(told).unwrap_or(true),
+        ..Embedding::new(made.tokenizer, max_length).with_pooling(pooling.unwrap_or(Pooling::Mean))
+    };
+    let encoder = match start.dropout {
+        Some(dropout) => made.encoder.dropping(dropout),
+        None => made.encoder,
+    };
+    task.fits(encoder.n_tokens(), encoder.max_length(), encoder.d_model())?;
+    Ok((task, encoder))
 }
 
-impl Recipe<Embedding> for BertConfig {
-    /// `options` is an [`EncoderOptions`]; the vocabulary is of pieces of words.
-    fn prepare(options: &Value, train: Pairs<'_>) -> Result<(Embedding, Self), DataError> {
-        let (options, task) = prepared(options, train, word_piece)?;
-        let config = sized!(Self::new(task.tokenizer.n_tokens()), options);
-        Ok((task, config))
-    }
-
-    fn fits(&self, task: &Embedding) -> Result<(), ConfigError> {
-        task.fits(self.n_tokens, PublishedEncoder::max_length(self), self.d_model)
-    }
+fn layout(base: &BaseModel) -> Result<Layout, DataError> {
+    Layout::read(base.folder()?).map_err(|source| base.unread(source))
 }
 
-impl Recipe<Embedding> for DistilBertConfig {
-    /// `options` is an [`EncoderOptions`]; the vocabulary is of pieces of words.
-    fn prepare(options: &Value, train: Pairs<'_>) -> Result<(Embedding, Self), DataError> {
-        let (options, task) = prepared(options, train, word_piece)?;
-        let config = sized!(Self::new(task.tokenizer.n_tokens()), options);
-        Ok((task, config))
-    }
-
-    fn fits(&self, task: &Embedding) -> Result<(), ConfigError> {
-        task.fits(self.n_tokens, PublishedEncoder::max_length(self), self.d_model)
-    }
+/// The encoder with the weights of the base, or from nothing.
+fn started<E: HeadBase>(
+    encoder: E,
+    options: &Value,
+    seed: u64,
+    device: &Device,
+) -> Result<Network<E>, TrainError> {
+    let options: EncoderOptions = overlay(&EncoderOptions::default(), options)?;
+    let Some(base) = options.start.base else { return Ok(Network::init(encoder, seed, device)?) };
+    let fail = |source| base.unloaded(source);
+    let layout = Layout::read(&base.folder).map_err(fail)?;
+    published::load_weights(encoder, &layout.encoder, device).map_err(fail)
 }
 
-impl Recipe<Embedding> for RobertaConfig {
-    /// `options` is an [`EncoderOptions`]; the vocabulary is of pairs of bytes.
-    fn prepare(options: &Value, train: Pairs<'_>) -> Result<(Embedding, Self), DataError> {
-        let (options, task) = prepared(options, train, byte_level_bpe)?;
-        let config = sized!(Self::new(task.tokenizer.n_tokens()), options);
-        Ok((task, config))
-    }
+/// The encoders have no type in common, and a recipe is one of a type that is known.
+macro_rules! learns_pairs {
+    ($($encoder:ty),+) => {$(
+        impl Recipe<Embedding> for $encoder {
+            /// `options` is an [`EncoderOptions`].
+            fn prepare(options: &Value, train: Pairs<'_>) -> Result<(Embedding, Self), DataError> {
+                prepared(options, train)
+            }
 
-    fn fits(&self, task: &Embedding) -> Result<(), ConfigError> {
-        task.fits(self.n_tokens, PublishedEncoder::max_length(self), self.d_model)
-    }
+            fn start(
+                self,
+                _task: &Embedding,
+                options: &Value,
+                seed: u64,
+                device: &Device,
+            ) -> Result<Network<Self>, TrainError> {
+                started(self, options, seed, device)
+            }
+
+            fn fits(&self, task: &Embedding) -> Result<(), ConfigError> {
+                let (longest, d_model) = (self.max_length, self.d_model);
+                task.fits(self.n_tokens, longest, d_model)
+            }
+        }
+    )+};
 }
+
+learns_pairs!(BertConfig, DistilBertConfig, RobertaConfig);

@@ -20,7 +20,8 @@ const SCORES: [&str; 3] = ["accuracy", "loss", "perplexity"];
 /// Words are hidden as in training, but those of a text always the same: they depend on `seed` and
 /// the text alone. `loss` is the mean of `−ln p` over all hidden tokens of all texts, `perplexity`
 /// its exponential, `accuracy` the share of hidden tokens that are the most probable. The intervals
-/// are by a bootstrap over the texts. Only models with one vocabulary can be compared by them.
+/// are by a bootstrap over the texts. Only models of one tokenizer, length and share can be compared
+/// by them: the fingerprint is of these too.
 ///
 /// An outcome is a text: right if all of its hidden tokens are the most probable, and its loss is
 /// the mean over them.
@@ -74,6 +75,11 @@ impl Evaluator<FillMask> for FillMaskEvaluator {
         }
         let mut fingerprint = Fingerprint::new();
         fingerprint.add(&self.seed)?;
+        // What is hidden, and of how many tokens it is one, follows from these too.
+        let FillMask { tokenizer, max_length, share, .. } = predictor.task();
+        fingerprint.add(tokenizer)?;
+        fingerprint.add(max_length)?;
+        fingerprint.add(share)?;
         for (index, text) in texts.iter().enumerate() {
             fingerprint.add(&text.input).map_err(|error| error.at(index, None))?;
         }

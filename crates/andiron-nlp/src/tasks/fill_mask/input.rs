@@ -1,7 +1,10 @@
 //! What a request says.
 
-use crate::text::Text;
-use andiron_core::{DataError, Raw, data::shortened};
+use crate::{
+    cells::{whole, wrong},
+    text::Text,
+};
+use andiron_core::{DataError, Raw};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -57,21 +60,13 @@ impl Gap {
     }
 }
 
-/// In a table all fields are texts, so a number in quotes counts too.
 fn top_k(line: &Value) -> Result<Option<usize>, DataError> {
-    let number = match line.get("top_k") {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::String(text)) if text.is_empty() => return Ok(None),
-        Some(Value::String(text)) => text.parse().ok(),
-        Some(other) => other.as_u64(),
-    };
-    match number.and_then(|number| usize::try_from(number).ok()) {
-        Some(top_k) if top_k > 0 => Ok(Some(top_k)),
-        _ => Err(DataError::Field {
-            field: "top_k".to_owned(),
-            wanted: "a whole number above 0",
-            got: line.get("top_k").map_or_else(String::new, shortened),
-        }),
+    let wanted = "a whole number above 0";
+    let number = whole(line, "top_k", wanted)?;
+    let Some(number) = number else { return Ok(None) };
+    match usize::try_from(number) {
+        Ok(top_k) if top_k > 0 => Ok(Some(top_k)),
+        _ => Err(wrong("top_k", wanted, &line["top_k"])),
     }
 }
 

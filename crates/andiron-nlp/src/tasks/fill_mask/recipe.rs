@@ -8,7 +8,7 @@ use crate::{
     tokenizer::Tokenizer,
 };
 use andiron_core::{
-    BaseError, ConfigError, DataError, Dataset, Network, Recipe, TrainError,
+    Adaptation, ConfigError, DataError, Dataset, Network, Recipe, TrainError,
     data::{ExampleOf, all},
     overlay,
 };
@@ -26,13 +26,16 @@ pub struct FillMaskOptions {
     /// Where the training starts from.
     #[serde(flatten)]
     pub start: StartOptions,
+    /// Which parameters are trained; default all.
+    pub adaptation: Adaptation,
     /// As [`FillMask::share`].
     pub share: f64,
 }
 
 impl Default for FillMaskOptions {
     fn default() -> Self {
-        Self { start: StartOptions::default(), share: default_share() }
+        let (start, adaptation) = (StartOptions::default(), Adaptation::default());
+        Self { start, adaptation, share: default_share() }
     }
 }
 
@@ -48,13 +51,17 @@ impl<E: MaskedLmBase> Recipe<FillMask> for MaskedLmConfig<E> {
         options: &Value,
         train: &dyn Dataset<ExampleOf<FillMask>>,
     ) -> Result<(FillMask, Self), DataError> {
-        let FillMaskOptions { start, share } = overlay(&FillMaskOptions::default(), options)?;
+        let FillMaskOptions { start, adaptation, share } =
+            overlay(&FillMaskOptions::default(), options)?;
         ConfigError::within("share", 0.0, 1.0, share)?;
+        let train = all(train)?;
         let texts: Vec<String> =
-            all(train)?.into_iter().map(|example| example.input.text.text).collect();
+            train.iter().map(|example| example.input.text.text.clone()).collect();
         let made = start.set_up::<E>(&texts, false)?;
         let task = task(made.tokenizer, made.max_length)?.with_share(share);
-        Ok((task, Self::new(made.encoder).with_adaptation(start.adaptation)))
+        // A text without a word to hide is named before the training.
+        task.rows(&train)?;
+        Ok((task, Self::new(made.encoder).with_adaptation(adaptation)))
     }
 
     /// Where the base has this head, it is used too.
@@ -66,11 +73,11 @@ impl<E: MaskedLmBase> Recipe<FillMask> for MaskedLmConfig<E> {
         device: &Device,
     ) -> Result<Network<Self>, TrainError> {
         let options: FillMaskOptions = overlay(&FillMaskOptions::default(), options)?;
-        let Some(dir) = options.start.base else {
+        let Some(base) = options.start.base else {
             return Ok(Network::init(self, seed, device)?);
         };
-        let fail = |source| TrainError::Base(BaseError::new(dir.clone(), source));
-        published_head::start(self, &dir, true, seed, device).map_err(fail)
+        published_head::start(self, &base.folder, true, seed, device)
+            .map_err(|source| base.unloaded(source))
     }
 
     fn fits(&self, task: &FillMask) -> Result<(), ConfigError> {

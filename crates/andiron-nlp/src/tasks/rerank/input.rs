@@ -1,6 +1,6 @@
 //! What a request says, and what a line of data says beside it.
 
-use crate::text::truncate_field;
+use crate::cells::{self, flag};
 use andiron_core::{
     DataError, Raw,
     data::{shortened, text_field},
@@ -49,7 +49,7 @@ impl Shortlist {
     }
 
     /// A list from a request: `{"query": …, "documents": […]}`, with `"truncate": true` if pairs may
-    /// be cut.
+    /// be cut. In a table, where every field is a text, the documents are written as JSON.
     ///
     /// # Errors
     /// [`DataError::Field`] if a field is missing or of the wrong kind, [`DataError::WrongKind`] for
@@ -59,15 +59,11 @@ impl Shortlist {
             let wanted = "JSON with a query and documents";
             return Err(DataError::WrongKind { wanted, got: raw.kind() });
         };
-        let list = |got: String| DataError::Field {
-            field: "documents".to_owned(),
-            wanted: "a list of texts",
-            got,
-        };
-        let documents = match line.get("documents") {
-            Some(Value::Array(documents)) => documents,
-            other => return Err(list(other.map_or_else(|| "missing".to_owned(), shortened))),
-        };
+        let documents = cells::json(line, "documents");
+        let documents = documents.as_deref().and_then(Value::as_array).ok_or_else(|| {
+            let got = line.get("documents").map_or_else(|| "missing".to_owned(), shortened);
+            DataError::Field { field: "documents".to_owned(), wanted: "a list of texts", got }
+        })?;
         let text = |(at, document): (usize, &Value)| match document {
             Value::String(text) => Ok(text.clone()),
             other => Err(DataError::Field {
@@ -79,44 +75,68 @@ impl Shortlist {
         Ok(Self {
             query: text_field(line, "query")?,
             documents: documents.iter().enumerate().map(text).collect::<Result<_, _>>()?,
-            truncate: truncate_field(line)?,
+            truncate: flag(line, "truncate")?,
         })
     }
 }
 
-/// How relevant each document is: `{"scores": [number, …]}`, one a document in order, or
-/// `{"relevant": [place, …]}`, the places of those that are relevant, counted from 0.
+/// How relevant each document is: `{"scores": [number, …]}`, one a document in order and none below 0,
+/// or `{"relevant": [place, …]}`, the places of those that are relevant, counted from 0. In a table,
+/// where every field is a text, the same as JSON.
 ///
 /// # Errors
-/// [`DataError::Field`] if neither is there, or one is of the wrong kind.
+/// [`DataError::Field`] if neither is there, or one is of the wrong kind; [`DataError::Unpaired`] and
+/// [`DataError::Negative`] for relevances that cannot be learnt, so that a line of a file is named
+/// before the training, and not in the middle of a run.
 pub(super) fn relevances(line: &Value) -> Result<Vec<f64>, DataError> {
-    let refused = |field: &str, wanted: &'static str, got: Option<&Value>| DataError::Field {
+    let refused = |field: &str, wanted: &'static str| DataError::Field {
         field: field.to_owned(),
         wanted,
-        got: got.map_or_else(|| "missing".to_owned(), shortened),
+        got: line.get(field).map_or_else(|| "missing".to_owned(), shortened),
     };
-    match (line.get("scores"), line.get("relevant")) {
+    let documents = cells::json(line, "documents");
+    let documents = documents.as_deref().and_then(Value::as_array).map(Vec::len);
+    let (scores, relevant) = (cells::json(line, "scores"), cells::json(line, "relevant"));
+    let scores = match (scores.as_deref(), relevant.as_deref()) {
         (None, Some(relevant)) => {
-            let documents = line.get("documents").and_then(Value::as_array).map_or(0, Vec::len);
-            let mut scores = vec![0.0; documents];
-            let wanted = "a list of places of documents, counted from 0";
-            let places =
-                relevant.as_array().ok_or_else(|| refused("relevant", wanted, Some(relevant)))?;
-            for place in places {
+            let mut scores = vec![0.0; documents.unwrap_or(0)];
+            let refused = || refused("relevant", "a list of places of documents, counted from 0");
+            for place in relevant.as_array().ok_or_else(refused)? {
                 let at = place.as_u64().and_then(|at| scores.get_mut(usize::try_from(at).ok()?));
-                *at.ok_or_else(|| refused("relevant", wanted, Some(relevant)))? = 1.0;
+                *at.ok_or_else(refused)? = 1.0;
             }
-            Ok(scores)
+            scores
         }
         (scores, _) => {
-            let wanted = "a list of numbers, one a document";
             let numbers = scores.and_then(Value::as_array);
-            let numbers = numbers.ok_or_else(|| refused("scores", wanted, scores))?;
-            let number = |score: &Value| score.as_f64();
-            let numbers: Option<Vec<f64>> = numbers.iter().map(number).collect();
-            numbers.ok_or_else(|| refused("scores", wanted, scores))
+            let numbers = numbers.and_then(|all| all.iter().map(Value::as_f64).collect());
+            numbers.ok_or_else(|| refused("scores", "a list of numbers, one a document"))?
+        }
+    };
+    check(documents.unwrap_or(scores.len()), &scores)?;
+    Ok(scores)
+}
+
+/// Refuses relevances that say nothing of so many documents.
+///
+/// # Errors
+/// [`DataError::Unpaired`], [`DataError::NotFinite`], [`DataError::Negative`].
+pub(super) fn check(documents: usize, relevances: &[f64]) -> Result<(), DataError> {
+    if documents != relevances.len() {
+        let (left, right) = ("documents", "relevances");
+        let (n_left, n_right) = (documents, relevances.len());
+        return Err(DataError::Unpaired { left, right, n_left, n_right });
+    }
+    let what = "the list of relevances";
+    for (at, got) in relevances.iter().copied().enumerate() {
+        if !got.is_finite() {
+            return Err(DataError::NotFinite { what, got: got as f32, at });
+        }
+        if got < 0.0 {
+            return Err(DataError::Negative { what, got, at });
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! How a cross-encoder is set up for queries of one's own: on a published encoder, or from nothing.
 
-use super::{Objective, Rerank, ScoreScale};
+use super::{Objective, Rerank, ScoreScale, Shortlist};
 use crate::{
     models::sequence_classifier::SequenceClassifierConfig,
+    published::read_json,
     published_head::{self, HeadBase, StartOptions},
     tasks::embedding::Pooling,
 };
 use andiron_core::{
-    BaseError, ConfigError, DataError, Dataset, Network, Recipe, TrainError,
+    Adaptation, ConfigError, DataError, Dataset, Network, Recipe, TrainError,
     data::{ExampleOf, all},
     overlay,
 };
@@ -22,6 +23,8 @@ pub struct RerankOptions {
     /// Where the training starts from.
     #[serde(flatten)]
     pub start: StartOptions,
+    /// Which parameters are trained; default all.
+    pub adaptation: Adaptation,
     /// As [`Rerank::objective`].
     pub objective: Objective,
     /// As [`Rerank::scale`].
@@ -35,6 +38,7 @@ impl Default for RerankOptions {
     fn default() -> Self {
         Self {
             start: StartOptions::default(),
+            adaptation: Adaptation::default(),
             objective: Objective::default(),
             scale: ScoreScale::default(),
             pooling: Pooling::Cls,
@@ -48,23 +52,22 @@ impl<E: HeadBase> Recipe<Rerank> for SequenceClassifierConfig<E> {
         options: &Value,
         train: &dyn Dataset<ExampleOf<Rerank>>,
     ) -> Result<(Rerank, Self), DataError> {
-        let RerankOptions { start, objective, scale, pooling } =
+        let RerankOptions { start, adaptation, objective, scale, pooling } =
             overlay(&RerankOptions::default(), options)?;
         let mut texts = Vec::new();
-        for query in all(train)? {
-            texts.push(query.input.query);
-            texts.extend(query.input.documents);
+        let train = all(train)?;
+        for Shortlist { query, documents, .. } in train.iter().map(|example| &example.input) {
+            texts.push(query.clone());
+            texts.extend(documents.iter().cloned());
         }
         let made = start.set_up::<E>(&texts, true)?;
+        let dropout = made.head_dropout(start.dropout, Self::dropout_of)?;
         let task = Rerank { objective, scale, ..Rerank::new(made.tokenizer, made.max_length) };
-        let dropout = match (start.dropout, &made.config) {
-            (Some(dropout), _) => dropout,
-            (None, Some(config)) => Self::dropout_of(config)?,
-            (None, None) => Self::new(made.encoder.clone(), 1).dropout,
-        };
+        for (index, example) in train.iter().enumerate() {
+            task.learnable(example).map_err(|error| error.at(index, None))?;
+        }
         let config = Self::new(made.encoder, 1).with_dropout(dropout).with_pooling(pooling);
-        let base = start.base.map(|dir| dir.display().to_string());
-        Ok((task, Self { base, ..config.with_adaptation(start.adaptation) }))
+        Ok((task, Self { base: start.base_name(), ..config.with_adaptation(adaptation) }))
     }
 
     /// Where the base is a cross-encoder itself, its last map is used too.
@@ -76,13 +79,13 @@ impl<E: HeadBase> Recipe<Rerank> for SequenceClassifierConfig<E> {
         device: &Device,
     ) -> Result<Network<Self>, TrainError> {
         let options: RerankOptions = overlay(&RerankOptions::default(), options)?;
-        let Some(dir) = options.start.base else {
+        let Some(base) = options.start.base else {
             return Ok(Network::init(self, seed, device)?);
         };
-        let fail = |source| TrainError::Base(BaseError::new(dir.clone(), source));
-        let published = crate::published::read_json(&dir.join("config.json")).map_err(fail)?;
+        let fail = |source| base.unloaded(source);
+        let published = read_json(&base.folder.join("config.json")).map_err(fail)?;
         let same = super::folder::is_cross_encoder(&published);
-        published_head::start(self, &dir, same, seed, device).map_err(fail)
+        published_head::start(self, &base.folder, same, seed, device).map_err(fail)
     }
 
     fn fits(&self, task: &Rerank) -> Result<(), ConfigError> {

@@ -33,7 +33,8 @@ struct Reading<'a, T> {
 const CLASS: &str = "ForSequenceClassification";
 
 /// Whether a folder holds a classifier of several labels, whose `problem_type` is `problem`; one that
-/// says none gives one of them.
+/// says none gives one of them. What nobody here reads was meant as one, too: the loader refuses it by
+/// its name.
 pub(crate) fn fit(layout: &Layout, problem: &str) -> Option<Fit> {
     let known = [
         Entry::of::<DistilBertConfig>(()),
@@ -42,12 +43,16 @@ pub(crate) fn fit(layout: &Layout, problem: &str) -> Option<Fit> {
     ];
     let config = layout.config()?;
     let said = config["problem_type"].as_str().unwrap_or(ONE_LABEL);
-    let fits = said == problem && names(config).is_ok_and(|names| names.len() > 1);
+    let unknown = ![ONE_LABEL, SEVERAL_LABELS].contains(&said);
+    let is_one = said == problem || (unknown && problem == ONE_LABEL);
+    let fits = is_one && names(config).is_ok_and(|names| names.len() > 1);
     (has_head(&known, layout, CLASS) && fits).then_some(Fit::Meant)
 }
 
 /// The `problem_type` of a classifier that gives one of its labels.
 pub(crate) const ONE_LABEL: &str = "single_label_classification";
+/// The `problem_type` of a classifier that gives several.
+pub(crate) const SEVERAL_LABELS: &str = "multi_label_classification";
 
 type Load<T> = fn(Reading<'_, T>) -> Result<Predictor<T>, PublishedError>;
 

@@ -1,11 +1,8 @@
 //! What a request says.
 
 use super::Sampling;
-use crate::{chat::Message, text::Text};
-use andiron_core::{
-    DataError, Raw,
-    data::{shortened, text_field},
-};
+use crate::{cells, chat::Message, text::Text};
+use andiron_core::{DataError, Raw, data::text_field};
 use serde::{Deserialize, Serialize};
 
 /// What stands before the text that is to be written.
@@ -54,7 +51,8 @@ impl Request {
     }
 
     /// A request: `{"prompt": …}` or `{"messages": [{"role", "content"}, …]}` with the fields of
-    /// [`Sampling`], or the bytes of a text file.
+    /// [`Sampling`], or the bytes of a text file. In a table, where every field is a text, numbers are
+    /// written as they are and messages as JSON.
     ///
     /// # Errors
     /// [`DataError::Field`] names what is missing, of the wrong kind or out of its range;
@@ -63,14 +61,11 @@ impl Request {
         let Raw::Json(line) = raw else {
             return Ok(Self::from(Text::read(raw)?.text));
         };
-        let prompt = match line.get("messages").filter(|value| !value.is_null()) {
+        let prompt = match cells::json(line, "messages").as_deref() {
             None => Prompt::Text(text_field(line, "prompt")?),
             Some(messages) => {
-                let wrong = |_| DataError::Field {
-                    field: "messages".to_owned(),
-                    wanted: "a list of objects with the texts \"role\" and \"content\"",
-                    got: shortened(messages),
-                };
+                let wanted = "a list of objects with the texts \"role\" and \"content\"";
+                let wrong = |_| cells::wrong("messages", wanted, messages);
                 let messages: Vec<Message> =
                     serde_json::from_value(messages.clone()).map_err(wrong)?;
                 if messages.is_empty() {

@@ -9,7 +9,7 @@ use andiron_core::{
     ConfigError, DataError, Dataset, EvalError, Predictor, Report, Task,
     data::ExampleOf,
     evaluator::{
-        Bootstrap, Fingerprint,
+        Bootstrap, Fingerprint, Outcome,
         perplexity::{LogLikelihood, perplexity},
     },
 };
@@ -102,6 +102,9 @@ pub fn log_probability<M: Decoder>(
 /// The report on `data`: `perplexity` over the tokens of the texts behind the prompts, and
 /// `bits_per_byte`, which can be compared between tokenizers; each with its interval by a bootstrap
 /// over the examples.
+///
+/// An outcome is an example: its loss are the bits per byte of its text, so that models of different
+/// tokenizers can be compared. No text is right or wrong, and so none counts as right.
 pub(super) fn evaluate(
     predictor: &Predictor<TextGeneration>,
     data: &dyn Dataset<ExampleOf<TextGeneration>>,
@@ -134,7 +137,7 @@ pub(super) fn evaluate(
         let all: LogLikelihood = indices.iter().map(|at| found[*at].0).sum();
         let bytes: usize = indices.iter().map(|at| found[*at].1).sum();
         out.push(all.perplexity());
-        out.push(-all.sum / std::f64::consts::LN_2 / bytes as f64);
+        out.push(bits_per_byte(all, bytes));
     })?;
     let names = ["perplexity", "bits_per_byte"].map(str::to_owned);
     Ok(Report {
@@ -149,9 +152,16 @@ pub(super) fn evaluate(
         classes: Vec::new(),
         confusion: Vec::new(),
         fingerprint: fingerprint.finish(),
-        outcomes: Vec::new(),
+        outcomes: found
+            .iter()
+            .map(|(said, bytes)| Outcome { right: false, loss: bits_per_byte(*said, *bytes) })
+            .collect(),
         found: Vec::new(),
     })
+}
+
+fn bits_per_byte(said: LogLikelihood, bytes: usize) -> f64 {
+    -said.sum / std::f64::consts::LN_2 / bytes as f64
 }
 
 fn of<M: Decoder>(

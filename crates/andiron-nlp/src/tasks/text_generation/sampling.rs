@@ -1,6 +1,7 @@
 //! Which token comes next: the most probable one, or one drawn at random.
 
-use andiron_core::{DataError, data::shortened};
+use crate::cells::{self, wrong};
+use andiron_core::DataError;
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -69,29 +70,23 @@ impl Sampling {
     /// [`DataError::Field`] names a field of the wrong kind or out of its range.
     pub fn read(line: &Value) -> Result<Self, DataError> {
         let default = Self::default();
-        let stop = match given(line, "stop") {
-            None => Vec::new(),
-            Some(Value::String(one)) => vec![one.clone()],
-            Some(value) => serde_json::from_value(value.clone())
+        // A text is one of them, even if it looks like a list; of white space, too.
+        let stop = match &line["stop"] {
+            Value::Null => Vec::new(),
+            Value::String(none) if none.is_empty() => Vec::new(),
+            Value::String(one) => vec![one.clone()],
+            value => serde_json::from_value(value.clone())
                 .map_err(|_| wrong("stop", "a text or a list of texts", value))?,
         };
-        let number = |name, wanted, default| match given(line, name) {
-            None => Ok(default),
-            Some(value) => value.as_f64().ok_or_else(|| wrong(name, wanted, value)),
+        let number = |name, wanted, default| {
+            Ok::<_, DataError>(cells::number(line, name, wanted)?.unwrap_or(default))
         };
-        let count = |name| match given(line, name) {
-            None => Ok(None),
-            Some(value) => {
-                let count = value.as_u64().and_then(|count| usize::try_from(count).ok());
-                count.map(Some).ok_or_else(|| wrong(name, "a whole number of 1 or more", value))
-            }
+        let count = |name| {
+            let wanted = "a whole number of 1 or more";
+            let count = cells::whole(line, name, wanted)?.map(usize::try_from).transpose();
+            count.map_err(|_| wrong(name, wanted, &line[name]))
         };
-        let seed = match given(line, "seed") {
-            None => default.seed,
-            Some(value) => {
-                value.as_u64().ok_or_else(|| wrong("seed", "a whole number of 0 or more", value))?
-            }
-        };
+        let seed = cells::whole(line, "seed", "a whole number of 0 or more")?;
         let sampling = Self {
             max_tokens: count("max_tokens")?,
             temperature: number("temperature", "a number of 0 or more", default.temperature)?,
@@ -103,7 +98,7 @@ impl Sampling {
                 "a number above 0",
                 default.repetition_penalty,
             )?,
-            seed,
+            seed: seed.unwrap_or(default.seed),
             stop,
         };
         sampling.check()?;
@@ -203,15 +198,6 @@ fn is_first(seed: &u64) -> bool {
     *seed == 0
 }
 
-/// A field that is there and not null.
-fn given<'a>(line: &'a Value, name: &str) -> Option<&'a Value> {
-    line.get(name).filter(|value| !value.is_null())
-}
-
-fn wrong(field: &str, wanted: &'static str, got: &Value) -> DataError {
-    DataError::Field { field: field.to_owned(), wanted, got: shortened(got) }
-}
-
 fn penalised(logits: &[f32], before: &[u32], by: f64) -> Result<Vec<(u32, f64)>, DataError> {
     let mut scores = Vec::with_capacity(logits.len());
     for (at, logit) in logits.iter().enumerate() {
@@ -304,7 +290,7 @@ mod tests {
             ("repetition_penalty", json!(0)),
             ("seed", json!(1.5)),
             ("stop", json!([1])),
-            ("stop", json!("")),
+            ("stop", json!([""])),
         ] {
             let said = Sampling::read(&json!({name: value})).unwrap_err().to_string();
             assert!(said.starts_with(&format!("field {name:?} must be a")), "{said}");

@@ -3,17 +3,17 @@
 
 use super::{
     Pieces, TokenClassification,
-    recipe::{balanced, checked, labels},
+    recipe::{Tagged, balanced, checked, labels},
 };
 use crate::{
     features::{Tokens, WordBounds},
     models::token_classifier::TokenClassifierConfig,
     published::read_json,
-    published_head::{self, EncoderSizes, HeadBase, StartOptions, label_names},
+    published_head::{self, HeadBase, StartOptions, label_names},
     tags::{Aggregation, Scheme},
 };
 use andiron_core::{
-    BaseError, ConfigError, DataError, Dataset, Network, Recipe, TrainError, data::ExampleOf,
+    Adaptation, ConfigError, DataError, Dataset, Network, Recipe, TrainError, data::ExampleOf,
     overlay,
 };
 use burn::tensor::Device;
@@ -28,13 +28,16 @@ pub struct EncoderTaggerOptions {
     /// Where the training starts from.
     #[serde(flatten)]
     pub start: StartOptions,
+    /// Which parameters are trained; default all.
+    pub adaptation: Adaptation,
     /// As [`TokenClassification::words`].
     pub words: WordBounds,
     /// As [`TokenClassification::aggregation`]; default the first piece, which is the one learnt
     /// from.
     pub aggregation: Aggregation,
-    /// As [`TokenClassification::scheme`].
-    pub scheme: Scheme,
+    /// As [`TokenClassification::scheme`]; default that of the base's labels where they are kept, or
+    /// BIO.
+    pub scheme: Option<Scheme>,
     /// Whether every tag weighs the same in training, however many words have it; default false,
     /// for most words are of no entity, and those that are would be found where there is none.
     pub balance: bool,
@@ -44,9 +47,10 @@ impl Default for EncoderTaggerOptions {
     fn default() -> Self {
         Self {
             start: StartOptions::default(),
+            adaptation: Adaptation::default(),
             words: WordBounds::default(),
             aggregation: Aggregation::First,
-            scheme: Scheme::default(),
+            scheme: None,
             balance: false,
         }
     }
@@ -61,28 +65,23 @@ impl<E: HeadBase> Recipe<TokenClassification> for TokenClassifierConfig<E> {
     ) -> Result<(TokenClassification, Self), DataError> {
         let options = overlay(&EncoderTaggerOptions::default(), options)?;
         let train = checked(train)?;
-        let wanted = labels(&train, options.scheme)?;
         let texts: Vec<String> = train.iter().map(|example| example.input.text.clone()).collect();
         let start = options.start;
         let made = start.set_up::<E>(&texts, false)?;
-        let usual = match &made.config {
-            Some(config) => Self::dropout_of(config)?,
-            None => EncoderSizes::default().dropout,
+        let dropout = made.head_dropout(start.dropout, Self::dropout_of)?;
+        let labels = match kept(made.config.as_ref(), options.scheme, &train)? {
+            Some(kept) => kept,
+            None => labels(&train, options.scheme.unwrap_or_default())?,
         };
-        let known = made.config.as_ref().and_then(|config| label_names(config).ok());
-        let keeps = |known: &Vec<String>| wanted.iter().all(|tag| known.contains(tag));
-        let labels = known.filter(keeps).unwrap_or(wanted);
         let tokens = Tokens { tokenizer: made.tokenizer, max_length: made.max_length };
-        let task = TokenClassification {
-            scheme: options.scheme,
-            ..TokenClassification::new(labels, Pieces::Tokens(tokens))
-                .with_words(options.words)
-                .with_aggregation(options.aggregation)
-        };
+        let task = TokenClassification::new(labels, Pieces::Tokens(tokens))
+            .with_words(options.words)
+            .with_aggregation(options.aggregation);
+        let task = TokenClassification { scheme: options.scheme.unwrap_or(task.scheme), ..task };
         let config = Self {
-            dropout: start.dropout.unwrap_or(usual),
-            adaptation: start.adaptation,
-            base: start.base.map(|dir| dir.display().to_string()),
+            dropout,
+            adaptation: options.adaptation,
+            base: start.base_name(),
             ..Self::new(made.encoder, task.labels.len())
         };
         config.fits(&task)?;
@@ -98,11 +97,11 @@ impl<E: HeadBase> Recipe<TokenClassification> for TokenClassifierConfig<E> {
         device: &Device,
     ) -> Result<Network<Self>, TrainError> {
         let options: EncoderTaggerOptions = overlay(&EncoderTaggerOptions::default(), options)?;
-        let Some(dir) = options.start.base else { return Ok(Network::init(self, seed, device)?) };
-        let fail = |source| TrainError::Base(BaseError::new(dir.clone(), source));
-        let published = read_json(&dir.join("config.json")).map_err(fail)?;
+        let Some(base) = options.start.base else { return Ok(Network::init(self, seed, device)?) };
+        let fail = |source| base.unloaded(source);
+        let published = read_json(&base.folder.join("config.json")).map_err(fail)?;
         let same = label_names(&published).is_ok_and(|labels| labels == task.labels);
-        published_head::start(self, &dir, same, seed, device).map_err(fail)
+        published_head::start(self, &base.folder, same, seed, device).map_err(fail)
     }
 
     fn fits(&self, task: &TokenClassification) -> Result<(), ConfigError> {
@@ -116,4 +115,21 @@ impl<E: HeadBase> Recipe<TokenClassification> for TokenClassifierConfig<E> {
         ConfigError::at_least("the network's length", *max_length, longest)?;
         ConfigError::at_least("max_length", tokenizer.n_special(false) + 1, *max_length)
     }
+}
+
+/// The labels of a base, where they are in the scheme that is asked for and know all the kinds of
+/// entities in `train`: the head that was trained for them is trained on. A base with `E-` and `S-`
+/// answers with them, so it is one of BIOES, whatever its other tags.
+fn kept(
+    base: Option<&Value>,
+    asked: Option<Scheme>,
+    train: &Tagged,
+) -> Result<Option<Vec<String>>, DataError> {
+    let Some(known) = base.and_then(|config| label_names(config).ok()) else { return Ok(None) };
+    let scheme = Scheme::of(&known);
+    if asked.is_some_and(|asked| asked != scheme) {
+        return Ok(None);
+    }
+    let wanted = labels(train, scheme)?;
+    Ok(wanted.iter().all(|tag| known.contains(tag)).then_some(known))
 }
