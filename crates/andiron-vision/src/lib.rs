@@ -34,8 +34,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod augment;
 pub mod data;
 pub mod models;
+pub mod objects;
 pub mod picture;
 #[cfg(test)]
 mod samples;
