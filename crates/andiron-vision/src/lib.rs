@@ -36,6 +36,7 @@
 
 pub mod augment;
 pub mod data;
+pub mod explain;
 pub mod models;
 pub mod objects;
 pub mod picture;
@@ -46,7 +47,7 @@ pub mod transform;
 
 pub use picture::Image;
 pub use tasks::image_classification::{
-    IMAGE_CLASSIFIERS, ImageClassification, ImageLabel, ImageOptions,
+    IMAGE_CLASSIFIERS, ImageClassification, ImageLabel, ImageOptions, ImageTruth, Views,
 };
 pub use transform::ImageTransform;
 
