@@ -55,10 +55,16 @@ def changes(image):
     yield "flip", 0, ImageOps.flip(image)
 
 
+def spread(image):
+    """`equalize` leaves an image of fewer than some 255 pixels as it is."""
+    yield "auto-contrast", 0, ImageOps.autocontrast(image)
+    yield "equalise", 0, ImageOps.equalize(image)
+
+
 def main():
     generator = numpy.random.default_rng(SEED)
     cases = []
-    for width, height, channels in [(19, 13, 3), (11, 17, 1)]:
+    for (width, height, channels), made in [((19, 13, 3), changes), ((11, 17, 1), changes), ((37, 29, 3), spread)]:
         image = picture(generator, width, height, channels)
         cases.append({
             "size": [width, height],
@@ -66,7 +72,7 @@ def main():
             "pixels": numpy.asarray(image).flatten().tolist(),
             "changes": [
                 {"name": name, "by": by, "changed": numpy.asarray(changed).flatten().tolist()}
-                for name, by, changed in changes(image)
+                for name, by, changed in made(image)
             ],
         })
     body = {"cases": cases, "notes": NOTES}

@@ -1,7 +1,7 @@
 use super::*;
 use crate::samples;
 use andiron_core::{GradientTrainer, Network, Trainer, TrainingConfig, trainer::Progress};
-use burn::tensor::Device;
+use burn::{module::Module, tensor::Device};
 
 fn config() -> SmallCnnConfig {
     SmallCnnConfig::new(1, 8, 12, 3).with_widths([4, 6]).with_d_hidden(8)

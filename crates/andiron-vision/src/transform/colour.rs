@@ -174,29 +174,30 @@ fn equalised(counts: &[u32; 256]) -> [u8; 256] {
     })
 }
 
-/// Turns a hue, through hue, saturation and value as bytes, as Pillow converts them.
+/// Turns a hue, through hue, saturation and value as bytes, as Pillow converts them: its numbers are
+/// of single precision, what it computes from them of double.
 fn turned([red, green, blue]: [u8; 3], turn: i32) -> [u8; 3] {
     let (high, low) = (red.max(green).max(blue), red.min(green).min(blue));
     if high == low {
         return [high; 3];
     }
     let range = f32::from(high - low);
-    let part = |value: u8| f32::from(high - value) / range;
+    let part = |value: u8| f64::from(f32::from(high - value) / range);
     let sixths = match high {
         _ if high == red => part(blue) - part(green),
         _ if high == green => 2.0 + part(red) - part(blue),
         _ => 4.0 + part(green) - part(red),
     };
-    let hue = ((sixths / 6.0 + 1.0) % 1.0 * 255.0) as i32;
-    let saturation = (range / f32::from(high) * 255.0) as u8;
-    let hue = (hue + turn).rem_euclid(256) as u8;
+    let circle = ((f64::from(sixths as f32) / 6.0 + 1.0) % 1.0) as f32;
+    let hue = ((f64::from(circle) * 255.0) as i32 + turn).rem_euclid(256) as u8;
+    let saturation = (f64::from(range / f32::from(high)) * 255.0) as u8;
     if saturation == 0 {
         return [high; 3];
     }
-    let (whole, value) = (f32::from(saturation) / 255.0, f32::from(high));
-    let sixths = f32::from(hue) * 6.0 / 255.0;
-    let rest = sixths - sixths.floor();
-    let fallen = |share: f32| (value * (1.0 - whole * share)).round() as u8;
+    let whole = f64::from((f64::from(saturation) / 255.0) as f32);
+    let sixths = f64::from(hue) * 6.0 / 255.0;
+    let rest = f64::from((sixths - sixths.floor()) as f32);
+    let fallen = |share: f64| (f64::from(high) * (1.0 - whole * share)).round() as u8;
     let (least, falling, rising) = (fallen(1.0), fallen(rest), fallen(1.0 - rest));
     match sixths.floor() as u8 % 6 {
         0 => [high, rising, least],
