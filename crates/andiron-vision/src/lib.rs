@@ -5,8 +5,9 @@
 //! find objects in a photograph or to run a published ImageNet network: neither is here yet.
 //!
 //! - [`Image`]: pixels in memory, decoded from a file of any common format under limits.
-//! - [`data`]: examples from idx files (MNIST's format) and from a folder with a folder a class.
+//! - [`data`]: examples from idx files (MNIST's format), folders, tables, COCO's JSON and masks.
 //! - [`ImageTransform`]: from an image of any size to the numbers that a network takes.
+//! - [`augment`]: random changes of training images. [`explain`]: why an answer.
 //! - [`models`]: the networks. [`tasks`]: what they learn and answer.
 //! - [`TASKS`]: what a program's registry is given.
 //!
@@ -34,8 +35,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod augment;
 pub mod data;
+pub mod explain;
 pub mod models;
+pub mod objects;
 pub mod picture;
 #[cfg(test)]
 mod samples;
@@ -44,7 +48,7 @@ pub mod transform;
 
 pub use picture::Image;
 pub use tasks::image_classification::{
-    IMAGE_CLASSIFIERS, ImageClassification, ImageLabel, ImageOptions,
+    IMAGE_CLASSIFIERS, ImageClassification, ImageLabel, ImageOptions, ImageTruth, Views,
 };
 pub use transform::ImageTransform;
 

@@ -191,6 +191,16 @@ pub enum DataError {
         #[source]
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
+    /// Something refers to what is not there.
+    #[error("{what} has the {field} {got}, which is not there")]
+    Dangling {
+        /// What refers to it: `annotation 7`.
+        what: String,
+        /// The field that does.
+        field: &'static str,
+        /// What it says.
+        got: String,
+    },
     /// The published model that a training was to start from cannot be used.
     #[error(transparent)]
     Base(#[from] BaseError),

@@ -18,6 +18,7 @@
 //! # Ok::<(), andiron_core::ConfigError>(())
 //! ```
 
+use crate::explain::FeatureMaps;
 use andiron_core::{ConfigError, Model, ModelConfig};
 use andiron_kernels::{Activation, conv2d_norm_act, linear};
 use burn::{
@@ -236,6 +237,12 @@ impl Model for ResNet {
     /// - images: `[batch, channels, height, width]`, normalised; any height and width
     /// - output: `[batch, n_classes]`, logits
     fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.logits(self.maps(images))
+    }
+}
+
+impl FeatureMaps for ResNet {
+    fn maps(&self, images: Tensor<4>) -> Tensor<4> {
         let [_, channels, _, _] = self.conv1.weight.dims();
         assert_shape!(images, [_, channels, _, _]);
         let mut x = conv2d_norm_act(images, &self.conv1, &self.bn1, Activation::Relu);
@@ -245,8 +252,12 @@ impl Model for ResNet {
         for block in self.layers.iter().flatten() {
             x = block.forward(x);
         }
+        x
+    }
+
+    fn logits(&self, maps: Tensor<4>) -> Tensor<2> {
         // The mean over the image, which need not have a fixed size.
-        let pooled = x.flatten::<3>(2, 3).mean_dim(2).flatten::<2>(1, 2);
+        let pooled = maps.flatten::<3>(2, 3).mean_dim(2).flatten::<2>(1, 2);
         let bias = self.fc.bias.as_ref().map(Param::val);
         linear(pooled, self.fc.weight.val(), bias, Activation::None)
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use ::image::{
-    Delay, Frame, GrayAlphaImage, GrayImage, ImageBuffer, Luma, Rgba, RgbaImage,
+    Delay, Frame, GrayAlphaImage, GrayImage, ImageBuffer, Luma, Rgb, Rgba, RgbaImage,
     codecs::gif::GifEncoder,
 };
 use proptest::prelude::*;
@@ -181,6 +181,25 @@ fn sixteen_bits_become_eight_and_gray_stays_gray() {
     let gray = GrayImage::from_raw(2, 3, vec![1, 2, 3, 4, 5, 6]).unwrap();
     let jpeg = bytes_of(&DynamicImage::ImageLuma8(gray), ImageFormat::Jpeg);
     assert_eq!(Image::decode(&jpeg).unwrap().channels(), 1);
+}
+
+#[test]
+fn a_palette_becomes_colours_and_deep_colours_eight_bits() {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, 3, 1);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_depth(png::BitDepth::Four);
+    encoder.set_palette(vec![10, 20, 30, 200, 100, 0, 0, 0, 255]);
+    // The first colour is transparent, the second half so.
+    encoder.set_trns(vec![0, 128]);
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&[0x01, 0x20]).unwrap();
+    writer.finish().unwrap();
+    let wanted = vec![255, 255, 255, 227, 177, 127, 0, 0, 255];
+    assert_eq!(Image::decode(&bytes).unwrap(), Image::rgb(3, 1, wanted).unwrap());
+    let deep = ImageBuffer::<Rgb<u16>, _>::from_raw(1, 2, vec![0, 257, 65_535, 257 * 9, 1, 400]);
+    let png = bytes_of(&DynamicImage::ImageRgb16(deep.unwrap()), ImageFormat::Png);
+    assert_eq!(Image::decode(&png).unwrap(), Image::rgb(1, 2, vec![0, 1, 255, 9, 0, 2]).unwrap());
 }
 
 #[test]
