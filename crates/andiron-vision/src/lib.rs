@@ -34,9 +34,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod backbone;
 pub mod data;
+pub mod layers;
 pub mod models;
 pub mod picture;
+// pub mod published;
 #[cfg(test)]
 mod samples;
 pub mod tasks;

@@ -56,6 +56,7 @@ pub struct Layout {
     files: Option<Vec<String>>,
     head: Vec<u8>,
     config: Option<Value>,
+    named: Option<String>,
 }
 
 impl Layout {
@@ -67,7 +68,8 @@ impl Layout {
     /// none.
     pub fn read(path: &Path) -> Result<Self, LoadError> {
         let fail = |source| LoadError::Io { path: path.into(), source };
-        let mut layout = Self { path: path.into(), files: None, head: Vec::new(), config: None };
+        let mut layout =
+            Self { path: path.into(), files: None, head: Vec::new(), config: None, named: None };
         if !fs::metadata(path).map_err(fail)?.is_dir() {
             let file = fs::File::open(path).map_err(fail)?;
             file.take(HEAD).read_to_end(&mut layout.head).map_err(fail)?;
@@ -89,6 +91,18 @@ impl Layout {
         }
         layout.files = Some(files);
         Ok(layout)
+    }
+
+    /// The same as its owner names it: for weights that come without a description. The names are
+    /// those of the readers.
+    #[must_use]
+    pub fn called(self, architecture: impl Into<String>) -> Self {
+        Self { named: Some(architecture.into()), ..self }
+    }
+
+    /// The architecture that its owner says it is.
+    pub fn named(&self) -> Option<&str> {
+        self.named.as_deref()
     }
 
     /// The file or folder.

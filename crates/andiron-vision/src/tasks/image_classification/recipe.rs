@@ -121,7 +121,8 @@ impl Recipe<ImageClassification> for ResNetConfig {
         let (transform, n_classes) = (&task.transform, task.labels.count());
         let channels = transform.channels();
         let stem = stem.unwrap_or_else(|| stem_for(transform.width().min(transform.height())));
-        Ok((task, Self { channels, n_classes, widths, blocks, stem }))
+        let config = Self::new(channels, n_classes).with_widths(widths).with_blocks(blocks);
+        Ok((task, config.with_stem(stem)))
     }
 
     /// Any height and width will do.
