@@ -34,12 +34,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod augment;
 pub mod backbone;
 pub mod data;
 pub mod layers;
 pub mod models;
+pub mod objects;
 pub mod picture;
-// pub mod published;
+pub mod published;
 #[cfg(test)]
 mod samples;
 pub mod tasks;
