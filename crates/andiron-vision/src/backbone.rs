@@ -70,6 +70,10 @@ pub trait BackboneConfig: ModelConfig<Model: Backbone> {
     /// Channels of an image.
     fn channels(&self) -> usize;
 
+    /// The same network for images of so many channels.
+    #[must_use]
+    fn for_channels(self, channels: usize) -> Self;
+
     /// Height and width of the images, where the network is made for one size.
     fn size(&self) -> Option<[usize; 2]>;
 

@@ -2,4 +2,5 @@
 
 pub(crate) mod conv_norm;
 pub mod inverted_residual;
+pub(crate) mod linear_head;
 pub(crate) mod pre_norm;

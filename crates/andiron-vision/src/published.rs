@@ -36,15 +36,12 @@ use crate::{
 };
 use andiron_core::{
     ConfigError, Fit, Labels, Layout, Network, WeightsError,
-    weights::{self, Listed},
+    weights,
 };
 use andiron_weights::{Renamed, fields::label_names, folder::Folder};
 use burn::tensor::Device;
 use serde_json::Value;
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 use thirds::Thirds;
 
 /// The configuration of a network that others publish weights for.
@@ -256,12 +253,6 @@ fn weights_of<C: PublishedBackbone>(
         (!hidden).then_some(own)
     };
     Ok(Renamed::new(Thirds(Folder::open(path)?), rename)?)
-}
-
-/// The paths of all parameters that a published file decides: for tests of names.
-#[cfg(test)]
-pub(crate) fn names<C: PublishedBackbone>(network: &Network<C>) -> BTreeSet<String> {
-    weights::listed(network).into_iter().map(|Listed { name, .. }| name).collect()
 }
 
 /// The labels of a [`Base`], checked.

@@ -210,6 +210,10 @@ impl BackboneConfig for EfficientNetLiteConfig {
         self.channels
     }
 
+    fn for_channels(self, channels: usize) -> Self {
+        Self { channels, ..self }
+    }
+
     fn size(&self) -> Option<[usize; 2]> {
         None
     }
@@ -223,13 +227,20 @@ impl BackboneConfig for EfficientNetLiteConfig {
     }
 }
 
-impl Backbone for EfficientNetLite {
-    fn features(&self, images: Tensor<4>) -> Tensor<2> {
+impl EfficientNetLite {
+    /// The last maps, `[batch, d_head, rows, columns]`.
+    fn maps(&self, images: Tensor<4>) -> Tensor<4> {
         let channels = self.stem.channels();
         assert_shape!(images, [_, channels, _, _]);
         let x = self.stem.forward(images, Activation::Relu6);
         let x = self.blocks.iter().fold(x, |x, block| block.forward(x));
-        pooled(self.last.forward(x, Activation::Relu6))
+        self.last.forward(x, Activation::Relu6)
+    }
+}
+
+impl Backbone for EfficientNetLite {
+    fn features(&self, images: Tensor<4>) -> Tensor<2> {
+        pooled(self.maps(images))
     }
 
     fn head(&self) -> Option<&Linear> {

@@ -200,6 +200,10 @@ impl BackboneConfig for MobileNetV2Config {
         self.channels
     }
 
+    fn for_channels(self, channels: usize) -> Self {
+        Self { channels, ..self }
+    }
+
     fn size(&self) -> Option<[usize; 2]> {
         None
     }
@@ -213,13 +217,20 @@ impl BackboneConfig for MobileNetV2Config {
     }
 }
 
-impl Backbone for MobileNetV2 {
-    fn features(&self, images: Tensor<4>) -> Tensor<2> {
+impl MobileNetV2 {
+    /// The last maps, `[batch, d_head, rows, columns]`.
+    fn maps(&self, images: Tensor<4>) -> Tensor<4> {
         let channels = self.stem.channels();
         assert_shape!(images, [_, channels, _, _]);
         let x = self.stem.forward(images, Activation::Relu6);
         let x = self.blocks.iter().fold(x, |x, block| block.forward(x));
-        pooled(self.last.forward(x, Activation::Relu6))
+        self.last.forward(x, Activation::Relu6)
+    }
+}
+
+impl Backbone for MobileNetV2 {
+    fn features(&self, images: Tensor<4>) -> Tensor<2> {
+        pooled(self.maps(images))
     }
 
     fn head(&self) -> Option<&Linear> {

@@ -233,6 +233,10 @@ impl BackboneConfig for ResNetConfig {
         self.channels
     }
 
+    fn for_channels(self, channels: usize) -> Self {
+        Self { channels, ..self }
+    }
+
     fn size(&self) -> Option<[usize; 2]> {
         None
     }
@@ -296,8 +300,9 @@ impl Block {
     }
 }
 
-impl Backbone for ResNet {
-    fn features(&self, images: Tensor<4>) -> Tensor<2> {
+impl ResNet {
+    /// The last maps, `[batch, n_features, rows, columns]`.
+    fn maps(&self, images: Tensor<4>) -> Tensor<4> {
         let [_, channels, _, _] = self.conv1.weight.dims();
         assert_shape!(images, [_, channels, _, _]);
         let mut x = conv2d_norm_act(images, &self.conv1, &self.bn1, Activation::Relu);
@@ -307,7 +312,13 @@ impl Backbone for ResNet {
         for block in self.layers.iter().flatten() {
             x = block.forward(x);
         }
-        pooled(x)
+        x
+    }
+}
+
+impl Backbone for ResNet {
+    fn features(&self, images: Tensor<4>) -> Tensor<2> {
+        pooled(self.maps(images))
     }
 
     fn head(&self) -> Option<&Linear> {

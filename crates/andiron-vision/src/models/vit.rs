@@ -234,6 +234,10 @@ impl BackboneConfig for ViTConfig {
         self.channels
     }
 
+    fn for_channels(self, channels: usize) -> Self {
+        Self { channels, ..self }
+    }
+
     fn size(&self) -> Option<[usize; 2]> {
         Some([self.height, self.width])
     }

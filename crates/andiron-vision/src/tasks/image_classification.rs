@@ -1,17 +1,25 @@
 //! Image classification: one label an image.
 
+mod backbone_recipe;
+mod frozen;
+mod published;
 mod recipe;
 
+pub use backbone_recipe::StartOptions;
+pub use published::{PUBLISHED, from_path};
 pub use recipe::ImageOptions;
 
 use crate::{
-    models::{resnet::ResNetConfig, small_cnn::SmallCnnConfig},
+    models::{
+        efficientnet_lite::EfficientNetLiteConfig, mobilenet_v2::MobileNetV2Config,
+        resnet::ResNetConfig, small_cnn::SmallCnnConfig, vit::ViTConfig,
+    },
     picture::Image,
     transform::ImageTransform,
 };
 use andiron_core::{
     Choice, ClassifierEvaluator, ConfigError, DataError, Dataset, EvalError, Evaluator, Example,
-    Labelled, Labels, Loss, ModelEntry, OnePass, Predictor, Raw, Registered, Report, Task, data,
+    Labelled, Labels, Loss, ModelEntry, OnePass, Predictor, PublishedEntry, Raw, Registered, Report, Task, data,
     loss::{CrossEntropy, cross_entropy},
 };
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -139,14 +147,23 @@ impl OnePass for ImageClassification {
 }
 
 /// The architectures for [`ImageClassification`], the fastest first.
-pub static IMAGE_CLASSIFIERS: &[ModelEntry<ImageClassification>] =
-    &[ModelEntry::of::<SmallCnnConfig>(), ModelEntry::of::<ResNetConfig>()];
+pub static IMAGE_CLASSIFIERS: &[ModelEntry<ImageClassification>] = &[
+    ModelEntry::of::<SmallCnnConfig>(),
+    ModelEntry::of::<ResNetConfig>(),
+    ModelEntry::of::<MobileNetV2Config>(),
+    ModelEntry::of::<EfficientNetLiteConfig>(),
+    ModelEntry::of::<ViTConfig>(),
+];
 
 impl Registered for ImageClassification {
     const MEDIA: Option<&'static str> = Some("image");
 
     fn models() -> &'static [ModelEntry<Self>] {
         IMAGE_CLASSIFIERS
+    }
+
+    fn published() -> &'static [PublishedEntry] {
+        PUBLISHED
     }
 
     fn read(raw: Raw<'_>) -> Result<Image, DataError> {
