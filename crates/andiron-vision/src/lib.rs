@@ -44,16 +44,20 @@ pub mod picture;
 pub mod published;
 #[cfg(test)]
 mod samples;
+mod start;
 pub mod tasks;
 pub mod transform;
 
 pub use picture::Image;
+pub use start::StartOptions;
 pub use tasks::image_classification::{
     IMAGE_CLASSIFIERS, ImageClassification, ImageLabel, ImageOptions,
 };
+pub use tasks::image_embedding::{IMAGE_EMBEDDERS, ImageEmbedding, ImageVector};
 pub use transform::ImageTransform;
 
 use andiron_core::TaskEntry;
 
 /// The tasks of this crate, for a registry.
-pub static TASKS: &[TaskEntry] = &[TaskEntry::of::<ImageClassification>()];
+pub static TASKS: &[TaskEntry] =
+    &[TaskEntry::of::<ImageClassification>(), TaskEntry::of::<ImageEmbedding>()];

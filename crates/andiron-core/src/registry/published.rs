@@ -157,6 +157,9 @@ impl Layout {
 
     /// What it says of itself, for an error.
     fn found(&self) -> String {
+        if let Some(named) = &self.named {
+            return format!("what is called {named:?}");
+        }
         match (&self.files, &self.config) {
             (None, _) => {
                 format!("a file that begins with {:?}", self.head.escape_ascii().to_string())

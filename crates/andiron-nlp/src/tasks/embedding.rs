@@ -3,7 +3,6 @@
 mod class_retrieval;
 mod evaluator;
 mod folder;
-mod nearest;
 mod pairs;
 mod pooling;
 mod recipe;
@@ -11,7 +10,7 @@ mod recipe;
 pub use class_retrieval::ClassRetrievalEvaluator;
 pub use evaluator::RetrievalEvaluator;
 pub use folder::{PUBLISHED, from_folder};
-pub use nearest::{Neighbour, Similarity, nearest};
+pub use andiron_core::nearest::{Neighbour, Similarity, nearest};
 pub use pairs::{Positive, class_pairs};
 pub use pooling::Pooling;
 pub use recipe::EncoderOptions;

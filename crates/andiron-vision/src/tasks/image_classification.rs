@@ -5,7 +5,6 @@ mod frozen;
 mod published;
 mod recipe;
 
-pub use backbone_recipe::StartOptions;
 pub use published::{PUBLISHED, from_path};
 pub use recipe::ImageOptions;
 

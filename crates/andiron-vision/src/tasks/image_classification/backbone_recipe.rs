@@ -1,20 +1,18 @@
 //! How the networks that others publish are set up for images of one's own: from published weights,
 //! or from nothing.
 
-use super::{
-    ImageClassification, ImageOptions, frozen,
-    recipe::task,
-};
+use super::{ImageClassification, ImageOptions, frozen, recipe::task};
 use crate::{
     backbone::BackboneConfig,
     data::ImageExample,
     models::{
         efficientnet_lite::EfficientNetLiteConfig, mobilenet_v2::MobileNetV2Config, vit::ViTConfig,
     },
-    published::{self, PublishedBackbone, Preset},
+    published::{self, PublishedBackbone},
+    start::StartOptions,
 };
 use andiron_core::{
-    Adaptation, BaseError, ConfigError, DataError, Dataset, Fitted, GradientTrainer, Network,
+    BaseError, ConfigError, DataError, Dataset, Fitted, GradientTrainer, Network,
     Recipe, TrainError, Trainer as _, overlay,
 };
 use burn::tensor::Device;
@@ -22,69 +20,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::PathBuf;
 
-/// Where a training starts from; a field left out has its default.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct StartOptions {
-    /// The folder or the file with published weights to start from; none starts from nothing.
-    pub base: Option<PathBuf>,
-    /// The name of the network, as in [`Preset::names`](crate::published::Preset::names): to be said
-    /// where the base does not say it, and for a network of that size that starts from nothing.
-    pub preset: Option<String>,
-    /// Which parameters are trained; default all.
-    pub adaptation: Adaptation,
-}
-
-/// A setting that something else decides.
-fn decided(field: &str, got: &str, reason: &str) -> ConfigError {
-    let (field, got) = (field.to_owned(), got.to_owned());
-    ConfigError::Kind { field, got, reason: reason.to_owned() }
-}
-
 impl StartOptions {
-    /// Whether the network is a published one, or has the sizes of one.
-    pub(super) fn is_given(&self) -> bool {
-        self.base.is_some() || self.preset.is_some()
-    }
-
-    /// Refuses a setting that a base or preset decides, unless it is `absent`.
-    pub(super) fn alone(&self, field: &str, absent: bool) -> Result<(), ConfigError> {
-        let reason = "the base or preset decides it";
-        if absent { Ok(()) } else { Err(decided(field, "given", reason)) }
-    }
-
-    /// The network with what is trained of it; the settings of a fresh one stay as they were.
-    pub(super) fn adapt<C: BackboneConfig>(&self, config: C) -> C {
-        match &self.adaptation {
-            Adaptation::Full {} => config,
-            other => config.adapted(other.clone()),
-        }
-    }
-
     /// Task and network on a base, or of a preset's size.
     pub(super) fn prepare<C: PublishedBackbone>(
         &self,
         image: &ImageOptions,
         train: &dyn Dataset<ImageExample>,
     ) -> Result<(ImageClassification, C), DataError> {
-        let name = self.preset.as_deref();
-        let (task, config) = match &self.base {
-            Some(dir) => {
-                self.alone("width", image.width.is_none())?;
-                self.alone("height", image.height.is_none())?;
-                self.alone("channels", image.channels.is_none())?;
-                let base = published::read_base::<C>(dir, name)
-                    .map_err(|source| BaseError::new(dir, source))?;
-                (task(image, train, Some(base.transform))?, base.config)
-            }
+        let (task, config) = match self.based::<C>([image.width, image.height, image.channels])? {
+            Some(base) => (task(image, train, Some(base.transform))?, base.config),
             None => {
-                let name = name.unwrap_or_default();
-                let preset = Preset::<C>::find(name).ok_or_else(|| {
-                    let known: Vec<&str> =
-                        C::PRESETS.iter().map(|preset| preset.names[0]).collect();
-                    decided("preset", &format!("{name:?}"), &format!("known are {known:?}"))
-                })?;
-                let config = (preset.config)();
+                let config = self.sized::<C>()?;
                 let mut image = image.clone();
                 if let Some([height, width]) = config.size() {
                     (image.height, image.width) = (Some(height), Some(width));

@@ -1,12 +1,13 @@
 //! How each architecture is set up for images it has not seen.
 
-use super::{ImageClassification, backbone_recipe::{StartOptions, from_published}};
+use super::{ImageClassification, backbone_recipe::from_published};
 use crate::{
     data::ImageExample,
     models::{
         resnet::{ResNetConfig, Stem},
         small_cnn::SmallCnnConfig,
     },
+    start::StartOptions,
     transform::{ImageStatistics, ImageTransform},
 };
 use andiron_core::{ConfigError, DataError, Dataset, Labels, Recipe, overlay};
