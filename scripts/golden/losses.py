@@ -112,6 +112,50 @@ def cross_entropy(logits, targets, weights=None, smoothing=0.0):
     }
 
 
+def soft_cross_entropy(logits, targets, weights=None, smoothing=0.0):
+    """Targets are shares of the classes; the mean is over the rows, whatever their weights."""
+
+    def call(leaf, reduction):
+        return functional.cross_entropy(
+            leaf,
+            targets.to(leaf.dtype),
+            weight=None if weights is None else weights.to(leaf.dtype),
+            label_smoothing=smoothing,
+            reduction=reduction,
+        )
+
+    return {
+        "shape": list(logits.shape),
+        "logits": logits.double().tolist(),
+        "targets": targets.double().tolist(),
+        "class_weights": None if weights is None else weights.double().tolist(),
+        "label_smoothing": smoothing,
+        **measured(logits, lambda x: call(x, "none"), len(logits), lambda x: call(x, "mean")),
+    }
+
+
+def soft_cases():
+    def shares(rows, classes):
+        return torch.softmax(torch.randn(rows, classes) * 2, 1)
+
+    def mixed(rows, classes):
+        """As mixup makes them: two classes a row, or one."""
+        own = functional.one_hot(classes_of(classes, rows), classes)
+        other = functional.one_hot(classes_of(classes, rows), classes)
+        share = torch.rand(rows, 1)
+        return own * share + other * (1 - share)
+
+    weights = torch.tensor([0.5, 2.0, 1.25, 0.0625])
+    return {
+        "plain_3x5": soft_cross_entropy(logits_of(3, 5), shares(3, 5)),
+        "mixed_7x4": soft_cross_entropy(logits_of(7, 4), mixed(7, 4)),
+        "mixed_extreme_5x3": soft_cross_entropy(extreme(5, 3), mixed(5, 3)),
+        "weights_6x4": soft_cross_entropy(logits_of(6, 4), mixed(6, 4), weights),
+        "smoothing_2x3": soft_cross_entropy(logits_of(2, 3), mixed(2, 3), smoothing=0.1),
+        "smoothing_weights_5x4": soft_cross_entropy(logits_of(5, 4), shares(5, 4), weights, 0.2),
+    }
+
+
 def elementwise(function, inputs, targets, mask, name):
     kept = torch.ones_like(inputs) if mask is None else mask
 
@@ -300,8 +344,11 @@ def main():
         "mean_squared_error": squared_cases(),
         "focal": focal_cases(),
         "binary_focal": binary_focal_cases(),
+        "soft_cross_entropy": soft_cases(),
     }
-    for kind in ("cross_entropy", "binary_cross_entropy", "mean_squared_error", "focal", "binary_focal"):
+    for kind in (
+        "cross_entropy", "binary_cross_entropy", "mean_squared_error", "focal", "binary_focal", "soft_cross_entropy",
+    ):
         off = [case["gradient_float32_off"] for case in body[kind].values()]
         values = [abs(c["value"] - c["value_float32"]) / max(c["value"], 1e-9) for c in body[kind].values()]
         print(f"{kind}: {len(off)} cases, float32 off by {max(values):.1e} (value), {max(off):.1e} (gradient)")

@@ -44,7 +44,7 @@ pub use model::{HomeFile, Model, ModelConfig, Network};
 pub use nearest::{Neighbour, Similarity, nearest};
 pub use predictor::{AnyPredictor, Contents, Predictor};
 pub use registry::{
-    AnyFitted, FileKind, Fit, Layout, LoadPublished, ModelEntry, PublishedEntry, Recipe,
+    AnyFitted, Draw, FileKind, Fit, Layout, LoadPublished, ModelEntry, PublishedEntry, Recipe,
     Registered, Registry, TaskEntry, overlay,
 };
 pub use task::{Labelled, Loss, OnePass, Solve, Task};

@@ -67,6 +67,37 @@ pub fn cross_entropy(logits: Tensor<2>, truth: Tensor<1, Int>, options: &CrossEn
     }
 }
 
+/// Cross-entropy of logits with truths that are shares of the classes, as mixed examples have them.
+///
+/// With `z` the logits of a row, `t` its shares, `w` the class weights, `ε` the smoothing, `K` the
+/// number of classes and `n` the number of rows:
+///
+/// ```text
+/// L = −1/n · Σ Σ_k w_k · ((1 − ε) t_k + ε/K) · log softmax(z)_k
+/// ```
+///
+/// as PyTorch's `CrossEntropyLoss` has it: the mean is over the rows, whatever their weights.
+///
+/// # Shapes
+/// - logits, truth: `[batch, classes]`, each row of `truth` 0 or more and 1 in all
+pub fn soft_cross_entropy(logits: Tensor<2>, truth: Tensor<2>, options: &CrossEntropy) -> Loss {
+    let [count, classes] = logits.dims();
+    let smoothing = options.label_smoothing;
+    let truth = match smoothing {
+        0.0 => truth,
+        _ => truth * (1.0 - smoothing) + smoothing / classes as f64,
+    };
+    let truth = match &options.class_weights {
+        None => truth,
+        Some(weights) => {
+            let weights = Tensor::<1>::from_floats(weights.as_slice(), &logits.device());
+            truth * weights.unsqueeze_dim::<2>(0)
+        }
+    };
+    let rows = (log_softmax(logits, 1) * truth).sum_dim(1).neg();
+    Loss::new(rows.mean(), count)
+}
+
 /// Options of [`focal_loss`] and [`binary_focal_loss`].
 #[derive(Debug, Clone, Default)]
 pub struct Focal {

@@ -142,6 +142,11 @@ impl<T: Task> Predictor<T> {
         &self.inner.card
     }
 
+    /// Where it computes.
+    pub fn device(&self) -> &Device {
+        &self.inner.device
+    }
+
     /// The architecture's name.
     pub fn architecture(&self) -> &'static str {
         self.inner.solver.architecture()
@@ -259,6 +264,12 @@ pub trait AnyPredictor: Send + Sync {
     /// One answer an input, in order, as JSON; a bad input costs only its own place.
     fn predict(&self, inputs: &[Raw<'_>]) -> Vec<Result<Value, DataError>>;
 
+    /// Draws what is made of an input, as the bytes of a PNG file; none for tasks whose answers are
+    /// not drawn.
+    fn picture(&self, _input: Raw<'_>) -> Option<Result<Vec<u8>, DataError>> {
+        None
+    }
+
     /// Measures the predictor on `data`, as its task measures.
     ///
     /// # Errors
@@ -312,6 +323,10 @@ impl<T: Registered> AnyPredictor for Predictor<T> {
                 Ok(serde_json::to_value(answer).expect("predictions are plain data"))
             })
             .collect()
+    }
+
+    fn picture(&self, input: Raw<'_>) -> Option<Result<Vec<u8>, DataError>> {
+        T::PICTURE.map(|draw| draw(self, &T::read(input)?))
     }
 
     fn evaluate(&self, data: &dyn Dataset<Record>) -> Result<Report, EvalError> {

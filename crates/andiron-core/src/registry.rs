@@ -21,6 +21,9 @@ use std::path::Path;
 /// A kind of file: its ending, and what reads its rows.
 pub type FileKind = (&'static str, fn(&Path) -> Result<Vec<Row>, DataError>);
 
+/// What draws a predictor's answer to an input.
+pub type Draw<T> = fn(&Predictor<T>, &<T as Task>::Input) -> Result<Vec<u8>, DataError>;
+
 /// A task that a program and a service can host.
 pub trait Registered: Task {
     /// The field of an input line that names a file, for tasks whose input is one (`image`,
@@ -35,6 +38,10 @@ pub trait Registered: Task {
     /// Kinds of files beside tables in which data of this task comes: a file's ending, in lower case
     /// and without the dot, and what reads its rows.
     const FILES: &'static [FileKind] = &[];
+
+    /// Draws what a predictor makes of an input, as the bytes of a PNG file, for tasks in which that
+    /// can be seen.
+    const PICTURE: Option<Draw<Self>> = None;
 
     /// The architectures that can learn it, the fastest first.
     fn models() -> &'static [ModelEntry<Self>];

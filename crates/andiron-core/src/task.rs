@@ -21,7 +21,10 @@ pub trait Task: Clone + Send + Sync + Serialize + DeserializeOwned + 'static {
     /// Tensors to learn from.
     type Batch: Send;
 
-    /// Raw values to tensors on `device`. Training calls it on another thread, ahead of the step.
+    /// Raw values to tensors on `device`. Training calls it on another thread, ahead of the step, and
+    /// inside [`training`](andiron_kernels::training): what a task draws by
+    /// [`draw`](andiron_kernels::draw) is random there, and the same again for the same seed and step;
+    /// measuring calls it outside, where nothing is drawn.
     ///
     /// # Errors
     /// [`DataError`] names what is wrong with an example.

@@ -7,6 +7,7 @@
 mod adamw;
 mod checkpoint;
 mod gradients;
+mod loading;
 mod optimizer;
 mod progress;
 mod record;
@@ -195,6 +196,7 @@ pub struct GradientTrainer {
     progress: Progress,
     interrupt: Interrupt,
     stop_after: Option<usize>,
+    loaders: usize,
 }
 
 impl GradientTrainer {
@@ -206,6 +208,7 @@ impl GradientTrainer {
             progress: Progress::Auto,
             interrupt: Interrupt::default(),
             stop_after: None,
+            loaders: 1,
         }
     }
 
@@ -213,6 +216,14 @@ impl GradientTrainer {
     #[must_use]
     pub fn with_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
+        self
+    }
+
+    /// How many threads make batches beside the training: more where decoding and augmenting take
+    /// longer than learning. The run is the same for any number; 0 counts as 1, the default.
+    #[must_use]
+    pub fn with_loaders(mut self, loaders: usize) -> Self {
+        self.loaders = loaders;
         self
     }
 

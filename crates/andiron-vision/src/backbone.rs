@@ -89,13 +89,19 @@ pub trait BackboneConfig: ModelConfig<Model: Backbone> {
 /// a frozen network are made off the tape: nothing is kept for a gradient that nobody asks for, and
 /// its normalisations keep their statistics.
 pub(crate) fn answer<M: Backbone>(model: &M, images: Tensor<4>) -> Tensor<2> {
-    let HeadTraining { dropout: share, frozen } = model.training();
-    let features = match frozen && images.device().is_autodiff() {
+    let features = match model.training().frozen && images.device().is_autodiff() {
         true => Tensor::from_inner(model.valid().features(images.inner())),
         false => model.features(images),
     };
+    scores(model, features)
+}
+
+/// The head's scores of the vectors, or the vectors where there is no head.
+pub(crate) fn scores<M: Backbone>(model: &M, features: Tensor<2>) -> Tensor<2> {
     match model.head() {
-        Some(head) => project(head, dropout(features, share), Activation::None),
+        Some(head) => {
+            project(head, dropout(features, model.training().dropout), Activation::None)
+        }
         None => features,
     }
 }

@@ -37,6 +37,7 @@
 pub mod augment;
 pub mod backbone;
 pub mod data;
+pub mod explain;
 pub mod layers;
 pub mod models;
 pub mod objects;
@@ -51,7 +52,7 @@ pub mod transform;
 pub use picture::Image;
 pub use start::StartOptions;
 pub use tasks::image_classification::{
-    IMAGE_CLASSIFIERS, ImageClassification, ImageLabel, ImageOptions,
+    IMAGE_CLASSIFIERS, ImageClassification, ImageLabel, ImageOptions, ImageTruth, Views,
 };
 pub use tasks::image_embedding::{IMAGE_EMBEDDERS, ImageEmbedding, ImageVector};
 pub use transform::ImageTransform;

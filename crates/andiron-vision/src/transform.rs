@@ -114,7 +114,7 @@ impl ImageTransform {
     /// [`ConfigError`] for a side out of range, for steps after which the size still depends on the
     /// image, and for another size than the transform's.
     pub fn with_preparation(mut self, steps: Vec<Preparation>) -> Result<Self, ConfigError> {
-        let (width, height) = preparation::size_after(&steps)?;
+        let (width, height) = Preparation::size_after(&steps)?;
         if (width, height) != (self.width(), self.height()) {
             let reason = format!("images of {} by {} are wanted", self.width(), self.height());
             return Err(refused("prepare", format!("{width} by {height}"), &reason));

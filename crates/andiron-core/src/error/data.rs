@@ -173,6 +173,16 @@ pub enum DataError {
         /// The name.
         got: String,
     },
+    /// Something refers to what is not there.
+    #[error("{what} has the {field} {got}, which is not there")]
+    Dangling {
+        /// What refers to it: `annotation 7`.
+        what: String,
+        /// The field that does.
+        field: &'static str,
+        /// What it says.
+        got: String,
+    },
     /// The published model that a training was to start from cannot be used.
     #[error(transparent)]
     Base(#[from] BaseError),

@@ -4,6 +4,7 @@ use super::{
     Fitted, GradientTrainer, Step,
     checkpoint::{Best, Identity, Reached, RunFolder},
     gradients::{global_norm, scale},
+    loading::{Batches, load},
     progress::Display,
 };
 use crate::{
@@ -17,10 +18,8 @@ use burn::{
     optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer},
     tensor::Device,
 };
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// Numbers the random streams that a run draws from.
-const ORDER: u64 = 1;
+/// Numbers the random stream that a step draws from.
 const DROPOUT: u64 = 2;
 
 fn on(split: &'static str) -> impl Fn(DataError) -> TrainError {
@@ -109,21 +108,11 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
         let first = self.reached.steps;
         let display = Display::new(self.trainer.progress, first, settings.max_steps);
         let task = self.task;
+        let loaders = self.trainer.loaders;
         let result = std::thread::scope(|scope| {
-            // The next batches are made on another thread while this one is learnt.
-            let (send, receive) = sync_channel(2);
-            let seed = mix(settings.seed, &[ORDER]);
-            let (window, batch_size) = (settings.window(), settings.batch_size);
-            scope.spawn(move || {
-                let mut order = Order::new(seed, train.len(), window);
-                for step in first..settings.max_steps {
-                    let indices = order.window(step).to_vec();
-                    if make(task, train, &indices, batch_size, &tape, &send).is_err() {
-                        return;
-                    }
-                }
-            });
-            self.updates(model, train.len(), &receive, &display)
+            // The next batches are made on other threads while this one is learnt.
+            let mut batches = load(scope, loaders, task, train, &settings, first, &tape);
+            self.updates(model, train.len(), &mut batches, &display)
         });
         display.finish();
         result
@@ -133,7 +122,7 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
         &mut self,
         mut model: C::Model,
         examples: usize,
-        batches: &Receiver<Result<T::Batch, DataError>>,
+        batches: &mut Batches<T>,
         display: &Display,
     ) -> Result<C::Model, TrainError> {
         let settings = self.trainer.config.clone();
@@ -183,14 +172,14 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
         model: C::Model,
         step: usize,
         micro_batches: usize,
-        batches: &Receiver<Result<T::Batch, DataError>>,
+        batches: &mut Batches<T>,
     ) -> Result<(C::Model, Step), TrainError> {
         let settings = &self.trainer.config;
         let mut sum = GradientsAccumulator::new();
         let (mut terms, mut weights, mut total) = (0, 0.0, 0.0);
         for micro in 0..micro_batches {
             // The other thread ends early only by a panic, which the scope passes on.
-            let Ok(batch) = batches.recv() else {
+            let Some(batch) = batches.next() else {
                 let what = "the queue of batches".to_owned();
                 return Err(on("training")(DataError::Empty { what }));
             };
@@ -253,26 +242,6 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
         let network = Network { config: self.config.clone(), model: model.valid() };
         folder.save(&self.reached, &network, self.best.as_ref(), &self.optimizer)
     }
-}
-
-/// Makes the micro-batches of one window; fails once nobody wants them any more.
-fn make<T: crate::Task>(
-    task: &T,
-    train: &dyn Dataset<ExampleOf<T>>,
-    indices: &[usize],
-    batch_size: usize,
-    device: &Device,
-    send: &SyncSender<Result<T::Batch, DataError>>,
-) -> Result<(), ()> {
-    for part in indices.chunks(batch_size) {
-        let batch = part
-            .iter()
-            .map(|index| train.get(*index))
-            .collect::<Result<Vec<_>, _>>()
-            .and_then(|examples| task.batch(&examples, device));
-        send.send(batch).map_err(|_| ())?;
-    }
-    Ok(())
 }
 
 /// The mean loss over all terms of a data set, by their weights.

@@ -4,7 +4,7 @@ use andiron_core::{
     Loss,
     loss::{
         CrossEntropy, Focal, binary_cross_entropy, binary_focal_loss, cross_entropy, focal_loss,
-        mean_squared_error, sequence_cross_entropy,
+        mean_squared_error, sequence_cross_entropy, soft_cross_entropy,
     },
     testing::record,
 };
@@ -92,6 +92,30 @@ fn cross_entropy_is_pytorchs() {
         "golden",
         "cross-entropy",
         "with class weights, smoothing and padding: values and gradients equal PyTorch's within 1e-6",
+    );
+}
+
+#[test]
+fn cross_entropy_with_shares_is_pytorchs() {
+    let file: Value = serde_json::from_str(FILE).unwrap();
+    let device = Device::flex().autodiff();
+    let cases = cases(&file, "soft_cross_entropy");
+    assert_eq!(cases.len(), 6);
+    for (name, case) in cases {
+        let rows = shape(case)[0];
+        let logits = leaf(singles(&case["logits"]), rows, &device);
+        let truth = leaf(singles(&case["targets"]), rows, &device).detach();
+        let options = CrossEntropy {
+            class_weights: (!case["class_weights"].is_null())
+                .then(|| singles(&case["class_weights"])),
+            label_smoothing: case["label_smoothing"].as_f64().unwrap(),
+        };
+        check(name, case, &logits, soft_cross_entropy(logits.clone(), truth, &options), rows);
+    }
+    record(
+        "golden",
+        "cross-entropy with shares of classes",
+        "with class weights and smoothing: values and gradients equal PyTorch's within 1e-6",
     );
 }
 

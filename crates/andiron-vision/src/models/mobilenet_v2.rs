@@ -22,6 +22,7 @@
 
 use crate::{
     backbone::{self, Backbone, BackboneConfig, HeadTraining},
+    explain::FeatureMaps,
     layers::{
         conv_norm::{ConvNorm, pooled},
         inverted_residual::{Border, InvertedResidual, Stage, blocks},
@@ -217,14 +218,17 @@ impl BackboneConfig for MobileNetV2Config {
     }
 }
 
-impl MobileNetV2 {
-    /// The last maps, `[batch, d_head, rows, columns]`.
+impl FeatureMaps for MobileNetV2 {
     fn maps(&self, images: Tensor<4>) -> Tensor<4> {
         let channels = self.stem.channels();
         assert_shape!(images, [_, channels, _, _]);
         let x = self.stem.forward(images, Activation::Relu6);
         let x = self.blocks.iter().fold(x, |x, block| block.forward(x));
         self.last.forward(x, Activation::Relu6)
+    }
+
+    fn logits(&self, maps: Tensor<4>) -> Tensor<2> {
+        backbone::scores(self, pooled(maps))
     }
 }
 

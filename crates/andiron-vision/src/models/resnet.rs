@@ -20,6 +20,7 @@
 
 use crate::{
     backbone::{self, Backbone, BackboneConfig, HeadTraining},
+    explain::FeatureMaps,
     layers::conv_norm::{Convolution, pooled},
 };
 use andiron_core::{Adaptation, ConfigError, Model, ModelConfig};
@@ -300,8 +301,7 @@ impl Block {
     }
 }
 
-impl ResNet {
-    /// The last maps, `[batch, n_features, rows, columns]`.
+impl FeatureMaps for ResNet {
     fn maps(&self, images: Tensor<4>) -> Tensor<4> {
         let [_, channels, _, _] = self.conv1.weight.dims();
         assert_shape!(images, [_, channels, _, _]);
@@ -313,6 +313,10 @@ impl ResNet {
             x = block.forward(x);
         }
         x
+    }
+
+    fn logits(&self, maps: Tensor<4>) -> Tensor<2> {
+        backbone::scores(self, pooled(maps))
     }
 }
 

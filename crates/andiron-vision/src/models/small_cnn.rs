@@ -17,6 +17,7 @@
 //! # Ok::<(), andiron_core::ConfigError>(())
 //! ```
 
+use crate::explain::FeatureMaps;
 use andiron_core::{ConfigError, Model, ModelConfig};
 use andiron_kernels::{Activation, conv2d_norm_act, dropout, linear};
 use burn::{
@@ -112,12 +113,21 @@ impl Model for SmallCnn {
     /// - images: `[batch, channels, height, width]`, normalised
     /// - output: `[batch, n_classes]`, logits
     fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.logits(self.maps(images))
+    }
+}
+
+impl FeatureMaps for SmallCnn {
+    fn maps(&self, images: Tensor<4>) -> Tensor<4> {
         let [channels, height, width] = self.size;
         assert_shape!(images, [_, channels, height, width]);
         let x = conv2d_norm_act(images, &self.conv1, &self.bn1, Activation::Relu);
         let x = self.pool.forward(x);
-        let x = conv2d_norm_act(x, &self.conv2, &self.bn2, Activation::Relu);
-        let x = self.pool.forward(x).flatten::<2>(1, 3);
+        conv2d_norm_act(x, &self.conv2, &self.bn2, Activation::Relu)
+    }
+
+    fn logits(&self, maps: Tensor<4>) -> Tensor<2> {
+        let x = self.pool.forward(maps).flatten::<2>(1, 3);
         let hidden = through(&self.fc1, x, Activation::Relu);
         through(&self.fc2, dropout(hidden, self.dropout), Activation::None)
     }

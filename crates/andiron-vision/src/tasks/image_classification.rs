@@ -4,11 +4,15 @@ mod backbone_recipe;
 mod frozen;
 mod published;
 mod recipe;
+mod views;
 
 pub use published::{PUBLISHED, from_path};
 pub use recipe::ImageOptions;
+pub use views::Views;
 
 use crate::{
+    augment::Augment,
+    explain,
     models::{
         efficientnet_lite::EfficientNetLiteConfig, mobilenet_v2::MobileNetV2Config,
         resnet::ResNetConfig, small_cnn::SmallCnnConfig, vit::ViTConfig,
@@ -17,18 +21,20 @@ use crate::{
     transform::ImageTransform,
 };
 use andiron_core::{
-    Choice, ClassifierEvaluator, ConfigError, DataError, Dataset, EvalError, Evaluator, Example,
-    Labelled, Labels, Loss, ModelEntry, OnePass, Predictor, PublishedEntry, Raw, Registered, Report, Task, data,
-    loss::{CrossEntropy, cross_entropy},
+    Choice, ClassifierEvaluator, ConfigError, DataError, Dataset, Draw, EvalError, Evaluator,
+    Example, Labelled, Labels, Loss, ModelEntry, OnePass, Predictor, PublishedEntry, Raw,
+    Registered, Report, Task, data,
+    loss::{CrossEntropy, Focal, cross_entropy, focal_loss, soft_cross_entropy},
 };
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use andiron_kernels::{draw, mix};
+use burn::tensor::{Device, Int, Tensor, TensorData, activation::softmax};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 use serde_json::Value;
 
 /// How many labels an answer lists at most.
 const TOP: usize = 5;
 
-/// The labels, the size and normalisation of the images, and how the loss is smoothed.
+/// The labels, how an image becomes numbers, how training images are changed, and the loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageClassification {
@@ -36,15 +42,45 @@ pub struct ImageClassification {
     pub labels: Labels,
     /// How an image becomes numbers.
     pub transform: ImageTransform,
+    /// How training images are changed at random; none leaves them as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub augment: Option<Augment>,
     /// Share of the truth that the loss spreads evenly over all labels, 0 to 1; 0 is the plain
     /// cross-entropy.
     pub label_smoothing: f64,
+    /// What an example of each label counts in the loss, in the labels' order; none counts all
+    /// alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_weights: Option<Vec<f32>>,
+    /// How strongly the loss passes over examples that are nearly right
+    /// ([focal loss](andiron_core::loss::focal_loss)), 0 or more; 0 is cross-entropy.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub focus: f64,
+    /// How an image is looked at when it is answered; once unless said otherwise.
+    #[serde(default, skip_serializing_if = "is_once")]
+    pub views: Views,
+}
+
+fn is_zero(focus: &f64) -> bool {
+    *focus == 0.0
+}
+
+fn is_once(views: &Views) -> bool {
+    *views == Views::default()
 }
 
 impl ImageClassification {
-    /// The task with the plain cross-entropy as its loss.
+    /// The task with the plain cross-entropy as its loss, on images that are not changed.
     pub fn new(labels: Labels, transform: ImageTransform) -> Self {
-        Self { labels, transform, label_smoothing: 0.0 }
+        Self {
+            labels,
+            transform,
+            augment: None,
+            label_smoothing: 0.0,
+            class_weights: None,
+            focus: 0.0,
+            views: Views::default(),
+        }
     }
 
     /// The same task with a smoothed loss.
@@ -52,8 +88,60 @@ impl ImageClassification {
     /// # Errors
     /// [`ConfigError::OutOfRange`] outside 0 to 1.
     pub fn with_label_smoothing(self, label_smoothing: f64) -> Result<Self, ConfigError> {
-        ConfigError::within("label_smoothing", 0.0, 1.0, label_smoothing)?;
-        Ok(Self { label_smoothing, ..self })
+        let task = Self { label_smoothing, ..self };
+        task.check().map(|()| task)
+    }
+
+    /// The same task whose training images are changed at random.
+    ///
+    /// # Errors
+    /// [`ConfigError::Kind`] if images are mixed and the loss is focal.
+    pub fn with_augment(self, augment: Augment) -> Result<Self, ConfigError> {
+        let task = Self { augment: Some(augment), ..self };
+        task.check().map(|()| task)
+    }
+
+    /// The same task that looks at an image several times to answer it.
+    ///
+    /// # Errors
+    /// As [`Views::check`].
+    pub fn with_views(self, views: Views) -> Result<Self, ConfigError> {
+        let task = Self { views, ..self };
+        task.check().map(|()| task)
+    }
+
+    /// Checks what the data do not decide.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the setting.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        ConfigError::within("label_smoothing", 0.0, 1.0, self.label_smoothing)?;
+        ConfigError::within("focus", 0.0, 100.0, self.focus)?;
+        self.views.check()?;
+        let refuse = |field: &str, got: String, reason: &str| {
+            let (field, reason) = (field.to_owned(), reason.to_owned());
+            Err(ConfigError::Kind { field, got, reason })
+        };
+        if let Some(weights) = &self.class_weights {
+            if weights.len() != self.labels.count() {
+                let (labels, got) = (self.labels.count(), weights.len().to_string());
+                let reason = format!("{labels} labels need as many weights");
+                return refuse("class_weights", got, &reason);
+            }
+            for weight in weights {
+                ConfigError::within("class_weights", 0.0, 1e6, f64::from(*weight))?;
+            }
+        }
+        if self.focus > 0.0 && self.label_smoothing > 0.0 {
+            let reason = "focal loss has none: set focus to 0";
+            return refuse("label_smoothing", self.label_smoothing.to_string(), reason);
+        }
+        if self.focus > 0.0 && self.augment.as_ref().is_some_and(|augment| augment.mix().is_some())
+        {
+            let reason = "mixed images have no one label for the focal loss: leave one of them out";
+            return refuse("focus", self.focus.to_string(), reason);
+        }
+        Ok(())
     }
 
     /// Whether a network that takes images of `[channels, height, width]` and tells `n_classes`
@@ -63,6 +151,7 @@ impl ImageClassification {
     /// [`ConfigError::Disagree`] names what network and task say differently.
     pub fn fits(&self, image: [usize; 3], n_classes: usize) -> Result<(), ConfigError> {
         let [channels, height, width] = image;
+        self.check()?;
         ConfigError::agree("the number of labels", n_classes, self.labels.count())?;
         ConfigError::agree("channels", channels, self.transform.channels())?;
         ConfigError::agree("height", height, self.transform.height())?;
@@ -102,45 +191,115 @@ impl Task for ImageClassification {
     type Input = Image;
     type Target = String;
     type Prediction = ImageLabel;
-    type Batch = Labelled<Tensor<4>, Tensor<1, Int>>;
+    type Batch = Labelled<Tensor<4>, ImageTruth>;
 
     fn batch(
         &self,
         examples: &[Example<Image, String>],
         device: &Device,
     ) -> Result<Self::Batch, DataError> {
-        let inputs: Vec<&Image> = examples.iter().map(|example| &example.input).collect();
-        let labels = examples.iter().map(|example| &example.target);
-        Ok(Labelled {
-            features: self.collate(&inputs, device)?,
-            truth: self.labels.indices(labels, device)?,
-        })
+        // Only a training step has a seed.
+        let augment = self.augment.as_ref().and_then(|augment| Some((augment, draw()?)));
+        let mut values = Vec::with_capacity(examples.len() * self.transform.numbers());
+        for (at, example) in examples.iter().enumerate() {
+            match augment {
+                None => self.transform.append(&example.input, &mut values)?,
+                Some((augment, seed)) => {
+                    let seed = mix(seed, &[at as u64]);
+                    let seen = augment.draw(&self.transform, &example.input, seed)?;
+                    self.transform.append_prepared(&seen, &mut values);
+                }
+            }
+        }
+        let shape @ [images, _, height, width] = self.shape(examples.len());
+        let mixing = augment.and_then(|(augment, seed)| {
+            augment.mix()?.draw(images, width, height, mix(seed, &[MIXING]))
+        });
+        let labels = || examples.iter().map(|example| &example.target);
+        let truth = match mixing {
+            None => ImageTruth::Classes(self.labels.indices(labels(), device)?),
+            Some(mixing) => {
+                mixing.apply(&mut values, shape);
+                let classes = labels().map(|label| self.labels.index(label));
+                let classes = classes.collect::<Result<Vec<_>, _>>()?;
+                let n_classes = self.labels.count();
+                let shares = mixing.truths(&classes, n_classes);
+                let shares = TensorData::new(shares, [images, n_classes]);
+                ImageTruth::Shares(Tensor::from_data(shares, device))
+            }
+        };
+        Ok(Labelled { features: Tensor::from_data(TensorData::new(values, shape), device), truth })
+    }
+}
+
+/// Names the stream that mixing draws from, beside those of the images, which are numbered.
+const MIXING: u64 = u64::MAX;
+
+/// What a batch of images shows.
+#[derive(Debug, Clone)]
+pub enum ImageTruth {
+    /// The class number of each image, `[images]`.
+    Classes(Tensor<1, Int>),
+    /// The share of each class in each image, where images were mixed, `[images, classes]`.
+    Shares(Tensor<2>),
+}
+
+impl ImageClassification {
+    fn shape(&self, images: usize) -> [usize; 4] {
+        let transform = &self.transform;
+        [images, transform.channels(), transform.height(), transform.width()]
     }
 }
 
 impl OnePass for ImageClassification {
     type Features = Tensor<4>;
-    type Truth = Tensor<1, Int>;
+    type Truth = ImageTruth;
     type Output = Tensor<2>;
 
     /// # Shapes
-    /// - output: `[inputs, channels, height, width]`, normalised
+    /// - output: `[inputs · views, channels, height, width]`, normalised, the views of an input one
+    ///   after the other
     fn collate(&self, inputs: &[&Image], device: &Device) -> Result<Tensor<4>, DataError> {
-        let transform = &self.transform;
-        let mut values = Vec::with_capacity(inputs.len() * transform.numbers());
+        let views = self.views.count();
+        let mut values = Vec::with_capacity(inputs.len() * views * self.transform.numbers());
         for image in inputs {
-            transform.append(image, &mut values)?;
+            match views {
+                1 => self.transform.append(image, &mut values)?,
+                _ => {
+                    let mut all = self.views.of(image).into_iter();
+                    all.try_for_each(|view| self.transform.append(&view, &mut values))?;
+                }
+            }
         }
-        let shape = [inputs.len(), transform.channels(), transform.height(), transform.width()];
+        let shape = self.shape(inputs.len() * views);
         Ok(Tensor::from_data(TensorData::new(values, shape), device))
     }
 
-    fn loss(&self, logits: Tensor<2>, truth: Tensor<1, Int>) -> Loss {
-        let label_smoothing = self.label_smoothing;
-        cross_entropy(logits, truth, &CrossEntropy { label_smoothing, class_weights: None })
+    fn loss(&self, logits: Tensor<2>, truth: ImageTruth) -> Loss {
+        let (label_smoothing, class_weights) = (self.label_smoothing, self.class_weights.clone());
+        match truth {
+            ImageTruth::Classes(truth) if self.focus > 0.0 => {
+                focal_loss(logits, truth, &Focal { focus: self.focus, class_weights })
+            }
+            ImageTruth::Classes(truth) => {
+                cross_entropy(logits, truth, &CrossEntropy { label_smoothing, class_weights })
+            }
+            ImageTruth::Shares(truth) => {
+                soft_cross_entropy(logits, truth, &CrossEntropy { label_smoothing, class_weights })
+            }
+        }
     }
 
-    fn decode(&self, _: &[&Image], logits: Tensor<2>) -> Vec<ImageLabel> {
+    fn decode(&self, inputs: &[&Image], logits: Tensor<2>) -> Vec<ImageLabel> {
+        let logits = match self.views.count() {
+            1 => logits,
+            views => {
+                let [_, classes] = logits.dims();
+                let all = softmax(logits, 1).reshape([inputs.len(), views, classes]);
+                // The softmax of the logarithm of probabilities is the probabilities.
+                all.mean_dim(1).squeeze_dim::<2>(1).clamp_min(1e-30).log()
+            }
+        };
         self.labels.choose(logits).into_iter().map(ImageLabel).collect()
     }
 }
@@ -156,6 +315,7 @@ pub static IMAGE_CLASSIFIERS: &[ModelEntry<ImageClassification>] = &[
 
 impl Registered for ImageClassification {
     const MEDIA: Option<&'static str> = Some("image");
+    const PICTURE: Option<Draw<Self>> = Some(explain::picture);
 
     fn models() -> &'static [ModelEntry<Self>] {
         IMAGE_CLASSIFIERS
@@ -186,96 +346,4 @@ impl Registered for ImageClassification {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-    use crate::samples;
-    use andiron_core::{AnyPredictor, Network};
-    use serde_json::json;
-
-    fn predictor() -> Predictor<ImageClassification> {
-        let config = SmallCnnConfig::new(1, 7, 9, 3).with_widths([2, 3]).with_d_hidden(4);
-        let device = Device::flex();
-        let network = Network::init(config, 1, &device).unwrap();
-        Predictor::new(samples::task(9, 7, 1), network, &device)
-    }
-
-    #[test]
-    fn an_answer_lists_the_best_first_and_five_at_most() {
-        let names: Vec<String> = ["a", "b", "c", "d", "e", "f", "g"].map(str::to_owned).to_vec();
-        let labels = Labels::of(&names).unwrap();
-        let logits = Tensor::from_data([[0.0, 3.0, 1.0, -1.0, 2.0, 0.5, -2.0]], &Device::flex());
-        let answer = ImageLabel(labels.choose(logits).remove(0));
-        let value = serde_json::to_value(answer).unwrap();
-        let fields: Vec<&String> = value.as_object().unwrap().keys().collect();
-        assert_eq!(fields, ["label", "score", "top"]);
-        assert_eq!((&value["label"], &value["score"]), (&json!("b"), &value["top"][0]["score"]));
-        let top: Vec<&str> = value["top"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|one| one["label"].as_str().unwrap())
-            .collect();
-        assert_eq!(top, ["b", "e", "c", "f", "a"]);
-    }
-
-    #[test]
-    fn files_and_arrays_of_one_image_get_one_answer_and_a_bad_one_costs_only_its_place() {
-        let image = Image::gray(3, 2, vec![0, 50, 100, 150, 200, 250]).unwrap();
-        let png = image.to_png();
-        let data = [0.0, 50.0, 100.0, 150.0, 200.0, 250.0];
-        let line = json!({"image": "/etc/passwd"});
-        let raw = [
-            Raw::Bytes(&png),
-            Raw::Bytes(&png[..20]),
-            Raw::Array { shape: &[2, 3], data: &data },
-            Raw::Json(&line),
-        ];
-        let answers = AnyPredictor::predict(&predictor(), &raw);
-        assert_eq!(answers[0].as_ref().unwrap(), answers[2].as_ref().unwrap());
-        assert!(matches!(answers[1], Err(DataError::Decode { .. })));
-        let refused = answers[3].as_ref().unwrap_err().to_string();
-        assert_eq!(refused, "an image was wanted, but the input is JSON");
-    }
-
-    #[test]
-    fn an_image_of_any_size_and_colour_is_answered() {
-        let inputs = [
-            Image::gray(1, 1, vec![7]).unwrap(),
-            Image::rgb(1, 40, vec![7; 120]).unwrap(),
-            Image::gray(300, 2, vec![7; 600]).unwrap(),
-        ];
-        assert_eq!(predictor().predict(&inputs).unwrap().len(), 3);
-        assert!(predictor().predict(&[]).unwrap().is_empty());
-    }
-
-    #[test]
-    fn an_unknown_label_is_refused_and_smoothing_is_checked() {
-        let mut examples = samples::examples(1);
-        examples[1].target = "below".to_owned();
-        let task = samples::task(9, 7, 1);
-        let refused = task.batch(&examples, &Device::flex());
-        assert!(matches!(refused, Err(DataError::UnknownLabel { label, .. }) if label == "below"));
-        assert!(task.clone().with_label_smoothing(1.1).is_err());
-        assert_eq!(task.with_label_smoothing(0.1).unwrap().label_smoothing, 0.1);
-    }
-
-    #[test]
-    fn smoothing_raises_the_loss_of_a_sure_answer() {
-        let device = Device::flex();
-        let logits = || Tensor::<2>::from_data([[9.0, 0.0, 0.0]], &device);
-        let truth = || Tensor::<1, Int>::from_data([0], &device);
-        let loss =
-            |task: &ImageClassification| task.loss(logits(), truth()).mean.into_scalar::<f64>();
-        let plain = samples::task(9, 7, 1);
-        let smooth = plain.clone().with_label_smoothing(0.3).unwrap();
-        // The gap to the other two logits is 9; each carries a third of the smoothing.
-        assert!((loss(&smooth) - loss(&plain) - 0.3 * 2.0 / 3.0 * 9.0).abs() < 1e-4);
-    }
-
-    #[test]
-    fn a_line_says_its_label() {
-        assert_eq!(ImageClassification::target(&json!({"label": "x"})).unwrap(), "x");
-        assert!(ImageClassification::target(&json!({"label": 3})).is_err());
-    }
-}
+mod tests;

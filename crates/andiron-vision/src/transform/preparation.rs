@@ -108,53 +108,54 @@ enum Known {
     Exactly(usize, usize),
 }
 
-/// The size that `steps` give every image.
-///
-/// # Errors
-/// [`ConfigError`] for a side outside 1 to [`MAX_SIDE`], for a padding that does not hold what comes
-/// before it, and for steps after which the size still depends on the image.
-pub(super) fn size_after(steps: &[Preparation]) -> Result<(usize, usize), ConfigError> {
-    let side = |field: &'static str, pixels: usize| {
-        ConfigError::within(field, 1.0, MAX_SIDE as f64, pixels as f64)
-    };
-    let mut known = Known::Nothing;
-    for step in steps {
-        known = match *step {
-            Preparation::Resize { width, height, .. }
-            | Preparation::CentreCrop { width, height }
-            | Preparation::Pad { width, height, .. } => {
-                side("width", width)?;
-                side("height", height)?;
-                let holds = match known {
-                    Known::AtMost(w, h) | Known::Exactly(w, h) => w <= width && h <= height,
-                    Known::Nothing => false,
-                };
-                if matches!(step, Preparation::Pad { .. }) && !holds {
-                    let reason = "what comes before it may be larger; resize the longer side first";
-                    return Err(refused("pad", format!("{width} by {height}"), reason));
-                }
-                Known::Exactly(width, height)
-            }
-            Preparation::ShorterSide { pixels, .. } => {
-                side("pixels", pixels)?;
-                Known::Nothing
-            }
-            Preparation::LongerSide { pixels, .. } => {
-                side("pixels", pixels)?;
-                Known::AtMost(pixels, pixels)
-            }
+impl Preparation {
+    /// The size that `steps` give every image.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a side outside 1 to [`MAX_SIDE`], for a padding that does not hold what comes
+    /// before it, and for steps after which the size still depends on the image.
+    pub fn size_after(steps: &[Self]) -> Result<(usize, usize), ConfigError> {
+        let side = |field: &'static str, pixels: usize| {
+            ConfigError::within(field, 1.0, MAX_SIDE as f64, pixels as f64)
         };
-    }
-    match known {
-        Known::Exactly(width, height) => Ok((width, height)),
-        _ => {
-            let reason = "the last must give every image one size: resize, centre-crop or pad";
-            Err(refused("prepare", format!("{} steps", steps.len()), reason))
+        let mut known = Known::Nothing;
+        for step in steps {
+            known = match *step {
+                Self::Resize { width, height, .. }
+                | Self::CentreCrop { width, height }
+                | Self::Pad { width, height, .. } => {
+                    side("width", width)?;
+                    side("height", height)?;
+                    let holds = match known {
+                        Known::AtMost(w, h) | Known::Exactly(w, h) => w <= width && h <= height,
+                        Known::Nothing => false,
+                    };
+                    if matches!(step, Self::Pad { .. }) && !holds {
+                        let reason =
+                            "what comes before it may be larger; resize the longer side first";
+                        return Err(refused("pad", format!("{width} by {height}"), reason));
+                    }
+                    Known::Exactly(width, height)
+                }
+                Self::ShorterSide { pixels, .. } => {
+                    side("pixels", pixels)?;
+                    Known::Nothing
+                }
+                Self::LongerSide { pixels, .. } => {
+                    side("pixels", pixels)?;
+                    Known::AtMost(pixels, pixels)
+                }
+            };
+        }
+        match known {
+            Known::Exactly(width, height) => Ok((width, height)),
+            _ => {
+                let reason = "the last must give every image one size: resize, centre-crop or pad";
+                Err(refused("prepare", format!("{} steps", steps.len()), reason))
+            }
         }
     }
-}
 
-impl Preparation {
     /// Does the step.
     ///
     /// # Errors
@@ -240,7 +241,8 @@ mod tests {
 
     #[test]
     fn steps_that_leave_the_size_open_are_refused() {
-        let refusal = |steps: &[Preparation]| size_after(steps).unwrap_err().to_string();
+        let refusal =
+            |steps: &[Preparation]| Preparation::size_after(steps).unwrap_err().to_string();
         let shorter = Preparation::ShorterSide { pixels: 9, filter: FILTER };
         let longer = |pixels| Preparation::LongerSide { pixels, filter: FILTER };
         let crop = Preparation::CentreCrop { width: 5, height: 4 };
@@ -253,9 +255,9 @@ mod tests {
         {
             assert!(refusal(unheld).contains("resize the longer side first"), "{unheld:?}");
         }
-        assert_eq!(size_after(&[shorter, crop.clone()]).unwrap(), (5, 4));
-        assert_eq!(size_after(&[longer(6), pad.clone()]).unwrap(), (7, 6));
-        assert_eq!(size_after(&[crop, pad]).unwrap(), (7, 6));
+        assert_eq!(Preparation::size_after(&[shorter, crop.clone()]).unwrap(), (5, 4));
+        assert_eq!(Preparation::size_after(&[longer(6), pad.clone()]).unwrap(), (7, 6));
+        assert_eq!(Preparation::size_after(&[crop, pad]).unwrap(), (7, 6));
         assert_eq!(refusal(&[longer(0)]), "pixels must lie in 1..=1024, but is 0");
         let wide = Preparation::CentreCrop { width: 1025, height: 1 };
         assert_eq!(refusal(&[wide]), "width must lie in 1..=1024, but is 1025");

@@ -1,19 +1,20 @@
 //! How each architecture is set up for images it has not seen.
 
-use super::{ImageClassification, backbone_recipe::from_published};
+use super::{ImageClassification, Views, backbone_recipe::from_published};
 use crate::{
+    augment::Augment,
     data::ImageExample,
     models::{
         resnet::{ResNetConfig, Stem},
         small_cnn::SmallCnnConfig,
     },
     start::StartOptions,
-    transform::{ImageStatistics, ImageTransform},
+    transform::{ImageStatistics, ImageTransform, Preparation},
 };
 use andiron_core::{ConfigError, DataError, Dataset, Labels, Recipe, overlay};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// What may be asked of the images, whatever the architecture.
 ///
@@ -26,8 +27,20 @@ pub struct ImageOptions {
     pub height: Option<usize>,
     /// 1 for grey, 3 for colours; none takes what the images have.
     pub channels: Option<usize>,
+    /// How an image is brought to size; none resizes each side on its own. Where it is given, it
+    /// decides width and height.
+    pub prepare: Option<Vec<Preparation>>,
+    /// How training images are changed at random; none leaves them as they are.
+    pub augment: Option<Augment>,
     /// Share of the truth that the loss spreads evenly over all labels, 0 to 1.
     pub label_smoothing: f64,
+    /// Whether all labels count the same in the loss, however rare they are.
+    pub balance: bool,
+    /// How strongly the loss passes over examples that are nearly right, 0 to 100; 0 is
+    /// cross-entropy, 2 what Lin et al. took.
+    pub focus: f64,
+    /// How an image is looked at when it is answered.
+    pub views: Views,
 }
 
 /// The task for the training examples: one walk over them. Where a transform is `given`, as by a
@@ -37,24 +50,59 @@ pub(super) fn task(
     train: &dyn Dataset<ImageExample>,
     given: Option<ImageTransform>,
 ) -> Result<ImageClassification, DataError> {
-    let (mut statistics, mut labels) = (ImageStatistics::default(), BTreeSet::new());
-    let mut only = (String::new(), 0);
+    let (mut statistics, mut counts) = (ImageStatistics::default(), BTreeMap::new());
     for index in 0..train.len() {
         let example = train.get(index)?;
         statistics.add(&example.input);
-        only = (example.target.clone(), index + 1);
-        labels.insert(example.target);
+        *counts.entry(example.target).or_insert(0) += 1;
     }
-    if labels.len() == 1 {
-        let (label, examples) = only;
-        return Err(DataError::OneClass { label, examples });
+    if let Some((label, examples)) = counts.first_key_value().filter(|_| counts.len() == 1) {
+        return Err(DataError::OneClass { label: label.clone(), examples: *examples });
     }
+    let labels = Labels::of(counts.keys())?;
     let transform = match given {
         Some(transform) => transform,
-        None => statistics.transform(options.width, options.height, options.channels)?,
+        None => transform(options, &statistics)?,
     };
-    let task = ImageClassification::new(Labels::of(&labels)?, transform);
-    Ok(task.with_label_smoothing(options.label_smoothing)?)
+    let task = ImageClassification {
+        augment: options.augment.clone(),
+        label_smoothing: options.label_smoothing,
+        class_weights: options.balance.then(|| balanced(&labels, &counts)),
+        focus: options.focus,
+        views: options.views,
+        ..ImageClassification::new(labels, transform)
+    };
+    task.check()?;
+    Ok(task)
+}
+
+/// Size, channels and normalisation, as the options have it and else as the images have it.
+fn transform(
+    options: &ImageOptions,
+    statistics: &ImageStatistics,
+) -> Result<ImageTransform, DataError> {
+    let Some(steps) = &options.prepare else {
+        return statistics.transform(options.width, options.height, options.channels);
+    };
+    let (width, height) = Preparation::size_after(steps)?;
+    for (field, asked, made) in
+        [("width", options.width, width), ("height", options.height, height)]
+    {
+        if let Some(asked) = asked.filter(|asked| *asked != made) {
+            let (field, got) = (field.to_owned(), asked.to_string());
+            let reason = format!("the steps of prepare give {made}; leave it out");
+            return Err(ConfigError::Kind { field, got, reason }.into());
+        }
+    }
+    let transform = statistics.transform(Some(width), Some(height), options.channels)?;
+    Ok(transform.with_preparation(steps.clone())?)
+}
+
+/// `n / (k · n_c)` for each class `c` of `k`, with `n` examples of which `n_c` are of the class:
+/// every class weighs the same in all, and the mean weight of an example is 1.
+fn balanced(labels: &Labels, counts: &BTreeMap<String, usize>) -> Vec<f32> {
+    let share = counts.values().sum::<usize>() as f32 / labels.count() as f32;
+    labels.names().iter().map(|label| share / counts[label] as f32).collect()
 }
 
 /// The options of a [`SmallCnnConfig`]: those that its data do not decide.
