@@ -49,6 +49,10 @@ pub(crate) struct Predict {
     /// The task, where a published model can be used for several
     #[arg(long, value_name = "NAME")]
     pub(crate) task: Option<String>,
+    /// Draw each answer over its image, for tasks whose answers can be seen, as a PNG file in this
+    /// folder; the answer's line then names it as `picture`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) pictures: Option<PathBuf>,
 }
 
 /// Arguments of `andiron train`.

@@ -219,10 +219,24 @@ impl RunConfig {
         Ok(Value::Object(options))
     }
 
+    /// How many threads make batches beside the training: no setting of the training itself, whose
+    /// outcome does not depend on it.
+    pub(crate) fn loaders(&self) -> Result<usize, CliError> {
+        let Some(loaders) = self.training.get("loaders") else { return Ok(1) };
+        let number = loaders.as_u64().filter(|number| (1..=64).contains(number));
+        let number = number.ok_or_else(|| ConfigError::Kind {
+            field: "loaders".to_owned(),
+            got: loaders.to_string(),
+            reason: "a whole number from 1 to 64 was wanted".to_owned(),
+        })?;
+        Ok(number as usize)
+    }
+
     /// The settings of a training on `examples` examples.
     pub(crate) fn training(&self, examples: usize) -> Result<TrainingConfig, CliError> {
         let mut given = self.training.clone();
         let epochs = given.remove("epochs");
+        given.remove("loaders");
         let steps = given.contains_key("max_steps");
         if epochs.is_some() && steps {
             return Err(CliError::Argument {
@@ -234,7 +248,7 @@ impl RunConfig {
         let mut config =
             overlay(&TrainingConfig::new(1), &Value::Object(given)).map_err(|mut error| {
                 if let ConfigError::Unknown { known, .. } = &mut error {
-                    known.push("epochs".to_owned());
+                    known.extend(["epochs", "loaders"].map(str::to_owned));
                 }
                 error
             })?;
@@ -367,6 +381,21 @@ mod tests {
         assert!(read(SMALL, &["seed"]).unwrap_err().contains("--set seed: KEY=VALUE was wanted"));
         assert!(read(SMALL, &["task.x=1"]).unwrap_err().contains("is no table"));
         assert!(read(SMALL, &["data.sede=1"]).unwrap_err().contains("sede"));
+    }
+
+    #[test]
+    fn loaders_are_counted() {
+        let config = read(SMALL, &["training.loaders=3"]).unwrap();
+        assert_eq!(
+            (config.loaders().unwrap(), read(SMALL, &[]).unwrap().loaders().unwrap()),
+            (3, 1)
+        );
+        assert!(config.training(9).is_ok());
+        for bad in ["0", "65", "-1", "two"] {
+            let config = read(SMALL, &[&format!("training.loaders={bad}")]).unwrap();
+            let refused = config.loaders().unwrap_err().to_string();
+            assert!(refused.contains("from 1 to 64"), "{refused}");
+        }
     }
 
     #[test]

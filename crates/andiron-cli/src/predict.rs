@@ -11,7 +11,9 @@ use crate::{
 use andiron::{AnyPredictor, DataError, Raw, burn::tensor::Device};
 use serde_json::{Map, Value, json};
 use std::{
-    fs::File,
+    cell::RefCell,
+    collections::BTreeMap,
+    fs::{self, File},
     io::{self, BufRead, BufReader, Read as _, Write as _},
     path::{Path, PathBuf},
     process,
@@ -36,7 +38,11 @@ pub(crate) fn run(args: &Predict, device: &Device) -> Result<u8, CliError> {
     let registry = registry();
     let predictor = Model::of(&args.model)?.load(&registry, args.task.as_deref(), device)?;
     let media = registry.task(predictor.task())?.media;
-    let answerer = Answerer { predictor, media, state: State::default() };
+    if let Some(dir) = &args.pictures {
+        fs::create_dir_all(dir).map_err(|source| CliError::Write { path: dir.clone(), source })?;
+    }
+    let pictures = args.pictures.clone().map(Pictures::new);
+    let answerer = Answerer { predictor, media, pictures, state: State::default() };
     answerer.state.end_on_signal()?;
     for file in &args.files {
         answerer.file(file)?;
@@ -110,7 +116,33 @@ struct Answerer {
     predictor: Box<dyn AnyPredictor>,
     /// The field that names a file, for tasks on media.
     media: Option<&'static str>,
+    /// Where answers are drawn, if they are.
+    pictures: Option<Pictures>,
     state: State,
+}
+
+/// The folder in which answers are drawn.
+struct Pictures {
+    dir: PathBuf,
+    /// How often a name was asked for.
+    taken: RefCell<BTreeMap<String, usize>>,
+}
+
+impl Pictures {
+    fn new(dir: PathBuf) -> Self {
+        Self { dir, taken: RefCell::default() }
+    }
+
+    /// Where the picture for `file` goes: its name with another ending, and with a number where
+    /// another file of this call had the same.
+    fn place(&self, file: &Path) -> PathBuf {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let mut taken = self.taken.borrow_mut();
+        let times = taken.entry(stem.clone()).or_insert(0);
+        *times += 1;
+        let number = if *times == 1 { String::new() } else { format!("-{times}") };
+        self.dir.join(format!("{stem}{number}.png"))
+    }
 }
 
 impl Answerer {
@@ -215,7 +247,29 @@ impl Answerer {
             (Request::Media(path), _) => path,
         };
         let bytes = read_file(&path)?;
-        self.one(Raw::Bytes(&bytes)).map_err(|source| CliError::File { path, source })
+        let answer = self.one(Raw::Bytes(&bytes)).and_then(|answer| self.drawn(answer, &bytes));
+        let (mut answer, picture) =
+            answer.map_err(|source| CliError::File { path: path.clone(), source })?;
+        if let (Some(pictures), Some(picture)) = (&self.pictures, picture) {
+            let place = pictures.place(&path);
+            fs::write(&place, picture)
+                .map_err(|source| CliError::Write { path: place.clone(), source })?;
+            answer["picture"] = place.display().to_string().into();
+        }
+        Ok(answer)
+    }
+
+    /// The answer with its picture, where one is wanted.
+    fn drawn(&self, answer: Value, bytes: &[u8]) -> Result<(Value, Option<Vec<u8>>), DataError> {
+        if self.pictures.is_none() {
+            return Ok((answer, None));
+        }
+        let wanted = "one whose answers can be drawn over the input";
+        let picture = self.predictor.picture(Raw::Bytes(bytes)).unwrap_or_else(|| {
+            let (field, got) = ("task".to_owned(), self.predictor.task().to_owned());
+            Err(DataError::Field { field, wanted, got })
+        })?;
+        Ok((answer, Some(picture)))
     }
 
     fn one(&self, raw: Raw<'_>) -> Result<Value, DataError> {

@@ -56,6 +56,7 @@ pub(crate) fn run(args: &Train, device: &Device) -> Result<u8, CliError> {
     let signals = Signals::listen()?;
     let trainer = GradientTrainer::new(training.clone())
         .with_folder(&folder)
+        .with_loaders(config.loaders()?)
         .with_interrupt(signals.interrupt.clone());
     signals.may_exit(false);
     let fitted = task

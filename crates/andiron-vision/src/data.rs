@@ -1,4 +1,13 @@
-//! Examples from files: idx arrays (the format of MNIST) and folders of images.
+//! Examples from files: idx arrays (the format of MNIST), folders and tables of images, boxes in the
+//! JSON of COCO, and masks. Paths in a file are relative to the folder it lies in.
+
+pub mod coco;
+pub mod csv;
+pub mod masks;
+
+pub use coco::coco_examples;
+pub use csv::table_examples;
+pub use masks::mask_examples;
 
 use crate::picture::Image;
 use andiron_core::{

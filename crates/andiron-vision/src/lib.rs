@@ -5,8 +5,9 @@
 //! find objects in a photograph or to run a published ImageNet network: neither is here yet.
 //!
 //! - [`Image`]: pixels in memory, decoded from a file of any common format under limits.
-//! - [`data`]: examples from idx files (MNIST's format) and from a folder with a folder a class.
+//! - [`data`]: examples from idx files (MNIST's format), folders, tables, COCO's JSON and masks.
 //! - [`ImageTransform`]: from an image of any size to the numbers that a network takes.
+//! - [`augment`]: random changes of training images. [`explain`]: why an answer.
 //! - [`models`]: the networks. [`tasks`]: what they learn and answer.
 //! - [`TASKS`]: what a program's registry is given.
 //!

@@ -203,7 +203,8 @@ impl ImageTransform {
             (3, 1) => Cow::Owned(grayscale(image)),
             _ => Cow::Borrowed(image),
         };
-        self.append_prepared(&*self.prepare(&image)?, out);
+        let prepared = self.prepare(&image)?;
+        self.append_prepared(&prepared, out);
         Ok(())
     }
 

@@ -251,6 +251,33 @@ mod tests {
     }
 
     #[test]
+    fn loss_and_views_follow_the_options() {
+        let data = vec![example(9, 5, "b"), example(9, 5, "a"), example(9, 5, "a")];
+        let options = json!({"balance": true, "focus": 2, "views": {"mirror": true}});
+        let (task, _) = SmallCnnConfig::prepare(&options, &data).unwrap();
+        assert_eq!(task.class_weights, Some(vec![0.75, 1.5]));
+        assert_eq!((task.focus, task.views.count()), (2.0, 2));
+        let options = json!({"augment": {"steps": ["trivial-augment"]}});
+        let (task, _) = SmallCnnConfig::prepare(&options, &data).unwrap();
+        assert!(task.augment.is_some() && task.class_weights.is_none());
+    }
+
+    #[test]
+    fn steps_decide_the_size() {
+        let data = vec![example(9, 5, "b"), example(9, 5, "a")];
+        let steps =
+            json!([{"shorter-side": {"pixels": 8}}, {"centre-crop": {"width": 7, "height": 6}}]);
+        let (_, config) = SmallCnnConfig::prepare(&json!({"prepare": steps}), &data).unwrap();
+        assert_eq!((config.width, config.height), (7, 6));
+        let refused = SmallCnnConfig::prepare(&json!({"prepare": steps, "width": 9}), &data);
+        let DataError::Config(error) = refused.unwrap_err() else {
+            panic!("an option is a setting")
+        };
+        let wanted = "setting \"width\" cannot be 9: the steps of prepare give 7; leave it out";
+        assert_eq!(error.to_string(), wanted);
+    }
+
+    #[test]
     fn one_label_or_none_is_refused() {
         let one = vec![example(9, 5, "a"), example(9, 5, "a")];
         let refused = SmallCnnConfig::prepare(&json!({}), &one);

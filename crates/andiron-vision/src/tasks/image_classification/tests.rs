@@ -73,7 +73,9 @@ fn smoothing_raises_the_loss_of_a_sure_answer() {
     let device = Device::flex();
     let logits = || Tensor::<2>::from_data([[9.0, 0.0, 0.0]], &device);
     let truth = || Tensor::<1, Int>::from_data([0], &device);
-    let loss = |task: &ImageClassification| task.loss(logits(), truth()).mean.into_scalar::<f64>();
+    let loss = |task: &ImageClassification| {
+        task.loss(logits(), ImageTruth::Classes(truth())).mean.into_scalar::<f64>()
+    };
     let plain = samples::task(9, 7, 1);
     let smooth = plain.clone().with_label_smoothing(0.3).unwrap();
     // The gap to the other two logits is 9; each carries a third of the smoothing.
@@ -84,4 +86,126 @@ fn smoothing_raises_the_loss_of_a_sure_answer() {
 fn a_line_says_its_label() {
     assert_eq!(ImageClassification::target(&json!({"label": "x"})).unwrap(), "x");
     assert!(ImageClassification::target(&json!({"label": 3})).is_err());
+}
+
+fn loss(task: &ImageClassification, truth: ImageTruth) -> f64 {
+    let logits = Tensor::<2>::from_data([[2.0, 0.5, -1.0], [0.0, 1.0, 0.5]], &Device::flex());
+    task.loss(logits, truth).mean.into_scalar::<f64>()
+}
+
+fn classes() -> ImageTruth {
+    ImageTruth::Classes(Tensor::from_data([0, 2], &Device::flex()))
+}
+
+#[test]
+fn weights_and_focus_change_the_loss_as_their_formulas_say() {
+    let plain = samples::task(9, 7, 1);
+    // −log softmax of the rows at their classes.
+    let terms = [
+        (2f64.exp() + 0.5f64.exp() + (-1f64).exp()).ln() - 2.0,
+        (1.0 + 1f64.exp() + 0.5f64.exp()).ln() - 0.5,
+    ];
+    let close =
+        |found: f64, wanted: f64| assert!((found - wanted).abs() < 1e-5, "{found} {wanted}");
+    close(loss(&plain, classes()), (terms[0] + terms[1]) / 2.0);
+    let weights = Some(vec![1.0, 2.0, 3.0]);
+    let weighed = ImageClassification { class_weights: weights, ..plain.clone() };
+    close(loss(&weighed, classes()), (terms[0] + 3.0 * terms[1]) / 4.0);
+    let focal = ImageClassification { focus: 2.0, ..plain.clone() };
+    let missed = terms.map(|term| (1.0 - (-term).exp()).powi(2) * term);
+    close(loss(&focal, classes()), (missed[0] + missed[1]) / 2.0);
+    let shares = Tensor::from_data([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], &Device::flex());
+    close(loss(&plain, ImageTruth::Shares(shares)), loss(&plain, classes()));
+}
+
+#[test]
+fn settings_that_do_not_go_together_are_refused() {
+    let plain = samples::task(9, 7, 1);
+    let refusal = |task: ImageClassification| task.check().unwrap_err().to_string();
+    let short = ImageClassification { class_weights: Some(vec![1.0; 2]), ..plain.clone() };
+    assert_eq!(
+        refusal(short),
+        "setting \"class_weights\" cannot be 2: 3 labels need as many weights"
+    );
+    let below = ImageClassification { class_weights: Some(vec![1.0, -1.0, 1.0]), ..plain.clone() };
+    assert_eq!(refusal(below), "class_weights must lie in 0..=1000000, but is -1");
+    let focus = ImageClassification { focus: -1.0, ..plain.clone() };
+    assert_eq!(refusal(focus), "focus must lie in 0..=100, but is -1");
+    let both = ImageClassification { focus: 2.0, label_smoothing: 0.1, ..plain.clone() };
+    assert!(refusal(both).contains("focal loss has none"));
+    let mix = Some(crate::augment::Mix { mixup: 0.2, cutmix: 0.0 });
+    let mixed = Augment::new(None, Vec::new(), mix).unwrap();
+    let focal = ImageClassification { focus: 2.0, ..plain.clone() };
+    let refused = focal.with_augment(mixed).unwrap_err().to_string();
+    assert!(refused.contains("mixed images have no one label"), "{refused}");
+    let views = Views { mirror: false, crops: Some(0.1) };
+    assert!(plain.clone().with_views(views).is_err());
+    // Asked when a bundle is loaded.
+    let edited = ImageClassification { focus: -1.0, ..plain };
+    assert!(edited.fits([1, 7, 9], 3).is_err());
+}
+
+#[test]
+fn what_is_not_set_is_not_written() {
+    let plain = samples::task(9, 7, 1);
+    let written = serde_json::to_value(&plain).unwrap();
+    let fields: Vec<&String> = written.as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["labels", "transform", "label_smoothing"]);
+    let views = Views { mirror: true, crops: Some(0.9) };
+    let augment = Augment::new(None, vec![crate::augment::Augmentation::TrivialAugment], None);
+    let all = ImageClassification { class_weights: Some(vec![1.0; 3]), ..plain };
+    let all = all.with_views(views).unwrap().with_augment(augment.unwrap()).unwrap();
+    let text = serde_json::to_string(&all).unwrap();
+    assert_eq!(serde_json::from_str::<ImageClassification>(&text).unwrap(), all);
+    let unknown = text.replace("class_weights", "class_weight");
+    assert!(serde_json::from_str::<ImageClassification>(&unknown).is_err());
+}
+
+#[test]
+fn views_are_averaged() {
+    let device = Device::flex();
+    let views = Views { mirror: true, crops: Some(0.7) };
+    let single = predictor();
+    let network = single.network::<SmallCnnConfig>().unwrap();
+    let task = single.task().clone().with_views(views).unwrap();
+    let network = Network { config: network.config.clone(), model: network.model.clone() };
+    let several = Predictor::new(task, network, &device);
+    let images: Vec<Image> = samples::examples(1).into_iter().map(|one| one.input).collect();
+    let found = several.predict(&images).unwrap();
+    assert_eq!(found.len(), images.len());
+    for (image, found) in images.iter().zip(&found) {
+        let each = single.predict(&views.of(image)).unwrap();
+        for (label, score) in &found.0.scores {
+            let sum: f32 = each.iter().map(|one| one.0.scores[label]).sum();
+            assert!((sum / each.len() as f32 - score).abs() < 1e-5, "{label}");
+        }
+    }
+    // One by one as together.
+    assert_eq!(several.predict(&images[1..2]).unwrap()[0], found[1]);
+}
+
+#[test]
+fn only_a_training_step_changes_images() {
+    let device = Device::flex();
+    let steps = vec![crate::augment::Augmentation::Shift { pixels: 3 }];
+    let mix = Some(crate::augment::Mix { mixup: 1.0, cutmix: 0.0 });
+    let plain = samples::task(9, 7, 1);
+    let augment = Augment::new(None, steps, mix).unwrap();
+    let task = plain.clone().with_augment(augment).unwrap();
+    let examples = samples::examples(1);
+    let data = |task: &ImageClassification| task.batch(&examples, &device).unwrap();
+    let measured = data(&task);
+    measured.features.into_data().assert_eq(&data(&plain).features.into_data(), true);
+    assert!(matches!(measured.truth, ImageTruth::Classes(_)));
+    let learnt = |seed| andiron_kernels::training(seed, || data(&task));
+    let first = learnt(1).features.into_data();
+    first.assert_eq(&learnt(1).features.into_data(), true);
+    assert_ne!(
+        first.as_slice::<f32>().unwrap(),
+        learnt(2).features.into_data().as_slice::<f32>().unwrap()
+    );
+    let ImageTruth::Shares(shares) = learnt(1).truth else { panic!("images are mixed") };
+    assert_eq!(shares.dims(), [6, 3]);
+    let sums: Vec<f32> = shares.sum_dim(1).into_data().iter::<f32>().collect();
+    assert!(sums.iter().all(|sum| (sum - 1.0).abs() < 1e-6), "{sums:?}");
 }
