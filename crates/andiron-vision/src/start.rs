@@ -47,15 +47,15 @@ impl StartOptions {
         }
     }
 
-    /// What is known of the base, if one is given. It decides the images' `sizes`: width, height and
-    /// channels.
-    pub(crate) fn based<C: PublishedBackbone>(
+    /// What is known of the base, if one is given. It decides how images become numbers, so none of
+    /// those settings may be `given`.
+    pub(crate) fn based<C: PublishedBackbone, const N: usize>(
         &self,
-        sizes: [Option<usize>; 3],
+        given: [(&str, bool); N],
     ) -> Result<Option<Base<C>>, DataError> {
         let Some(dir) = &self.base else { return Ok(None) };
-        for (field, size) in ["width", "height", "channels"].into_iter().zip(sizes) {
-            self.alone(field, size.is_none())?;
+        for (field, is_given) in given {
+            self.alone(field, !is_given)?;
         }
         let base = published::read_base::<C>(dir, self.preset.as_deref());
         Ok(Some(base.map_err(|source| BaseError::new(dir, source))?))

@@ -27,12 +27,19 @@ impl StartOptions {
         image: &ImageOptions,
         train: &dyn Dataset<ImageExample>,
     ) -> Result<(ImageClassification, C), DataError> {
-        let (task, config) = match self.based::<C>([image.width, image.height, image.channels])? {
+        let (task, config) = match self.based::<C, _>([
+            ("width", image.width.is_some()),
+            ("height", image.height.is_some()),
+            ("channels", image.channels.is_some()),
+            ("prepare", image.prepare.is_some()),
+        ])? {
             Some(base) => (task(image, train, Some(base.transform))?, base.config),
             None => {
                 let config = self.sized::<C>()?;
                 let mut image = image.clone();
-                if let Some([height, width]) = config.size() {
+                if let Some([height, width]) = config.size()
+                    && image.prepare.is_none()
+                {
                     (image.height, image.width) = (Some(height), Some(width));
                 }
                 let task = task(&image, train, None)?;
@@ -74,7 +81,8 @@ pub(super) fn start<C: PublishedBackbone>(
     published::start(config, &dir, same, seed, device).map_err(fail)
 }
 
-/// Trains the network; the vectors of a frozen one are made once, and not at each step.
+/// Trains the network; the vectors of a frozen one are made once, and not at each step, unless its
+/// images are changed at each.
 pub(super) fn fit<C: BackboneConfig>(
     trainer: &GradientTrainer,
     task: ImageClassification,
@@ -83,7 +91,7 @@ pub(super) fn fit<C: BackboneConfig>(
     device: &Device,
 ) -> Result<Fitted<ImageClassification>, TrainError> {
     let [train, valid] = data;
-    match network.config.adaptation().is_frozen() {
+    match network.config.adaptation().is_frozen() && task.augment.is_none() {
         true => frozen::fit(trainer, task, network, data, device),
         false => trainer.fit(task, network, train, valid, device),
     }
@@ -218,11 +226,14 @@ impl Recipe<ImageClassification> for ViTConfig {
         }
         let patch = given.patch.unwrap_or(4);
         ConfigError::at_least("patch", 1, patch)?;
-        let common = task(&image, train, None)?.transform;
-        let whole = |side: usize| side.div_ceil(patch) * patch;
-        image.width.get_or_insert(whole(common.width()));
-        image.height.get_or_insert(whole(common.height()));
-        let task = task(&image, train, None)?;
+        let mut made = task(&image, train, None)?;
+        if image.prepare.is_none() {
+            let whole = |side: usize| side.div_ceil(patch) * patch;
+            image.width.get_or_insert(whole(made.transform.width()));
+            image.height.get_or_insert(whole(made.transform.height()));
+            made = task(&image, train, None)?;
+        }
+        let task = made;
         let (transform, n_classes) = (&task.transform, task.labels.count());
         let (height, width) = (transform.height(), transform.width());
         let config = Self::new(transform.channels(), height, width, n_classes)

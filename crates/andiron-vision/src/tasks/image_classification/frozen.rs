@@ -1,7 +1,7 @@
 //! Training the head on a frozen network: the network runs once over the images, and not at each
 //! step.
 
-use super::ImageClassification;
+use super::{ImageClassification, ImageTruth, Views};
 use crate::{
     backbone::{Backbone as _, BackboneConfig},
     data::ImageExample,
@@ -40,7 +40,8 @@ impl Task for OnVectors {
         let vectors: Vec<&Vec<f32>> = examples.iter().map(|example| &example.input).collect();
         let labels = examples.iter().map(|example| &example.target);
         let features = self.collate(&vectors, device)?;
-        Ok(Labelled { features, truth: self.0.labels.indices(labels, device)? })
+        let truth = ImageTruth::Classes(self.0.labels.indices(labels, device)?);
+        Ok(Labelled { features, truth })
     }
 }
 
@@ -72,6 +73,8 @@ fn on_vectors<C: BackboneConfig>(
     device: &Device,
 ) -> Result<Vec<ExampleOf<OnVectors>>, DataError> {
     let model = network.model.valid();
+    // A training looks at an image once.
+    let task = ImageClassification { views: Views::default(), ..task.clone() };
     let mut found = Vec::with_capacity(data.len());
     let places: Vec<usize> = (0..data.len()).collect();
     for part in places.chunks(AT_ONCE) {

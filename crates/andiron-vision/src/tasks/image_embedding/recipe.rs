@@ -53,7 +53,11 @@ fn prepare<C: PublishedBackbone>(
 ) -> Result<(ImageEmbedding, C), DataError> {
     let given = overlay(&EmbeddingOptions::default(), options)?;
     let EmbeddingOptions { mut width, mut height, channels, scale, start } = given;
-    let (transform, config) = match start.based::<C>([width, height, channels])? {
+    let (transform, config) = match start.based::<C, _>([
+        ("width", width.is_some()),
+        ("height", height.is_some()),
+        ("channels", channels.is_some()),
+    ])? {
         Some(base) => (base.transform, base.config),
         None => {
             let sized = if start.is_given() { Some(start.sized::<C>()?) } else { None };
