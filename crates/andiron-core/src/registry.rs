@@ -393,21 +393,4 @@ impl Registry {
         }
         published::load(&Layout::read(path)?, &self.tasks, asked, device)
     }
-
-    /// As [`open`](Self::open), for what others publish without saying what it is: `architecture` is
-    /// the name that a task's reader has for it.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub fn open_called(
-        &self,
-        path: &Path,
-        architecture: &str,
-        task: Option<&str>,
-        device: &Device,
-    ) -> Result<Box<dyn AnyPredictor>, LoadError> {
-        let asked = task.map(|name| self.task(name)).transpose()?;
-        let layout = Layout::read(path)?.called(architecture);
-        published::load(&layout, &self.tasks, asked, device)
-    }
 }

@@ -4,7 +4,7 @@
 //! whether it knows such a thing ([`PublishedEntry`]), and the one that it was made for loads it.
 //! Nobody holds a list of all layouts.
 
-use super::TaskEntry;
+use super::{Registry, TaskEntry};
 use crate::{AnyPredictor, BundleError, LoadError, bundle, data::shortened};
 use burn::tensor::Device;
 use serde_json::Value;
@@ -188,6 +188,25 @@ fn read_config(path: &Path) -> Result<Value, LoadError> {
     let mut text = Vec::new();
     file.take(LARGEST_CONFIG).read_to_end(&mut text).map_err(fail)?;
     serde_json::from_slice(&text).map_err(|source| LoadError::Json { path: path.into(), source })
+}
+
+impl Registry {
+    /// As [`open`](Self::open), for what others publish without saying what it is: `architecture` is
+    /// the name that a task's reader has for it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_called(
+        &self,
+        path: &Path,
+        architecture: &str,
+        task: Option<&str>,
+        device: &Device,
+    ) -> Result<Box<dyn AnyPredictor>, LoadError> {
+        let asked = task.map(|name| self.task(name)).transpose()?;
+        let layout = Layout::read(path)?.called(architecture);
+        load(&layout, &self.tasks, asked, device)
+    }
 }
 
 /// Loads `layout` for the task that it was made for, or for the one that was `asked` for.
