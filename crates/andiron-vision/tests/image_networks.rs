@@ -294,6 +294,6 @@ fn every_preset_can_be_set_up() {
         + check::<ResNetConfig>()
         + check::<MobileNetV2Config>()
         + check::<ViTConfig>();
-    assert_eq!(found, 5 + 3 + 1 + 3);
+    assert_eq!(found, 5 + 3 + 1 + 6);
     assert!(published::Preset::<ResNetConfig>::find("resnet18").is_some());
 }

@@ -2,7 +2,7 @@
 
 use super::{
     PublishedBackbone,
-    preset::{Pixels, Preset},
+    preset::{IMAGENET, Pixels, Preset},
 };
 use crate::{models::vit::ViTConfig, transform::Filter};
 use andiron_core::ConfigError;
@@ -18,28 +18,34 @@ const PIXELS: Pixels = Pixels {
     std: [0.5; 3],
 };
 
+/// As DeiT's weights want them, which were trained on ImageNet alone.
+const DEIT: Pixels = Pixels { mean: IMAGENET.0, std: IMAGENET.1, ..PIXELS };
+
 /// What timm's normalisations add to the variance.
 const TIMM: f64 = 1e-6;
+
+fn tiny() -> ViTConfig {
+    ViTConfig::vit_ti_16().with_epsilon(TIMM)
+}
+
+fn small() -> ViTConfig {
+    ViTConfig::vit_s_16().with_epsilon(TIMM)
+}
+
+fn base() -> ViTConfig {
+    ViTConfig::vit_b_16().with_epsilon(TIMM)
+}
 
 impl PublishedBackbone for ViTConfig {
     const MODEL_TYPES: &'static [&'static str] = &["vit"];
 
     const PRESETS: &'static [Preset<Self>] = &[
-        Preset {
-            names: &["vit_tiny_patch16_224", "deit_tiny_patch16_224"],
-            config: || Self::vit_ti_16().with_epsilon(TIMM),
-            pixels: PIXELS,
-        },
-        Preset {
-            names: &["vit_small_patch16_224", "deit_small_patch16_224"],
-            config: || Self::vit_s_16().with_epsilon(TIMM),
-            pixels: PIXELS,
-        },
-        Preset {
-            names: &["vit_base_patch16_224", "deit_base_patch16_224"],
-            config: || Self::vit_b_16().with_epsilon(TIMM),
-            pixels: PIXELS,
-        },
+        Preset { names: &["vit_tiny_patch16_224"], config: tiny, pixels: PIXELS },
+        Preset { names: &["vit_small_patch16_224"], config: small, pixels: PIXELS },
+        Preset { names: &["vit_base_patch16_224"], config: base, pixels: PIXELS },
+        Preset { names: &["deit_tiny_patch16_224"], config: tiny, pixels: DEIT },
+        Preset { names: &["deit_small_patch16_224"], config: small, pixels: DEIT },
+        Preset { names: &["deit_base_patch16_224"], config: base, pixels: DEIT },
     ];
 
     const SURPLUS: &'static [&'static str] =

@@ -45,7 +45,7 @@ pub static PUBLISHED: &[PublishedEntry] = &[PublishedEntry {
         "ResNetForImageClassification",
         "MobileNetV2ForImageClassification",
         "weights named efficientnet-lite0 to -lite4, mobilenet_v2, resnet18, resnet34, resnet50, \
-         vit_tiny_patch16_224, vit_small_patch16_224, vit_base_patch16_224",
+         vit_tiny_patch16_224, vit_small_patch16_224, vit_base_patch16_224 and deit_ of the same",
     ],
     fit: |layout| {
         let known = ENTRIES.iter().any(|entry| (entry.is)(layout));
