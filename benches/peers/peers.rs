@@ -6,13 +6,16 @@
 //! cargo test --workspace --bench peers        both pieces of work once, small
 //! ```
 //!
-//! With `--serve MINILM SMOLLM2` each line of standard input is a piece of work in JSON, and is
-//! answered by a line:
+//! With `--serve MINILM SMOLLM2 LITE0 RESNET18` each line of standard input is a piece of work in JSON,
+//! and is answered by a line:
 //!
 //! ```text
 //! {"embed": [[101, 7, 102], [101, 9, 102]]}    → {"seconds": 0.1, "embedding": [first row]}
 //! {"decode": "Once upon a time", "tokens": 64} → {"seconds": 1.5, "text": ", there lived"}
+//! {"images": FILE, "batch": 16, "network": "resnet18"} → {"seconds": 0.9, "logits": [first row]}
 //! ```
+//!
+//! FILE holds little-endian f32 numbers, `[batch, 3, 224, 224]`; reading it is not timed.
 //!
 //! `seconds` of a decode are those of the tokens behind the first, which reading the prompt gives.
 
@@ -29,6 +32,10 @@ use andiron::{
             text_generation::TextGeneration,
         },
     },
+    vision::{
+        models::{efficientnet_lite::EfficientNetLiteConfig, resnet::ResNetConfig},
+        published::load_network,
+    },
 };
 use serde_json::{Value, json};
 use std::{
@@ -43,15 +50,30 @@ struct Peer {
     encoder: Predictor<Embedding>,
     decoder: Network<LlamaConfig>,
     generation: TextGeneration,
+    lite: Network<EfficientNetLiteConfig>,
+    resnet: Network<ResNetConfig>,
     device: Device,
 }
 
+/// The side of the images.
+const SIDE: usize = 224;
+
 impl Peer {
-    fn load(minilm: &Path, smollm2: &Path) -> Result<Self, Box<dyn Error>> {
+    /// Without a file for the residual network its weights are drawn.
+    fn load(
+        [minilm, smollm2, lite]: [&Path; 3],
+        resnet: Option<&Path>,
+    ) -> Result<Self, Box<dyn Error>> {
         let device = andiron::device("flex")?;
         let encoder = embedding::from_folder(minilm, &device)?;
         let (generation, decoder) = published_decoder::from_gguf(smollm2, &device)?;
-        Ok(Self { encoder, decoder, generation, device })
+        let lite = load_network(EfficientNetLiteConfig::lite0(), lite, &device)?;
+        let config = ResNetConfig::resnet18(3, 1000);
+        let resnet = match resnet {
+            Some(path) => load_network(config, path, &device)?,
+            None => Network::init(config, 1, &device)?,
+        };
+        Ok(Self { encoder, decoder, generation, lite, resnet, device })
     }
 
     fn answer(&self, line: &str) -> Result<Value, Box<dyn Error>> {
@@ -59,9 +81,36 @@ impl Peer {
         if let Some(rows) = work.get("embed") {
             return self.embed(&serde_json::from_value::<Vec<Vec<u32>>>(rows.clone())?);
         }
+        if let Some(path) = work["images"].as_str() {
+            let bytes = std::fs::read(path)?;
+            let numbers = bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+            let batch = work["batch"].as_u64().ok_or("batch is missing")? as usize;
+            return self.classify(work["network"].as_str(), numbers.collect(), [batch, SIDE]);
+        }
         let prompt = work["decode"].as_str().ok_or("decode is no text")?;
         let tokens = work["tokens"].as_u64().ok_or("tokens is missing")?;
         self.decode(prompt, tokens as usize)
+    }
+
+    /// From pixels to logits, `batch` images of `side` by `side`.
+    fn classify(
+        &self,
+        network: Option<&str>,
+        pixels: Vec<f32>,
+        [batch, side]: [usize; 2],
+    ) -> Result<Value, Box<dyn Error>> {
+        let started = Instant::now();
+        let images = TensorData::new(pixels, [batch, 3, side, side]);
+        let images = Tensor::<4>::from_data(images, &self.device);
+        let logits = match network {
+            Some("efficientnet-lite0") => self.lite.model.forward(images),
+            Some("resnet18") => self.resnet.model.forward(images),
+            _ => return Err("network is none of those known".into()),
+        };
+        let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
+        let seconds = started.elapsed().as_secs_f64();
+        let width = logits.len() / batch;
+        Ok(json!({ "seconds": seconds, "logits": logits[..width] }))
     }
 
     /// From numbers of tokens to vectors of length 1.
@@ -109,10 +158,11 @@ impl Peer {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [serve, minilm, smollm2] = &arguments[..]
+    if let [serve, minilm, smollm2, lite, resnet] = &arguments[..]
         && serve == "--serve"
     {
-        let peer = Peer::load(Path::new(minilm), Path::new(smollm2))?;
+        let paths = [minilm, smollm2, lite].map(Path::new);
+        let peer = Peer::load(paths, Some(Path::new(resnet)))?;
         for line in io::stdin().lock().lines() {
             let answer = peer.answer(&line?)?;
             writeln!(io::stdout(), "{answer}")?;
@@ -122,12 +172,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let assets = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets"));
     let minilm = assets.join("all-minilm-l6-v2");
     let smollm2 = assets.join("smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
-    if !minilm.is_dir() || !smollm2.is_file() {
+    let lite = assets.join("efficientnet-lite0");
+    if !minilm.is_dir() || !smollm2.is_file() || !lite.is_dir() {
         println!("LEFT OUT: the weights are not there; scripts/fetch-assets fetches them");
         return Ok(());
     }
-    let peer = Peer::load(&minilm, &smollm2)?;
+    let peer = Peer::load([&minilm, &smollm2, &lite], None)?;
     println!("{}", peer.answer(r#"{"embed": [[101, 2009, 102], [101, 2003, 102]]}"#)?["seconds"]);
     println!("{}", peer.answer(r#"{"decode": "The capital of France is", "tokens": 3}"#)?);
+    for network in ["efficientnet-lite0", "resnet18"] {
+        println!("{}", peer.classify(Some(network), vec![0.5; 3 * 64 * 64], [1, 64])?["seconds"]);
+    }
     Ok(())
 }

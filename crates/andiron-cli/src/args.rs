@@ -122,6 +122,10 @@ pub(crate) struct Convert {
     /// The task, where a published model can be used for several
     #[arg(long, value_name = "NAME")]
     pub(crate) task: Option<String>,
+    /// What MODEL is, where it does not say so itself, as bare weights do not: one of the names
+    /// that `andiron models` lists
+    #[arg(long, value_name = "NAME")]
+    pub(crate) architecture: Option<String>,
 }
 
 /// Arguments of `andiron models`.

@@ -25,7 +25,11 @@ pub(crate) fn run(args: &Convert, device: &Device) -> Result<u8, CliError> {
     bundle::check_free(&args.folder)?;
     let model = Model::of(&args.model)?;
     let own = model.verify(|_, description| Ok(description.card))?;
-    let predictor = model.load(&registry(), args.task.as_deref(), device)?;
+    let (task, called) = (args.task.as_deref(), args.architecture.as_deref());
+    let predictor = match (&model, called) {
+        (Model::Path(path), Some(called)) => registry().open_called(path, called, task, device)?,
+        _ => model.load(&registry(), task, device)?,
+    };
     let card = own.unwrap_or_else(|| card(args, licence(&model)));
     predictor.save(card, &args.folder)?;
     // A closed standard error is no reason to fail.
@@ -43,7 +47,9 @@ pub(crate) fn run(args: &Convert, device: &Device) -> Result<u8, CliError> {
 fn card(args: &Convert, licence: Option<String>) -> Card {
     let mut words = vec!["andiron".to_owned(), "convert".to_owned(), quoted(&args.model)];
     words.push(quoted(&args.folder.display().to_string()));
-    words.extend(args.task.iter().flat_map(|task| ["--task".to_owned(), quoted(task)]));
+    for (flag, given) in [("--task", &args.task), ("--architecture", &args.architecture)] {
+        words.extend(given.iter().flat_map(|given| [flag.to_owned(), quoted(given)]));
+    }
     Card {
         description: format!("Converted from {}, which others trained.", args.model),
         licence: licence.unwrap_or_else(|| "that of the model it was converted from".to_owned()),

@@ -7,6 +7,7 @@
 //!   [`multilabel`], [`ranking`], [`correlation`] and [`perplexity`] those of other answers.
 
 pub mod bootstrap;
+mod class_retrieval;
 mod classifier;
 pub mod correlation;
 pub mod metrics;
@@ -18,6 +19,7 @@ mod report;
 mod table;
 
 pub use bootstrap::Bootstrap;
+pub use class_retrieval::ClassRetrieval;
 pub use classifier::{ClassifierEvaluator, classification_scores, predict};
 pub use paired::{Comparison, McNemar};
 pub use report::{ClassScores, Fingerprint, Found, Outcome, Report, Score};

@@ -22,6 +22,7 @@ pub mod hash;
 mod init;
 pub mod loss;
 mod model;
+pub mod nearest;
 mod predictor;
 mod registry;
 mod task;
@@ -40,6 +41,7 @@ pub use error::{
 };
 pub use evaluator::{ClassifierEvaluator, Evaluator, Report, Score};
 pub use model::{HomeFile, Model, ModelConfig, Network};
+pub use nearest::{Neighbour, Similarity, nearest};
 pub use predictor::{AnyPredictor, Contents, Predictor};
 pub use registry::{
     AnyFitted, Draw, FileKind, Fit, Layout, LoadPublished, ModelEntry, PublishedEntry, Recipe,

@@ -26,8 +26,8 @@ mod options;
 pub mod peft;
 
 pub use crate::layers::classifier_head::HeadActivation;
+pub(crate) use files::labels;
 pub use files::{encoder_files, home_files, special_tokens};
-pub(crate) use files::{label_names, labels};
 pub use options::{Start, StartOptions};
 
 use crate::{

@@ -12,7 +12,10 @@
 //! the answer is right.
 
 use crate::{
-    models::{resnet::ResNetConfig, small_cnn::SmallCnnConfig},
+    models::{
+        efficientnet_lite::EfficientNetLiteConfig, mobilenet_v2::MobileNetV2Config,
+        resnet::ResNetConfig, small_cnn::SmallCnnConfig,
+    },
     picture::Image,
     tasks::image_classification::ImageClassification,
     transform::{Filter, Placement, resize},
@@ -106,7 +109,12 @@ type Explainer = fn(
 ) -> Option<Result<Explanation, DataError>>;
 
 /// The networks that can be explained: those with maps.
-static EXPLAINERS: &[Explainer] = &[by::<SmallCnnConfig>, by::<ResNetConfig>];
+static EXPLAINERS: &[Explainer] = &[
+    by::<SmallCnnConfig>,
+    by::<ResNetConfig>,
+    by::<MobileNetV2Config>,
+    by::<EfficientNetLiteConfig>,
+];
 
 fn by<C>(
     predictor: &Predictor<ImageClassification>,

@@ -1,14 +1,15 @@
-//! Vision for Andiron: which class an image belongs to.
+//! Vision for Andiron: which class an image belongs to, and which images are alike.
 //!
 //! Use this crate (through `andiron`, feature `vision`) to train, measure and run classifiers of
-//! small images: digits, garments, crops of a larger picture. It is not for you if you want to
-//! find objects in a photograph or to run a published ImageNet network: neither is here yet.
+//! images and networks that make vectors of them, from nothing or from [`published`] weights. It is
+//! not for you if you want to find objects in a photograph: that is not here yet.
 //!
 //! - [`Image`]: pixels in memory, decoded from a file of any common format under limits.
 //! - [`data`]: examples from idx files (MNIST's format), folders, tables, COCO's JSON and masks.
 //! - [`ImageTransform`]: from an image of any size to the numbers that a network takes.
 //! - [`augment`]: random changes of training images. [`explain`]: why an answer.
-//! - [`models`]: the networks. [`tasks`]: what they learn and answer.
+//! - [`models`]: the networks; [`backbone`]: what most of them have in common. [`tasks`]: what they
+//!   learn and answer.
 //! - [`TASKS`]: what a program's registry is given.
 //!
 //! ```
@@ -36,23 +37,30 @@
 //! ```
 
 pub mod augment;
+pub mod backbone;
 pub mod data;
 pub mod explain;
+pub mod layers;
 pub mod models;
 pub mod objects;
 pub mod picture;
+pub mod published;
 #[cfg(test)]
 mod samples;
+mod start;
 pub mod tasks;
 pub mod transform;
 
 pub use picture::Image;
+pub use start::StartOptions;
 pub use tasks::image_classification::{
     IMAGE_CLASSIFIERS, ImageClassification, ImageLabel, ImageOptions, ImageTruth, Views,
 };
+pub use tasks::image_embedding::{IMAGE_EMBEDDERS, ImageEmbedding, ImageVector};
 pub use transform::ImageTransform;
 
 use andiron_core::TaskEntry;
 
 /// The tasks of this crate, for a registry.
-pub static TASKS: &[TaskEntry] = &[TaskEntry::of::<ImageClassification>()];
+pub static TASKS: &[TaskEntry] =
+    &[TaskEntry::of::<ImageClassification>(), TaskEntry::of::<ImageEmbedding>()];

@@ -1,3 +1,4 @@
 //! The tasks: raw value, batch, prediction.
 
 pub mod image_classification;
+pub mod image_embedding;

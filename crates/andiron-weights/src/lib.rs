@@ -22,12 +22,14 @@
 //! network takes them. A file must not be changed while it is open. Whatever is in a file, it is
 //! read or refused with an error that names the file and the field; no code from a file is run.
 //!
+//! - [`fields`]: what a `config.json` says.
 //! - [`folder`]: safetensors and PyTorch files, sharded or not.
 //! - [`gguf`]: llama.cpp's format, with its quantised types.
 //! - [`Renamed`]: other names for a source's tensors.
 //! - `hub` (feature `hub`): published models from the Hugging Face hub.
 
 mod error;
+pub mod fields;
 mod floats;
 pub mod folder;
 pub mod gguf;

@@ -81,3 +81,34 @@ fn a_language_model_and_a_language_identifier_answer() {
         );
     }
 }
+
+#[test]
+fn photographs_are_classified_by_published_weights_that_are_named() {
+    let (Some(weights), Some(images)) = (asset("efficientnet-lite0"), asset("imagenet-sample"))
+    else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let bundle = dir.path().join("lite0");
+    let name = "efficientnet-lite0";
+    andiron(&["convert", text(&weights), text(&bundle), "--architecture", name]).good();
+    // The class stands behind the last line of a photograph's name.
+    let mut lines = String::new();
+    for entry in std::fs::read_dir(images).unwrap() {
+        let path = entry.unwrap().path();
+        let label = path.file_stem().unwrap().to_str().unwrap().rsplit('_').next().unwrap();
+        lines += &format!(
+            "{}\n",
+            json!({"image": path, "label": label.parse::<u32>().unwrap().to_string()})
+        );
+    }
+    let data = dir.path().join("photographs.jsonl");
+    std::fs::write(&data, lines).unwrap();
+    let report = andiron(&["evaluate", text(&bundle), text(&data)]).good().lines().remove(0);
+    assert_eq!(report["scores"]["accuracy"]["value"], 0.9, "18 of 20");
+    andiron::testing::record(
+        "program",
+        "convert, evaluate: EfficientNet-Lite0",
+        "18 of 20 photographs of ImageNet, from the published .pth to the report",
+    );
+}

@@ -13,6 +13,7 @@ mod entities;
 mod fill_mask;
 mod hostile_lines;
 mod hub;
+mod image_networks;
 mod images;
 mod limits;
 mod made;

@@ -4,7 +4,7 @@
 //! whether it knows such a thing ([`PublishedEntry`]), and the one that it was made for loads it.
 //! Nobody holds a list of all layouts.
 
-use super::TaskEntry;
+use super::{Registry, TaskEntry};
 use crate::{AnyPredictor, BundleError, LoadError, bundle, data::shortened};
 use burn::tensor::Device;
 use serde_json::Value;
@@ -56,6 +56,7 @@ pub struct Layout {
     files: Option<Vec<String>>,
     head: Vec<u8>,
     config: Option<Value>,
+    named: Option<String>,
 }
 
 impl Layout {
@@ -67,7 +68,8 @@ impl Layout {
     /// none.
     pub fn read(path: &Path) -> Result<Self, LoadError> {
         let fail = |source| LoadError::Io { path: path.into(), source };
-        let mut layout = Self { path: path.into(), files: None, head: Vec::new(), config: None };
+        let mut layout =
+            Self { path: path.into(), files: None, head: Vec::new(), config: None, named: None };
         if !fs::metadata(path).map_err(fail)?.is_dir() {
             let file = fs::File::open(path).map_err(fail)?;
             file.take(HEAD).read_to_end(&mut layout.head).map_err(fail)?;
@@ -89,6 +91,18 @@ impl Layout {
         }
         layout.files = Some(files);
         Ok(layout)
+    }
+
+    /// The same as its owner names it: for weights that come without a description. The names are
+    /// those of the readers.
+    #[must_use]
+    pub fn called(self, architecture: impl Into<String>) -> Self {
+        Self { named: Some(architecture.into()), ..self }
+    }
+
+    /// The architecture that its owner says it is.
+    pub fn named(&self) -> Option<&str> {
+        self.named.as_deref()
     }
 
     /// The file or folder.
@@ -143,6 +157,9 @@ impl Layout {
 
     /// What it says of itself, for an error.
     fn found(&self) -> String {
+        if let Some(named) = &self.named {
+            return format!("what is called {named:?}");
+        }
         match (&self.files, &self.config) {
             (None, _) => {
                 format!("a file that begins with {:?}", self.head.escape_ascii().to_string())
@@ -171,6 +188,25 @@ fn read_config(path: &Path) -> Result<Value, LoadError> {
     let mut text = Vec::new();
     file.take(LARGEST_CONFIG).read_to_end(&mut text).map_err(fail)?;
     serde_json::from_slice(&text).map_err(|source| LoadError::Json { path: path.into(), source })
+}
+
+impl Registry {
+    /// As [`open`](Self::open), for what others publish without saying what it is: `architecture` is
+    /// the name that a task's reader has for it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_called(
+        &self,
+        path: &Path,
+        architecture: &str,
+        task: Option<&str>,
+        device: &Device,
+    ) -> Result<Box<dyn AnyPredictor>, LoadError> {
+        let asked = task.map(|name| self.task(name)).transpose()?;
+        let layout = Layout::read(path)?.called(architecture);
+        load(&layout, &self.tasks, asked, device)
+    }
 }
 
 /// Loads `layout` for the task that it was made for, or for the one that was `asked` for.

@@ -19,7 +19,7 @@
 
 use crate::{
     batch::TokenBatch,
-    hugging_face::{Fields, fields},
+    hugging_face::{EncoderFields as _, Fields, fields},
     layers::{
         encoder_layer::{EncoderLayer, EncoderLayerConfig, HiddenActivation},
         names,

@@ -2,7 +2,7 @@
 
 use super::{HeadBase, Headed};
 use crate::tasks::embedding::Pooling;
-use andiron_core::{ConfigError, HomeFile, data::shortened};
+use andiron_core::HomeFile;
 use serde_json::{Map, Value, json};
 
 /// The roles of special tokens in transformers, and how the vocabularies of these encoders write
@@ -97,20 +97,4 @@ pub(crate) fn labels(names: &[&str]) -> Map<String, Value> {
     fields.insert("id2label".to_owned(), Value::Object(by_number));
     fields.insert("label2id".to_owned(), Value::Object(by_name));
     fields
-}
-
-/// The labels of a `config.json` in the order of their numbers, as `id2label` has them.
-///
-/// # Errors
-/// [`ConfigError::Kind`] where a number from 0 has none.
-pub(crate) fn label_names(config: &Value) -> Result<Vec<String>, ConfigError> {
-    let field = &config["id2label"];
-    let count = field.as_object().map_or(0, Map::len);
-    let label = |at: usize| field[at.to_string()].as_str().map(str::to_owned);
-    let labels: Option<Vec<String>> = (0..count).map(label).collect();
-    labels.filter(|labels| !labels.is_empty()).ok_or_else(|| ConfigError::Kind {
-        field: "id2label".to_owned(),
-        got: shortened(field),
-        reason: "a label for each number from 0 was wanted".to_owned(),
-    })
 }

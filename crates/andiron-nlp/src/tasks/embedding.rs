@@ -3,15 +3,14 @@
 mod class_retrieval;
 mod evaluator;
 mod folder;
-mod nearest;
 mod pairs;
 mod pooling;
 mod recipe;
 
+pub use andiron_core::nearest::{Neighbour, Similarity, nearest};
 pub use class_retrieval::ClassRetrievalEvaluator;
 pub use evaluator::RetrievalEvaluator;
 pub use folder::{PUBLISHED, from_folder};
-pub use nearest::{Neighbour, Similarity, nearest};
 pub use pairs::{Positive, class_pairs};
 pub use pooling::Pooling;
 pub use recipe::EncoderOptions;

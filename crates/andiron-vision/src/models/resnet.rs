@@ -18,15 +18,19 @@
 //! # Ok::<(), andiron_core::ConfigError>(())
 //! ```
 
-use crate::explain::FeatureMaps;
-use andiron_core::{ConfigError, Model, ModelConfig};
-use andiron_kernels::{Activation, conv2d_norm_act, linear};
+use crate::{
+    backbone::{self, Backbone, BackboneConfig, HeadTraining},
+    explain::FeatureMaps,
+    layers::conv_norm::{Convolution, pooled},
+};
+use andiron_core::{Adaptation, ConfigError, Model, ModelConfig};
+use andiron_kernels::{Activation, conv2d_norm_act};
 use burn::{
     config::Config,
-    module::{Module, Param},
+    module::Module,
     nn::{
-        BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d,
-        conv::{Conv2d, Conv2dConfig},
+        BatchNorm, BatchNormConfig, Linear, PaddingConfig2d,
+        conv::Conv2d,
         pool::{MaxPool2d, MaxPool2dConfig},
     },
     tensor::{Device, Tensor, activation::relu, assert_shape},
@@ -49,17 +53,22 @@ pub enum Stem {
 pub struct ResNetConfig {
     /// Channels of an image; 1 or more.
     pub channels: usize,
-    /// Labels to choose from; 2 or more.
+    /// Labels to choose from, 2 or more; 0 for a network that gives its vectors.
     pub n_classes: usize,
     /// Channels of each stage; 1 or more. Every stage but the first halves the image's sides.
     #[config(default = "vec![24, 48, 96]")]
     pub widths: Vec<usize>,
-    /// Blocks of each stage, each of two convolutions; 1 or more, as many numbers as `widths`.
+    /// Blocks of each stage; 1 or more, as many numbers as `widths`.
     #[config(default = "vec![1, 1, 1]")]
     pub blocks: Vec<usize>,
     /// The first layer.
     #[config(default = "Stem::Small")]
     pub stem: Stem,
+    /// How many times `widths` the channels are that a block of three convolutions gives
+    /// (section 4.1, the bottleneck; there 4); 1 or more. None is blocks of two convolutions.
+    pub expansion: Option<usize>,
+    /// Which parameters are trained; none is all.
+    pub adaptation: Option<Adaptation>,
 }
 
 impl ResNetConfig {
@@ -82,6 +91,30 @@ impl ResNetConfig {
         Self::resnet18(channels, n_classes).with_blocks(vec![3, 4, 6, 3])
     }
 
+    /// The 50 layers of the paper's table 1, for images of 224 pixels. As torchvision has it, the
+    /// convolution of 3 × 3 halves the sides, and not the first of a block
+    /// (<https://ngc.nvidia.com/catalog/model-scripts/nvidia:resnet_50_v1_5_for_pytorch>).
+    pub fn resnet50(channels: usize, n_classes: usize) -> Self {
+        Self::resnet34(channels, n_classes).with_expansion(Some(4))
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        ConfigError::at_least("channels", 1, self.channels)?;
+        ConfigError::at_least("the length of widths", 1, self.widths.len())?;
+        let (stages, given) = (self.widths.len(), self.blocks.len());
+        if given != stages {
+            let (field, got) = ("blocks".to_owned(), format!("{:?}", self.blocks));
+            let reason = format!("widths has {stages} stages, so {stages} numbers are wanted");
+            return Err(ConfigError::Kind { field, got, reason });
+        }
+        for (width, blocks) in self.widths.iter().zip(&self.blocks) {
+            ConfigError::at_least("widths", 1, *width)?;
+            ConfigError::at_least("blocks", 1, *blocks)?;
+        }
+        ConfigError::at_least("expansion", 1, self.expansion.unwrap_or(1))?;
+        backbone::no_lora(&self.adaptation())
+    }
+
     /// The stages, and how many channels the last one gives.
     fn layers(&self, device: &Device) -> (Vec<Vec<Block>>, usize) {
         let mut before = self.widths[0];
@@ -90,8 +123,8 @@ impl ResNetConfig {
             let mut layer = Vec::with_capacity(*blocks);
             for block in 0..*blocks {
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
-                layer.push(Block::new([before, *width], stride, device));
-                before = *width;
+                layer.push(Block::new([before, *width], self.expansion, stride, device));
+                before = *width * self.expansion.unwrap_or(1);
             }
             layers.push(layer);
         }
@@ -99,13 +132,15 @@ impl ResNetConfig {
     }
 }
 
-/// Two convolutions of 3 × 3 and the way around them.
+/// Two convolutions of 3 × 3, or one between two of 1 × 1, and the way around them.
 #[derive(Module, Debug)]
 struct Block {
     conv1: Conv2d,
     bn1: BatchNorm,
     conv2: Conv2d,
     bn2: BatchNorm,
+    conv3: Option<Conv2d>,
+    bn3: Option<BatchNorm>,
     downsample: Option<Downsample>,
 }
 
@@ -124,22 +159,14 @@ pub struct ResNet {
     bn1: BatchNorm,
     maxpool: Option<MaxPool2d>,
     layers: Vec<Vec<Block>>,
-    fc: Linear,
+    fc: Option<Linear>,
+    #[module(skip)]
+    head: HeadTraining,
 }
 
 /// A convolution without bias, since a normalisation follows; `[channels in, channels out]`.
 fn conv(channels: [usize; 2], kernel: usize, stride: usize, device: &Device) -> Conv2d {
-    let pad = kernel / 2;
-    Conv2dConfig::new(channels, [kernel, kernel])
-        .with_stride([stride, stride])
-        .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
-        .with_bias(false)
-        // torchvision's, after He et al. 2015, <https://arxiv.org/abs/1502.01852>, equation 14.
-        .with_initializer(Initializer::KaimingNormal {
-            gain: std::f64::consts::SQRT_2,
-            fan_out_only: true,
-        })
-        .init(device)
+    Convolution::new(channels, kernel, stride).init(device)
 }
 
 fn norm(channels: usize, device: &Device) -> BatchNorm {
@@ -151,19 +178,7 @@ impl ModelConfig for ResNetConfig {
     type Model = ResNet;
 
     fn init(&self, device: &Device) -> Result<ResNet, ConfigError> {
-        ConfigError::at_least("channels", 1, self.channels)?;
-        ConfigError::at_least("n_classes", 2, self.n_classes)?;
-        ConfigError::at_least("the length of widths", 1, self.widths.len())?;
-        let (stages, given) = (self.widths.len(), self.blocks.len());
-        if given != stages {
-            let (field, got) = ("blocks".to_owned(), format!("{:?}", self.blocks));
-            let reason = format!("widths has {stages} stages, so {stages} numbers are wanted");
-            return Err(ConfigError::Kind { field, got, reason });
-        }
-        for (width, blocks) in self.widths.iter().zip(&self.blocks) {
-            ConfigError::at_least("widths", 1, *width)?;
-            ConfigError::at_least("blocks", 1, *blocks)?;
-        }
+        self.check()?;
         let first = self.widths[0];
         let (kernel, stride, maxpool) = match self.stem {
             Stem::Small => (3, 1, None),
@@ -176,13 +191,15 @@ impl ModelConfig for ResNetConfig {
             }
         };
         let (layers, features) = self.layers(device);
-        Ok(ResNet {
+        let model = ResNet {
             conv1: conv([self.channels, first], kernel, stride, device),
             bn1: norm(first, device),
             maxpool: maxpool.map(|pool| pool.init()),
             layers,
-            fc: LinearConfig::new(features, self.n_classes).init(device),
-        })
+            fc: backbone::head(features, self.n_classes, device)?,
+            head: HeadTraining { dropout: 0.0, frozen: self.adaptation().is_frozen() },
+        };
+        backbone::adapt(self, model)
     }
 
     /// torchvision's names: stages count from 1 and are no list, and what brings a block's input
@@ -198,16 +215,64 @@ impl ModelConfig for ResNetConfig {
     }
 }
 
+impl BackboneConfig for ResNetConfig {
+    const HEAD: &'static str = "fc";
+
+    fn n_classes(&self) -> usize {
+        self.n_classes
+    }
+
+    fn for_classes(self, n_classes: usize) -> Self {
+        Self { n_classes, ..self }
+    }
+
+    fn n_features(&self) -> usize {
+        self.widths.last().map_or(0, |width| width * self.expansion.unwrap_or(1))
+    }
+
+    fn channels(&self) -> usize {
+        self.channels
+    }
+
+    fn for_channels(self, channels: usize) -> Self {
+        Self { channels, ..self }
+    }
+
+    fn size(&self) -> Option<[usize; 2]> {
+        None
+    }
+
+    fn adaptation(&self) -> Adaptation {
+        self.adaptation.clone().unwrap_or_default()
+    }
+
+    fn adapted(self, adaptation: Adaptation) -> Self {
+        Self { adaptation: Some(adaptation), ..self }
+    }
+}
+
 impl Block {
-    fn new([before, width]: [usize; 2], stride: usize, device: &Device) -> Self {
+    fn new(
+        [before, width]: [usize; 2],
+        expansion: Option<usize>,
+        stride: usize,
+        device: &Device,
+    ) -> Self {
+        let after = width * expansion.unwrap_or(1);
+        let (kernel, first, second) = match expansion {
+            Some(_) => (1, 1, stride),
+            None => (3, stride, 1),
+        };
         Self {
-            conv1: conv([before, width], 3, stride, device),
+            conv1: conv([before, width], kernel, first, device),
             bn1: norm(width, device),
-            conv2: conv([width, width], 3, 1, device),
+            conv2: conv([width, width], 3, second, device),
             bn2: norm(width, device),
-            downsample: (stride != 1 || before != width).then(|| Downsample {
-                conv: conv([before, width], 1, stride, device),
-                norm: norm(width, device),
+            conv3: expansion.map(|_| conv([width, after], 1, 1, device)),
+            bn3: expansion.map(|_| norm(after, device)),
+            downsample: (stride != 1 || before != after).then(|| Downsample {
+                conv: conv([before, after], 1, stride, device),
+                norm: norm(after, device),
             }),
         }
     }
@@ -225,19 +290,14 @@ impl Block {
             None => x.clone(),
         };
         let x = conv2d_norm_act(x, &self.conv1, &self.bn1, Activation::Relu);
-        relu(conv2d_norm_act(x, &self.conv2, &self.bn2, Activation::None) + around)
-    }
-}
-
-impl Model for ResNet {
-    type Input = Tensor<4>;
-    type Output = Tensor<2>;
-
-    /// # Shapes
-    /// - images: `[batch, channels, height, width]`, normalised; any height and width
-    /// - output: `[batch, n_classes]`, logits
-    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        self.logits(self.maps(images))
+        let x = match (&self.conv3, &self.bn3) {
+            (Some(conv3), Some(bn3)) => {
+                let x = conv2d_norm_act(x, &self.conv2, &self.bn2, Activation::Relu);
+                conv2d_norm_act(x, conv3, bn3, Activation::None)
+            }
+            _ => conv2d_norm_act(x, &self.conv2, &self.bn2, Activation::None),
+        };
+        relu(x + around)
     }
 }
 
@@ -256,10 +316,37 @@ impl FeatureMaps for ResNet {
     }
 
     fn logits(&self, maps: Tensor<4>) -> Tensor<2> {
-        // The mean over the image, which need not have a fixed size.
-        let pooled = maps.flatten::<3>(2, 3).mean_dim(2).flatten::<2>(1, 2);
-        let bias = self.fc.bias.as_ref().map(Param::val);
-        linear(pooled, self.fc.weight.val(), bias, Activation::None)
+        backbone::scores(self, pooled(maps))
+    }
+}
+
+impl Backbone for ResNet {
+    fn features(&self, images: Tensor<4>) -> Tensor<2> {
+        pooled(self.maps(images))
+    }
+
+    fn head(&self) -> Option<&Linear> {
+        self.fc.as_ref()
+    }
+
+    fn with_head(self, fc: Option<Linear>) -> Self {
+        Self { fc, ..self }
+    }
+
+    fn training(&self) -> HeadTraining {
+        self.head
+    }
+}
+
+impl Model for ResNet {
+    type Input = Tensor<4>;
+    type Output = Tensor<2>;
+
+    /// # Shapes
+    /// - images: `[batch, channels, height, width]`, normalised; any height and width
+    /// - output: `[batch, n_classes]`, logits; without a head `[batch, n_features]`
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        backbone::answer(self, images)
     }
 }
 
@@ -293,6 +380,25 @@ mod tests {
     }
 
     #[test]
+    fn keeps_the_contract_with_bottlenecks() {
+        let config = tiny().with_expansion(Some(2));
+        testing::Contract::new(samples::task(9, 7, 1), config, samples::examples(1))
+            .without(testing::Law::Padding, "images are resized to one size")
+            .overfits_in(80, 1e-2)
+            .check();
+    }
+
+    /// Bundles that were saved before there were bottlenecks say nothing of them.
+    #[test]
+    fn an_older_configuration_is_read() {
+        let older = serde_json::json!({
+            "channels": 1, "n_classes": 3, "widths": [4, 6], "blocks": [1, 2], "stem": "Small"
+        });
+        let read: ResNetConfig = serde_json::from_value(older).unwrap();
+        assert_eq!(read.to_string(), tiny().to_string());
+    }
+
+    #[test]
     fn settings_are_checked() {
         let refusal = |config: ResNetConfig| {
             let refused = config.init(&Device::flex()).map(|_| ());
@@ -311,6 +417,12 @@ mod tests {
             refusal(usual().with_blocks(vec![1, 0, 1])),
             "blocks must be at least 1, but is 0"
         );
+        assert_eq!(
+            refusal(usual().with_expansion(Some(0))),
+            "expansion must be at least 1, but is 0"
+        );
+        let lora = usual().with_adaptation(Some(Adaptation::lora(2, 4.0)));
+        assert!(refusal(lora).starts_with("setting \"adaptation\" cannot be lora"));
         assert_eq!(
             refusal(usual().with_blocks(vec![1])),
             "setting \"blocks\" cannot be [1]: widths has 3 stages, so 3 numbers are wanted"
@@ -331,7 +443,7 @@ mod tests {
         }
     }
 
-    /// torchvision documents 11,689,512 and 21,797,672 parameters with 1,000 classes
+    /// torchvision documents 11,689,512, 21,797,672 and 25,557,032 parameters with 1,000 classes
     /// (<https://docs.pytorch.org/vision/stable/models/resnet.html>). burn counts the running
     /// statistics too: two numbers a normalised channel.
     #[test]
@@ -340,6 +452,7 @@ mod tests {
         for (config, documented) in [
             (ResNetConfig::resnet18(3, 1000), 11_689_512),
             (ResNetConfig::resnet34(3, 1000), 21_797_672),
+            (ResNetConfig::resnet50(3, 1000), 25_557_032),
         ] {
             let model = config.init(&device).unwrap();
             let network = Network { config, model };
@@ -351,14 +464,15 @@ mod tests {
                 .map(|(_, shape)| shape.iter().product::<usize>())
                 .sum();
             assert_eq!(count, documented);
+            let wide = network.config.n_features();
             for (name, shape) in [
                 ("conv1.weight", vec![64, 3, 7, 7]),
                 ("bn1.running_var", vec![64]),
-                ("layer1.0.conv1.weight", vec![64, 64, 3, 3]),
-                ("layer2.0.downsample.0.weight", vec![128, 64, 1, 1]),
-                ("layer2.0.downsample.1.bias", vec![128]),
+                ("layer2.0.conv2.weight", vec![128, 128, 3, 3]),
+                ("layer2.0.downsample.0.weight", vec![wide / 4, wide / 8, 1, 1]),
+                ("layer2.0.downsample.1.bias", vec![wide / 4]),
                 ("layer4.1.bn2.weight", vec![512]),
-                ("fc.weight", vec![1000, 512]),
+                ("fc.weight", vec![1000, wide]),
             ] {
                 assert!(tensors.contains(&(name.to_owned(), shape)), "{name}");
             }

@@ -1,22 +1,29 @@
 //! Image classification: one label an image.
 
+mod backbone_recipe;
+mod frozen;
+mod published;
 mod recipe;
 mod views;
 
+pub use published::{PUBLISHED, from_path};
 pub use recipe::ImageOptions;
 pub use views::Views;
 
 use crate::{
     augment::Augment,
     explain,
-    models::{resnet::ResNetConfig, small_cnn::SmallCnnConfig},
+    models::{
+        efficientnet_lite::EfficientNetLiteConfig, mobilenet_v2::MobileNetV2Config,
+        resnet::ResNetConfig, small_cnn::SmallCnnConfig, vit::ViTConfig,
+    },
     picture::Image,
     transform::ImageTransform,
 };
 use andiron_core::{
     Choice, ClassifierEvaluator, ConfigError, DataError, Dataset, Draw, EvalError, Evaluator,
-    Example, Labelled, Labels, Loss, ModelEntry, OnePass, Predictor, Raw, Registered, Report, Task,
-    data,
+    Example, Labelled, Labels, Loss, ModelEntry, OnePass, Predictor, PublishedEntry, Raw,
+    Registered, Report, Task, data,
     loss::{CrossEntropy, Focal, cross_entropy, focal_loss, soft_cross_entropy},
 };
 use andiron_kernels::{draw, mix};
@@ -298,8 +305,13 @@ impl OnePass for ImageClassification {
 }
 
 /// The architectures for [`ImageClassification`], the fastest first.
-pub static IMAGE_CLASSIFIERS: &[ModelEntry<ImageClassification>] =
-    &[ModelEntry::of::<SmallCnnConfig>(), ModelEntry::of::<ResNetConfig>()];
+pub static IMAGE_CLASSIFIERS: &[ModelEntry<ImageClassification>] = &[
+    ModelEntry::of::<SmallCnnConfig>(),
+    ModelEntry::of::<ResNetConfig>(),
+    ModelEntry::of::<MobileNetV2Config>(),
+    ModelEntry::of::<EfficientNetLiteConfig>(),
+    ModelEntry::of::<ViTConfig>(),
+];
 
 impl Registered for ImageClassification {
     const MEDIA: Option<&'static str> = Some("image");
@@ -308,6 +320,10 @@ impl Registered for ImageClassification {
 
     fn models() -> &'static [ModelEntry<Self>] {
         IMAGE_CLASSIFIERS
+    }
+
+    fn published() -> &'static [PublishedEntry] {
+        PUBLISHED
     }
 
     fn read(raw: Raw<'_>) -> Result<Image, DataError> {

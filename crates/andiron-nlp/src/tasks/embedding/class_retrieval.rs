@@ -1,34 +1,14 @@
 //! Measuring vectors by whether texts of one class lie together.
 
-use super::{Embedding, Similarity, evaluator::vectors, nearest};
+use super::{Embedding, evaluator::vectors};
 use crate::text::Text;
 use andiron_core::{
-    ConfigError, DataError, Dataset, EvalError, Example, Predictor, Report, Task,
+    Dataset, EvalError, Example, Predictor, Report, Task,
     data::all,
-    evaluator::{Bootstrap, Fingerprint, Outcome},
+    evaluator::{Bootstrap, ClassRetrieval, Fingerprint},
 };
-use std::collections::BTreeMap;
 
-/// How many texts are ranked at once.
-const CHUNK: usize = 64;
-
-/// Searches, for each text of a labelled set, the nearest `k` of all others by cosine, and counts
-/// those of its class.
-///
-/// With `c` of the `k` of the class, which has `r` other texts in the set, the scores are means of
-///
-/// ```text
-/// success@k = 1 if c > 0, else 0        precision@k = c / k        recall@k = c / min(k, r)
-/// ```
-///
-/// and `success@1` of the nearest alone. `success@k` is what papers on metric learning call Recall@K
-/// (Jégou et al. 2011, <https://doi.org/10.1109/TPAMI.2010.57>); `recall@k` is the capped recall of
-/// BEIR (Thakur et al. 2021, <https://arxiv.org/abs/2104.08663>), since of a class of a thousand
-/// texts no more than `k` can be among the first `k`. A text that is alone in its class scores 0 in
-/// all, as in trec_eval.
-///
-/// In the report's outcomes a text is right by `success@k` and loses `1 − recall@k`, so that
-/// [`Report::compare`] tests both.
+/// [`ClassRetrieval`] of the vectors of labelled texts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClassRetrievalEvaluator {
     /// How many neighbours are looked at; 1 or more, default 10.
@@ -54,7 +34,8 @@ impl ClassRetrievalEvaluator {
         predictor: &Predictor<Embedding>,
         data: &dyn Dataset<Example<Text, String>>,
     ) -> Result<Report, EvalError> {
-        self.check()?;
+        let retrieval = ClassRetrieval { k: self.k, bootstrap: self.bootstrap };
+        retrieval.check()?;
         let texts = all(data)?;
         let mut fingerprint = Fingerprint::new();
         for (index, example) in texts.iter().enumerate() {
@@ -64,104 +45,9 @@ impl ClassRetrievalEvaluator {
         }
         let labels: Vec<&str> = texts.iter().map(|example| example.target.as_str()).collect();
         let inputs = texts.iter().map(|example| example.input.clone()).enumerate().collect();
-        let found = self.found(&vectors(predictor, inputs)?, &labels)?;
-        let names = [
-            "success@1".to_owned(),
-            self.name("success"),
-            self.name("precision"),
-            self.name("recall"),
-        ];
-        let values: Vec<[f64; 4]> = found.iter().map(|found| found.values(self.k)).collect();
-        let scores = self.bootstrap.scores(values.len(), |indices, out| {
-            let mut sums = [0.0; 4];
-            for index in indices {
-                sums.iter_mut().zip(values[*index]).for_each(|(sum, value)| *sum += value);
-            }
-            out.extend(sums.map(|sum| sum / indices.len() as f64));
-        })?;
-        let Bootstrap { resamples, confidence, seed } = self.bootstrap;
-        Ok(Report {
-            task: Embedding::NAME.to_owned(),
-            architecture: predictor.architecture().to_owned(),
-            examples: values.len(),
-            confidence,
-            resamples,
-            seed,
-            // With k = 1 two have one name, and one value.
-            scores: names.into_iter().zip(scores).collect(),
-            labels: Vec::new(),
-            classes: Vec::new(),
-            confusion: Vec::new(),
-            fingerprint: fingerprint.finish(),
-            outcomes: values
-                .iter()
-                .map(|[_, success, _, recall]| Outcome {
-                    right: *success > 0.0,
-                    loss: 1.0 - recall,
-                })
-                .collect(),
-            found: Vec::new(),
-        })
-    }
-
-    fn check(&self) -> Result<(), ConfigError> {
-        ConfigError::at_least("k", 1, self.k)?;
-        self.bootstrap.check()
-    }
-
-    fn name(&self, score: &str) -> String {
-        format!("{score}@{}", self.k)
-    }
-
-    /// What each vector finds among the others, by the label of each.
-    fn found<V: AsRef<[f32]>>(
-        &self,
-        vectors: &[V],
-        labels: &[&str],
-    ) -> Result<Vec<Found>, DataError> {
-        if vectors.is_empty() {
-            return Err(DataError::Empty { what: "the data set".to_owned() });
-        }
-        let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
-        for label in labels {
-            *sizes.entry(label).or_default() += 1;
-        }
-        let mut all = Vec::with_capacity(vectors.len());
-        for (start, queries) in (0..).step_by(CHUNK).zip(vectors.chunks(CHUNK)) {
-            // One more, since each finds itself; or an equal text first, and then itself behind it.
-            let found = nearest(queries, vectors, self.k.saturating_add(1), Similarity::Cosine)?;
-            for (own, neighbours) in (start..).zip(found) {
-                let others = neighbours.iter().map(|neighbour| neighbour.index);
-                let others = others.filter(|index| *index != own).take(self.k);
-                let same: Vec<bool> = others.map(|index| labels[index] == labels[own]).collect();
-                all.push(Found {
-                    first: same.first().copied().unwrap_or(false),
-                    same: same.iter().filter(|same| **same).count(),
-                    relevant: sizes[labels[own]] - 1,
-                });
-            }
-        }
-        Ok(all)
-    }
-}
-
-/// What one text finds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Found {
-    /// Whether the nearest is of its class.
-    first: bool,
-    /// How many of the nearest k are.
-    same: usize,
-    /// How many others of its class there are.
-    relevant: usize,
-}
-
-impl Found {
-    /// `success@1`, `success@k`, `precision@k`, `recall@k`.
-    fn values(self, k: usize) -> [f64; 4] {
-        let one = |is: bool| if is { 1.0 } else { 0.0 };
-        let recall = self.same as f64 / self.relevant.min(k).max(1) as f64;
-        [one(self.first), one(self.same > 0), self.same as f64 / k as f64, recall]
+        let vectors = vectors(predictor, inputs)?;
+        let names = [Embedding::NAME, predictor.architecture()];
+        retrieval.report(names, &vectors, &labels, fingerprint)
     }
 }
 
@@ -170,7 +56,7 @@ impl Found {
 mod tests {
     use super::*;
     use crate::{models::bert::BertConfig, tasks::embedding::toy};
-    use andiron_core::Network;
+    use andiron_core::{DataError, Network};
     use burn::tensor::Device;
     use serde_json::Value;
 
@@ -202,12 +88,12 @@ mod tests {
             let labels: Vec<String> = serde_json::from_value(case["labels"].clone()).unwrap();
             let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
             let k = case["k"].as_u64().unwrap() as usize;
-            let evaluator = ClassRetrievalEvaluator { k, ..Default::default() };
-            let found = evaluator.found(&vectors, &labels).unwrap();
+            let found = ClassRetrieval { k, ..Default::default() }.values(&vectors, &labels);
+            let found = found.unwrap();
             let wanted: Vec<[f64; 4]> = serde_json::from_value(case["scores"].clone()).unwrap();
             assert_eq!(found.len(), wanted.len());
             for (at, (found, wanted)) in found.iter().zip(wanted).enumerate() {
-                for (got, wanted) in found.values(k).into_iter().zip(wanted) {
+                for (got, wanted) in found.iter().zip(wanted) {
                     assert!((got - wanted).abs() < 1e-12, "text {at}, k {k}: {got}, not {wanted}");
                 }
             }

@@ -12,13 +12,12 @@ use crate::{
         entries::{Entry, choose, has_head},
         read_json,
     },
-    published_head::{self, Base, HeadBase, label_names, peft},
+    published_head::{self, Base, HeadBase, peft},
 };
-use andiron_core::{
-    ConfigError, Fit, Labels, Layout, ModelConfig, Network, Predictor, Solve, Task, data::shortened,
-};
+use andiron_core::{Fit, Labels, Layout, ModelConfig, Network, Predictor, Solve, Task};
+use andiron_weights::fields::label_names;
 use burn::tensor::Device;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::Path;
 
 /// What a folder is read as: its files, the adapter's folder, and what makes the task.
@@ -45,7 +44,7 @@ pub(crate) fn fit(layout: &Layout, problem: &str) -> Option<Fit> {
     let said = config["problem_type"].as_str().unwrap_or(ONE_LABEL);
     let unknown = ![ONE_LABEL, SEVERAL_LABELS].contains(&said);
     let is_one = said == problem || (unknown && problem == ONE_LABEL);
-    let fits = is_one && names(config).is_ok_and(|names| names.len() > 1);
+    let fits = is_one && label_names(config).is_ok_and(|names| names.len() > 1);
     (has_head(&known, layout, CLASS) && fits).then_some(Fit::Meant)
 }
 
@@ -148,54 +147,7 @@ where
 /// The labels of a `config.json`.
 fn labels(path: &Path, config: &Value) -> Result<Labels, PublishedError> {
     let fail = |source| PublishedError::Config { path: path.into(), source };
-    Labels::in_order(names(config).map_err(fail)?).map_err(|error| {
+    Labels::in_order(label_names(config).map_err(fail)?).map_err(|error| {
         PublishedError::unsupported(path, "id2label", &config["id2label"], &error.to_string())
     })
-}
-
-/// The labels in the order of their numbers, as `id2label` has them; named as transformers names
-/// them where it has none, two unless `num_labels` says how many.
-fn names(config: &Value) -> Result<Vec<String>, ConfigError> {
-    let refused = |field: &str, got: &Value, reason: &str| ConfigError::Kind {
-        field: field.to_owned(),
-        got: shortened(got),
-        reason: reason.to_owned(),
-    };
-    match config.get("id2label").unwrap_or(&Value::Null) {
-        Value::Null => {
-            let number = config.get("num_labels").cloned().unwrap_or(json!(2));
-            let count = number.as_u64().filter(|count| (1..=1 << 20).contains(count));
-            let count = count.ok_or_else(|| {
-                refused("num_labels", &number, "a whole number from 1 to 1048576 was wanted")
-            })?;
-            Ok((0..count).map(|at| format!("LABEL_{at}")).collect())
-        }
-        _ => label_names(config),
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn labels_are_in_the_order_of_their_numbers() {
-        let said = |config: Value| names(&config).map_err(|error| error.to_string());
-        let many = json!({"id2label": {"1": "b", "0": "z", "10": "k", "2": "a", "3": "c", "4": "d",
-            "5": "e", "6": "f", "7": "g", "8": "h", "9": "i"}});
-        assert_eq!(said(many).unwrap()[..3], ["z", "b", "a"]);
-        assert_eq!(said(json!({})).unwrap(), ["LABEL_0", "LABEL_1"]);
-        assert_eq!(said(json!({"num_labels": 3})).unwrap().len(), 3);
-        for (config, field) in [
-            (json!({"id2label": {"1": "b", "2": "c"}}), "id2label"),
-            (json!({"id2label": {"0": 5}}), "id2label"),
-            (json!({"id2label": []}), "id2label"),
-            (json!({"num_labels": 1u64 << 40}), "num_labels"),
-            (json!({"num_labels": "two"}), "num_labels"),
-        ] {
-            let refused = said(config).unwrap_err();
-            assert!(refused.starts_with(&format!("setting \"{field}\" cannot be ")), "{refused}");
-        }
-    }
 }

@@ -9,13 +9,14 @@ use crate::{
     features::{Tokens, WordBounds},
     models::token_classifier::TokenClassifierConfig,
     published::read_json,
-    published_head::{self, HeadBase, StartOptions, label_names},
+    published_head::{self, HeadBase, StartOptions},
     tags::{Aggregation, Scheme},
 };
 use andiron_core::{
     Adaptation, ConfigError, DataError, Dataset, Network, Recipe, TrainError, data::ExampleOf,
     overlay,
 };
+use andiron_weights::fields::id2label;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -100,7 +101,7 @@ impl<E: HeadBase> Recipe<TokenClassification> for TokenClassifierConfig<E> {
         let Some(base) = options.start.base else { return Ok(Network::init(self, seed, device)?) };
         let fail = |source| base.unloaded(source);
         let published = read_json(&base.folder.join("config.json")).map_err(fail)?;
-        let same = label_names(&published).is_ok_and(|labels| labels == task.labels);
+        let same = id2label(&published).is_ok_and(|labels| labels == task.labels);
         published_head::start(self, &base.folder, same, seed, device).map_err(fail)
     }
 
@@ -125,7 +126,7 @@ fn kept(
     asked: Option<Scheme>,
     train: &Tagged,
 ) -> Result<Option<Vec<String>>, DataError> {
-    let Some(known) = base.and_then(|config| label_names(config).ok()) else { return Ok(None) };
+    let Some(known) = base.and_then(|config| id2label(config).ok()) else { return Ok(None) };
     let scheme = Scheme::of(&known);
     if asked.is_some_and(|asked| asked != scheme) {
         return Ok(None);

@@ -11,9 +11,10 @@ use crate::{
         PublishedError,
         entries::{Entry, choose, has_head},
     },
-    published_head::{self, HeadBase, label_names},
+    published_head::{self, HeadBase},
 };
 use andiron_core::{Fit, Layout, ModelConfig, Predictor, PublishedEntry, Solve};
+use andiron_weights::fields::id2label;
 use burn::tensor::Device;
 use std::path::Path;
 
@@ -66,7 +67,7 @@ where
 {
     let fail = |source| PublishedError::Config { path: dir.join("config.json"), source };
     let base = published_head::read_base::<E>(dir)?;
-    let labels = label_names(&base.config).map_err(fail)?;
+    let labels = id2label(&base.config).map_err(fail)?;
     let dropout = TokenClassifierConfig::<E>::dropout_of(&base.config).map_err(fail)?;
     let config = TokenClassifierConfig::new(base.encoder, labels.len()).with_dropout(dropout);
     let network = published_head::load(config, dir, device)?;

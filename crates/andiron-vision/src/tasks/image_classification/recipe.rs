@@ -1,6 +1,6 @@
 //! How each architecture is set up for images it has not seen.
 
-use super::{ImageClassification, Views};
+use super::{ImageClassification, Views, backbone_recipe::from_published};
 use crate::{
     augment::Augment,
     data::ImageExample,
@@ -8,6 +8,7 @@ use crate::{
         resnet::{ResNetConfig, Stem},
         small_cnn::SmallCnnConfig,
     },
+    start::StartOptions,
     transform::{ImageStatistics, ImageTransform, Preparation},
 };
 use andiron_core::{ConfigError, DataError, Dataset, Labels, Recipe, overlay};
@@ -42,10 +43,12 @@ pub struct ImageOptions {
     pub views: Views,
 }
 
-/// The task for the training examples: one walk over them.
-fn task(
+/// The task for the training examples: one walk over them. Where a transform is `given`, as by a
+/// published network, the examples do not decide it.
+pub(super) fn task(
     options: &ImageOptions,
     train: &dyn Dataset<ImageExample>,
+    given: Option<ImageTransform>,
 ) -> Result<ImageClassification, DataError> {
     let (mut statistics, mut counts) = (ImageStatistics::default(), BTreeMap::new());
     for index in 0..train.len() {
@@ -57,13 +60,17 @@ fn task(
         return Err(DataError::OneClass { label: label.clone(), examples: *examples });
     }
     let labels = Labels::of(counts.keys())?;
+    let transform = match given {
+        Some(transform) => transform,
+        None => transform(options, &statistics)?,
+    };
     let task = ImageClassification {
         augment: options.augment.clone(),
         label_smoothing: options.label_smoothing,
         class_weights: options.balance.then(|| balanced(&labels, &counts)),
         focus: options.focus,
         views: options.views,
-        ..ImageClassification::new(labels, transform(options, &statistics)?)
+        ..ImageClassification::new(labels, transform)
     };
     task.check()?;
     Ok(task)
@@ -121,7 +128,7 @@ impl Recipe<ImageClassification> for SmallCnnConfig {
             dropout: usual.dropout,
         };
         let SmallCnnOptions { image, widths, d_hidden, dropout } = overlay(&defaults, options)?;
-        let task = task(&image, train)?;
+        let task = task(&image, train, None)?;
         let (transform, n_classes) = (&task.transform, task.labels.count());
         let (channels, height, width) =
             (transform.channels(), transform.height(), transform.width());
@@ -134,13 +141,15 @@ impl Recipe<ImageClassification> for SmallCnnConfig {
     }
 }
 
-/// The options of a [`ResNetConfig`]: those that its data do not decide.
+/// The options of a [`ResNetConfig`]: those that its data do not decide. A base decides the sizes.
 #[derive(Serialize, Deserialize)]
 struct ResNetOptions {
     #[serde(flatten)]
     image: ImageOptions,
-    widths: Vec<usize>,
-    blocks: Vec<usize>,
+    #[serde(flatten)]
+    start: StartOptions,
+    widths: Option<Vec<usize>>,
+    blocks: Option<Vec<usize>>,
     /// None takes the one for the size of the images.
     stem: Option<Stem>,
 }
@@ -160,15 +169,23 @@ impl Recipe<ImageClassification> for ResNetConfig {
         options: &Value,
         train: &dyn Dataset<ImageExample>,
     ) -> Result<(ImageClassification, Self), DataError> {
-        let Self { widths, blocks, .. } = Self::small(1, 2);
-        let image = ImageOptions::default();
-        let defaults = ResNetOptions { image, widths, blocks, stem: None };
-        let ResNetOptions { image, widths, blocks, stem } = overlay(&defaults, options)?;
-        let task = task(&image, train)?;
+        let (image, start) = <(ImageOptions, StartOptions)>::default();
+        let none = ResNetOptions { image, start, widths: None, blocks: None, stem: None };
+        let ResNetOptions { image, start, widths, blocks, stem } = overlay(&none, options)?;
+        if start.is_given() {
+            start.alone("widths", widths.is_none())?;
+            start.alone("blocks", blocks.is_none())?;
+            start.alone("stem", stem.is_none())?;
+            return start.prepare(&image, train);
+        }
+        let task = task(&image, train, None)?;
         let (transform, n_classes) = (&task.transform, task.labels.count());
-        let channels = transform.channels();
         let stem = stem.unwrap_or_else(|| stem_for(transform.width().min(transform.height())));
-        Ok((task, Self { channels, n_classes, widths, blocks, stem }))
+        let usual = Self::small(transform.channels(), n_classes);
+        let widths = widths.unwrap_or_else(|| usual.widths.clone());
+        let blocks = blocks.unwrap_or_else(|| usual.blocks.clone());
+        let config = usual.with_widths(widths).with_blocks(blocks).with_stem(stem);
+        Ok((task, start.adapt(config)))
     }
 
     /// Any height and width will do.
@@ -176,6 +193,8 @@ impl Recipe<ImageClassification> for ResNetConfig {
         let (height, width) = (task.transform.height(), task.transform.width());
         task.fits([self.channels, height, width], self.n_classes)
     }
+
+    from_published!();
 }
 
 #[cfg(test)]

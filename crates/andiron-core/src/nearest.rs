@@ -1,6 +1,6 @@
 //! Exact search for the nearest of a set of vectors.
 
-use andiron_core::DataError;
+use crate::DataError;
 
 /// Parts of a sum that grow beside each other, so that the processor adds them at once.
 const LANES: usize = 16;
@@ -29,7 +29,7 @@ pub struct Neighbour {
 /// it is all of them.
 ///
 /// ```
-/// use andiron_nlp::tasks::embedding::{Similarity, nearest};
+/// use andiron_core::{Similarity, nearest};
 ///
 /// let corpus = [[1.0_f32, 0.0], [0.6, 0.8], [0.0, 3.0], [0.6, 0.8]];
 /// let found = nearest(&[[0.0_f32, 2.0]], &corpus, 3, Similarity::Cosine)?;
