@@ -1,10 +1,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use std::collections::BTreeSet;
 use crate::samples;
 use andiron_core::{AnyPredictor, Network};
 use serde_json::json;
+use std::collections::BTreeSet;
 
 fn predictor() -> Predictor<ImageClassification> {
     let config = SmallCnnConfig::new(1, 7, 9, 3).with_widths([2, 3]).with_d_hidden(4);
