@@ -5,15 +5,15 @@
 //! cargo run --example learning_curve -- target/runs/mine/log.jsonl docs/src/images/mine.svg
 //! ```
 //!
-//! The input may also be such a CSV file, so the picture can be made again without the log. The
-//! losses are means over a hundredth of the run each; the axis of the loss is logarithmic.
+//! The input may also be such a CSV file. Losses are means over a hundredth of the run each, and their
+//! axis is logarithmic.
 
 use andiron::{data::table, trainer::Step};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::{error::Error, fmt::Write as _, fs, path::Path};
 
 /// What is drawn for one part of the run.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Point {
     /// The last step of the part, counted from 1.
     step: usize,
@@ -45,7 +45,7 @@ fn points(path: &Path) -> Result<Vec<Point>, Box<dyn Error>> {
 fn csv(points: &[Point]) -> String {
     let mut text = String::from("step,loss,valid_loss\n");
     for Point { step, loss, valid_loss } in points {
-        let valid = valid_loss.map(|loss| format!("{loss:.5}")).unwrap_or_default();
+        let valid = valid_loss.map_or(String::new(), |loss| format!("{loss:.5}"));
         let _ = writeln!(text, "{step},{loss:.5},{valid}");
     }
     text
@@ -56,7 +56,7 @@ fn svg(points: &[Point]) -> String {
     let drawn = |point: &Point| [Some(point.loss), point.valid_loss];
     let losses = points.iter().flat_map(drawn).flatten().map(|loss| loss.max(1e-6).log10());
     let (low, high) = losses.fold((0.0f64, -6.0f64), |(l, h), loss| (l.min(loss), h.max(loss)));
-    let (low, high) = ((low * 4.0).floor() / 4.0, (high * 4.0).ceil() / 4.0);
+    let (low, high) = ((low * 4.0).floor() / 4.0, (high * 4.0 + 0.01).ceil() / 4.0);
     let last = points.last().map_or(1, |point| point.step) as f64;
     let x = |step: f64| margin + step / last * (width - 1.5 * margin);
     let y = |log: f64| height - margin - (log - low) / (high - low) * (height - 1.5 * margin);
@@ -66,12 +66,12 @@ fn svg(points: &[Point]) -> String {
     );
     let mut log = low;
     while log <= high + 1e-9 {
-        let (at, left, right) = (y(log), margin, x(last));
+        let (at, right) = (y(log), x(last));
         let _ = writeln!(
             out,
-            "<path d=\"M{left} {at:.1}H{right}\" stroke=\"#ddd\"/>\
+            "<path d=\"M{margin} {at:.1}H{right}\" stroke=\"#ddd\"/>\
              <text x=\"{:.0}\" y=\"{:.1}\" text-anchor=\"end\">{:.2}</text>",
-            left - 6.0,
+            margin - 6.0,
             at + 4.0,
             10f64.powf(log)
         );
@@ -85,43 +85,36 @@ fn svg(points: &[Point]) -> String {
             "<text x=\"{at:.0}\" y=\"{below}\" text-anchor=\"middle\">{step:.0}</text>"
         );
     }
-    let line = |out: &mut String,
-                colour: &str,
-                name: &str,
-                row: f64,
-                of: fn(&Point) -> Option<f64>| {
-        let places = points.iter().filter_map(|point| Some((point.step as f64, of(point)?)));
-        let place =
-            |(step, loss): (f64, f64)| format!("{:.1},{:.1}", x(step), y(loss.max(1e-6).log10()));
-        let places: Vec<String> = places.map(place).collect();
-        if places.is_empty() {
-            return;
+    let losses: [(&str, &str, fn(&Point) -> Option<f64>); 2] = [
+        ("#1f5fa8", "loss in training", |point| Some(point.loss)),
+        ("#c0501d", "loss on validation data", |point| point.valid_loss),
+    ];
+    for (row, (colour, name, loss)) in losses.into_iter().enumerate() {
+        let places = points.iter().filter_map(|point| {
+            let loss = loss(point)?.max(1e-6).log10();
+            Some(format!("{:.1},{:.1}", x(point.step as f64), y(loss)))
+        });
+        let places: Vec<String> = places.collect();
+        if !places.is_empty() {
+            let (places, at, right) = (places.join(" "), 20 + 16 * row, width - margin);
+            let _ = writeln!(
+                out,
+                "<polyline points=\"{places}\" fill=\"none\" stroke=\"{colour}\"/>\n\
+                 <text x=\"{right}\" y=\"{at}\" text-anchor=\"end\" fill=\"{colour}\">{name}</text>"
+            );
         }
-        let (places, right) = (places.join(" "), width - margin);
-        let _ = writeln!(
-            out,
-            "<polyline points=\"{places}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"/>"
-        );
-        let _ = writeln!(
-            out,
-            "<text x=\"{right}\" y=\"{row}\" text-anchor=\"end\" fill=\"{colour}\">{name}</text>"
-        );
-    };
-    line(&mut out, "#1f5fa8", "loss in training", 20.0, |point| Some(point.loss));
-    line(&mut out, "#c0501d", "loss on validation data", 36.0, |point| point.valid_loss);
+    }
     out.push_str("</svg>\n");
     out
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let paths: Vec<String> = std::env::args().skip(1).filter(|word| word != "--quick").collect();
-    let [log, picture] = paths.as_slice() else {
-        println!("learning_curve LOG.jsonl PICTURE.svg");
-        return Ok(());
+    let arguments: Vec<String> = std::env::args().collect();
+    let [_, log, picture] = arguments.as_slice() else {
+        return Ok(println!("learning_curve LOG.jsonl PICTURE.svg"));
     };
     let points = points(Path::new(log))?;
     fs::write(picture, svg(&points))?;
     fs::write(Path::new(picture).with_extension("csv"), csv(&points))?;
-    println!("{} points to {picture}", points.len());
-    Ok(())
+    Ok(println!("{} points to {picture}", points.len()))
 }
