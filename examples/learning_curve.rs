@@ -15,7 +15,7 @@ use std::{error::Error, fmt::Write as _, fs, path::Path};
 /// What is drawn for one part of the run.
 #[derive(Deserialize)]
 struct Point {
-    /// The last step of the part, counted from 1.
+    /// Its last step, counted from 1.
     step: usize,
     /// The mean loss of its steps.
     loss: f64,
@@ -43,12 +43,11 @@ fn points(path: &Path) -> Result<Vec<Point>, Box<dyn Error>> {
 }
 
 fn csv(points: &[Point]) -> String {
-    let mut text = String::from("step,loss,valid_loss\n");
-    for Point { step, loss, valid_loss } in points {
+    let row = |Point { step, loss, valid_loss }: &Point| {
         let valid = valid_loss.map_or(String::new(), |loss| format!("{loss:.5}"));
-        let _ = writeln!(text, "{step},{loss:.5},{valid}");
-    }
-    text
+        format!("{step},{loss:.5},{valid}\n")
+    };
+    "step,loss,valid_loss\n".to_owned() + &points.iter().map(row).collect::<String>()
 }
 
 fn svg(points: &[Point]) -> String {
@@ -78,15 +77,13 @@ fn svg(points: &[Point]) -> String {
         log += 0.25;
     }
     for share in [0.0, 0.25, 0.5, 0.75, 1.0] {
-        let (at, step) = (x(share * last), share * last);
-        let below = height - margin + 18.0;
-        let _ = writeln!(
-            out,
-            "<text x=\"{at:.0}\" y=\"{below}\" text-anchor=\"middle\">{step:.0}</text>"
-        );
+        let (at, below, step) = (x(share * last), height - margin + 18.0, share * last);
+        let text = format!("<text x=\"{at:.0}\" y=\"{below}\" text-anchor=\"middle\">");
+        let _ = writeln!(out, "{text}{step:.0}</text>");
     }
-    let losses: [(&str, &str, fn(&Point) -> Option<f64>); 2] = [
-        ("#1f5fa8", "loss in training", |point| Some(point.loss)),
+    let own: fn(&Point) -> Option<f64> = |point| Some(point.loss);
+    let losses = [
+        ("#1f5fa8", "loss in training", own),
         ("#c0501d", "loss on validation data", |point| point.valid_loss),
     ];
     for (row, (colour, name, loss)) in losses.into_iter().enumerate() {
@@ -111,10 +108,12 @@ fn svg(points: &[Point]) -> String {
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, log, picture] = arguments.as_slice() else {
-        return Ok(println!("learning_curve LOG.jsonl PICTURE.svg"));
+        println!("learning_curve LOG.jsonl PICTURE.svg");
+        return Ok(());
     };
     let points = points(Path::new(log))?;
     fs::write(picture, svg(&points))?;
     fs::write(Path::new(picture).with_extension("csv"), csv(&points))?;
-    Ok(println!("{} points to {picture}", points.len()))
+    println!("{} points to {picture}", points.len());
+    Ok(())
 }
