@@ -7,6 +7,16 @@
 //! It printed:
 //!
 //! ```text
+//! as 7, 0.9986:
+//!   0.3 0.2 0.2 0.0
+//!   0.0 0.7 0.7 0.5
+//!   0.1 0.0 0.5 0.3
+//!   0.4 1.0 0.9 0.1
+//! as 1, 0.0000:
+//!   0.2 0.5 0.0 0.0
+//!   0.0 0.0 0.0 1.0
+//!   0.0 0.0 0.0 0.6
+//!   0.0 0.0 0.0 0.1
 //! ```
 //!
 //! The picture in the chapter about vision was made so: the digit in grey, under it the heat of

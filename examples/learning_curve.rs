@@ -5,17 +5,17 @@
 //! cargo run --example learning_curve -- target/runs/mine/log.jsonl docs/src/images/mine.svg
 //! ```
 //!
-//! The input may also be such a CSV file, so the picture can be made again without the log. The
-//! losses are means over a hundredth of the run each; the axis of the loss is logarithmic.
+//! The input may also be such a CSV file. Losses are means over a hundredth of the run each, and their
+//! axis is logarithmic.
 
 use andiron::{data::table, trainer::Step};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::{error::Error, fmt::Write as _, fs, path::Path};
 
 /// What is drawn for one part of the run.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Point {
-    /// The last step of the part, counted from 1.
+    /// Its last step, counted from 1.
     step: usize,
     /// The mean loss of its steps.
     loss: f64,
@@ -43,12 +43,11 @@ fn points(path: &Path) -> Result<Vec<Point>, Box<dyn Error>> {
 }
 
 fn csv(points: &[Point]) -> String {
-    let mut text = String::from("step,loss,valid_loss\n");
-    for Point { step, loss, valid_loss } in points {
-        let valid = valid_loss.map(|loss| format!("{loss:.5}")).unwrap_or_default();
-        let _ = writeln!(text, "{step},{loss:.5},{valid}");
-    }
-    text
+    let row = |Point { step, loss, valid_loss }: &Point| {
+        let valid = valid_loss.map_or(String::new(), |loss| format!("{loss:.5}"));
+        format!("{step},{loss:.5},{valid}\n")
+    };
+    "step,loss,valid_loss\n".to_owned() + &points.iter().map(row).collect::<String>()
 }
 
 fn svg(points: &[Point]) -> String {
@@ -56,7 +55,7 @@ fn svg(points: &[Point]) -> String {
     let drawn = |point: &Point| [Some(point.loss), point.valid_loss];
     let losses = points.iter().flat_map(drawn).flatten().map(|loss| loss.max(1e-6).log10());
     let (low, high) = losses.fold((0.0f64, -6.0f64), |(l, h), loss| (l.min(loss), h.max(loss)));
-    let (low, high) = ((low * 4.0).floor() / 4.0, (high * 4.0).ceil() / 4.0);
+    let (low, high) = ((low * 4.0).floor() / 4.0, (high * 4.0 + 0.01).ceil() / 4.0);
     let last = points.last().map_or(1, |point| point.step) as f64;
     let x = |step: f64| margin + step / last * (width - 1.5 * margin);
     let y = |log: f64| height - margin - (log - low) / (high - low) * (height - 1.5 * margin);
@@ -66,56 +65,49 @@ fn svg(points: &[Point]) -> String {
     );
     let mut log = low;
     while log <= high + 1e-9 {
-        let (at, left, right) = (y(log), margin, x(last));
+        let (at, right) = (y(log), x(last));
         let _ = writeln!(
             out,
-            "<path d=\"M{left} {at:.1}H{right}\" stroke=\"#ddd\"/>\
+            "<path d=\"M{margin} {at:.1}H{right}\" stroke=\"#ddd\"/>\
              <text x=\"{:.0}\" y=\"{:.1}\" text-anchor=\"end\">{:.2}</text>",
-            left - 6.0,
+            margin - 6.0,
             at + 4.0,
             10f64.powf(log)
         );
         log += 0.25;
     }
     for share in [0.0, 0.25, 0.5, 0.75, 1.0] {
-        let (at, step) = (x(share * last), share * last);
-        let below = height - margin + 18.0;
-        let _ = writeln!(
-            out,
-            "<text x=\"{at:.0}\" y=\"{below}\" text-anchor=\"middle\">{step:.0}</text>"
-        );
+        let (at, below, step) = (x(share * last), height - margin + 18.0, share * last);
+        let text = format!("<text x=\"{at:.0}\" y=\"{below}\" text-anchor=\"middle\">");
+        let _ = writeln!(out, "{text}{step:.0}</text>");
     }
-    let line = |out: &mut String,
-                colour: &str,
-                name: &str,
-                row: f64,
-                of: fn(&Point) -> Option<f64>| {
-        let places = points.iter().filter_map(|point| Some((point.step as f64, of(point)?)));
-        let place =
-            |(step, loss): (f64, f64)| format!("{:.1},{:.1}", x(step), y(loss.max(1e-6).log10()));
-        let places: Vec<String> = places.map(place).collect();
-        if places.is_empty() {
-            return;
+    let own: fn(&Point) -> Option<f64> = |point| Some(point.loss);
+    let losses = [
+        ("#1f5fa8", "loss in training", own),
+        ("#c0501d", "loss on validation data", |point| point.valid_loss),
+    ];
+    for (row, (colour, name, loss)) in losses.into_iter().enumerate() {
+        let places = points.iter().filter_map(|point| {
+            let loss = loss(point)?.max(1e-6).log10();
+            Some(format!("{:.1},{:.1}", x(point.step as f64), y(loss)))
+        });
+        let places: Vec<String> = places.collect();
+        if !places.is_empty() {
+            let (places, at, right) = (places.join(" "), 20 + 16 * row, width - margin);
+            let _ = writeln!(
+                out,
+                "<polyline points=\"{places}\" fill=\"none\" stroke=\"{colour}\"/>\n\
+                 <text x=\"{right}\" y=\"{at}\" text-anchor=\"end\" fill=\"{colour}\">{name}</text>"
+            );
         }
-        let (places, right) = (places.join(" "), width - margin);
-        let _ = writeln!(
-            out,
-            "<polyline points=\"{places}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"/>"
-        );
-        let _ = writeln!(
-            out,
-            "<text x=\"{right}\" y=\"{row}\" text-anchor=\"end\" fill=\"{colour}\">{name}</text>"
-        );
-    };
-    line(&mut out, "#1f5fa8", "loss in training", 20.0, |point| Some(point.loss));
-    line(&mut out, "#c0501d", "loss on validation data", 36.0, |point| point.valid_loss);
+    }
     out.push_str("</svg>\n");
     out
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let paths: Vec<String> = std::env::args().skip(1).filter(|word| word != "--quick").collect();
-    let [log, picture] = paths.as_slice() else {
+    let arguments: Vec<String> = std::env::args().collect();
+    let [_, log, picture] = arguments.as_slice() else {
         println!("learning_curve LOG.jsonl PICTURE.svg");
         return Ok(());
     };

@@ -247,7 +247,8 @@ mod tests {
         let longer = |pixels| Preparation::LongerSide { pixels, filter: FILTER };
         let crop = Preparation::CentreCrop { width: 5, height: 4 };
         let pad = Preparation::Pad { width: 7, height: 6, value: 9, place: Place::Centre };
-        for open in [&[][..], &[shorter.clone()], &[crop.clone(), longer(4)]] {
+        let open = [vec![], vec![shorter.clone()], vec![crop.clone(), longer(4)]];
+        for open in &open {
             assert!(refusal(open).contains("must give every image one size"), "{open:?}");
         }
         for unheld in

@@ -65,7 +65,7 @@ impl ImageStatistics {
     /// larger, unless given; grey if all are, unless given.
     ///
     /// # Errors
-    /// [`ConfigError`] names the option; [`DataError::Empty`] for no image.
+    /// [`DataError::Config`] names the option; [`DataError::Empty`] for no image.
     pub fn transform(
         &self,
         width: Option<usize>,

@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn views_are_the_image_its_parts_and_their_mirror_images() {
         let image = Image::gray(4, 3, (0..12).collect()).unwrap();
-        assert_eq!(Views::default().of(&image), [image.clone()]);
+        assert_eq!(Views::default().of(&image), std::slice::from_ref(&image));
         let views = Views { mirror: true, crops: Some(0.5) }.of(&image);
         assert_eq!(views.len(), 12);
         // Sides of 2 and, rounded, 2.
