@@ -12,7 +12,7 @@
 
 use andiron::{
     Adaptation, ClassifierEvaluator, Evaluator, Example, GradientTrainer, Network, Recipe, Report,
-    Trainer, TrainingConfig,
+    TrainingConfig,
     data::{Fractions, split_stratified},
     trainer::Progress,
     vision::{

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use andiron_core::{Model as _, ModelConfig, Network, testing};
+use andiron_core::{Model as _, Network, testing};
 use andiron_vision::{
     backbone::BackboneConfig as _,
     layers::inverted_residual::Stage,
