@@ -12,7 +12,7 @@
 use andiron::{
     ClassifierEvaluator, Evaluator, GradientTrainer, Network, Recipe, TrainError, Trainer,
     TrainingConfig,
-    vision::{data::idx_examples, models::resnet::ResNetConfig},
+    vision::{ImageClassification, data::idx_examples, models::resnet::ResNetConfig},
 };
 use std::{error::Error, path::Path, time::Instant};
 
@@ -72,7 +72,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let device = andiron::device("flex")?;
-    let (task, config) = ResNetConfig::prepare(&Default::default(), &train)?;
+    let (task, config): (ImageClassification, _) = ResNetConfig::prepare(&Default::default(), &train)?;
     let network = Network::init(config, SEED, &device)?;
     println!("{} images, {} parameters", train.len(), network.parameters());
 

@@ -11,7 +11,7 @@
 
 use andiron::{
     ClassifierEvaluator, Evaluator, GradientTrainer, Network, Recipe, Trainer, TrainingConfig,
-    vision::{data::idx_examples, models::resnet::ResNetConfig},
+    vision::{ImageClassification, data::idx_examples, models::resnet::ResNetConfig},
 };
 use serde_json::json;
 use std::{error::Error, path::Path, time::Instant};
@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // when mirrored.
     let steps = json!([{ "rotate": { "degrees": 10.0 } }, { "shift": { "pixels": 2 } }]);
     let options = json!({ "augment": { "steps": steps } });
-    let (task, config) = ResNetConfig::prepare(&options, &train)?;
+    let (task, config): (ImageClassification, _) = ResNetConfig::prepare(&options, &train)?;
     let network = Network::init(config, SEED, &device)?;
     println!("{} images, {} parameters", train.len(), network.parameters());
 
