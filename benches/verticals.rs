@@ -19,6 +19,7 @@ use andiron::{
     },
     trainer::Progress,
     vision::{
+        ImageClassification,
         models::{resnet::ResNetConfig, small_cnn::SmallCnnConfig},
         picture::Image,
     },
@@ -120,7 +121,7 @@ fn vision(criterion: &mut Criterion) {
         })
         .collect();
     bench::<_, SmallCnnConfig>(criterion, "vision", &examples);
-    bench::<_, ResNetConfig>(criterion, "vision", &examples);
+    bench::<ImageClassification, ResNetConfig>(criterion, "vision", &examples);
 }
 
 fn speech(criterion: &mut Criterion) {

@@ -72,7 +72,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let device = andiron::device("flex")?;
-    let (task, config): (ImageClassification, _) = ResNetConfig::prepare(&Default::default(), &train)?;
+    let (task, config): (ImageClassification, _) =
+        ResNetConfig::prepare(&Default::default(), &train)?;
     let network = Network::init(config, SEED, &device)?;
     println!("{} images, {} parameters", train.len(), network.parameters());
 

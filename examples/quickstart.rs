@@ -20,6 +20,7 @@ use andiron::{
     },
     trainer::Progress,
     vision::{
+        ImageClassification,
         data::idx_examples,
         models::{resnet::ResNetConfig, small_cnn::SmallCnnConfig},
     },
@@ -99,7 +100,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let digits = take(&digits, split_stratified(&labels, HELD_OUT, SEED)?);
     let shown: Vec<String> = (0..digits.2.len()).map(|at| format!("digit {at}")).collect();
     story::<_, SmallCnnConfig>("vision", &digits, &shown, training(300, 3e-3))?;
-    story::<_, ResNetConfig>("vision", &digits, &shown, training(200, 3e-3))?;
+    story::<ImageClassification, ResNetConfig>("vision", &digits, &shown, training(200, 3e-3))?;
 
     // No prompt is in two parts, in whatever language.
     let open = |path: &Path| Waveform::from_file(path);

@@ -25,7 +25,8 @@ fn held_out_digits_are_read() {
     let (train, test) = (Subset::new(&digits, train), Subset::new(&digits, test));
 
     let device = Device::flex();
-    let (task, config): (ImageClassification, _) = ResNetConfig::prepare(&json!({}), &train).unwrap();
+    let (task, config): (ImageClassification, _) =
+        ResNetConfig::prepare(&json!({}), &train).unwrap();
     let settings = TrainingConfig::new(200).with_learning_rate(5e-3).with_warmup_steps(20);
     let trainer = GradientTrainer::new(settings).with_progress(Progress::Silent);
     let network = Network::init(config, 1, &device).unwrap();

@@ -126,7 +126,7 @@ fn texts_over_the_length_are_cut_in_pairs_too() {
 }
 
 fn texts(n: usize) -> String {
-    let line = |at: usize| json!({"prompt": "ab", "target": ["cab bca", "bca ab"][at % 2]});
+    let line = |at: usize| json!({"prompt": "ab", "target": (["cab bca", "bca ab"][at % 2])});
     (0..n).map(|at| format!("{}\n", line(at))).collect()
 }
 

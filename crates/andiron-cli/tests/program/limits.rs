@@ -97,13 +97,16 @@ fn a_line_of_ten_megabytes_is_answered_or_refused_and_the_next_is_answered() {
 
 /// Models of tasks beyond those above that take 32,768 tokens, each with a line for it whose text is
 /// `long`.
-fn models_of_long_texts(dir: &Path) -> Vec<(String, Box<dyn Fn(&str) -> Value>)> {
+/// A model, and the line that asks it about a text.
+type Asked = (String, Box<dyn Fn(&str) -> Value>);
+
+fn models_of_long_texts(dir: &Path) -> Vec<Asked> {
     let texts = ["abc ab", "cab bca ab", "bca abc cab", "ab ab", "cab", "bca bca"];
     let rows = |row: &dyn Fn(usize, &str) -> Value| {
         let lines = (0..12).map(|at| format!("{}\n", row(at, texts[at % 6])));
         lines.collect::<String>()
     };
-    let labels = |at: usize| if at % 2 == 0 { vec!["a", "b"] } else { vec!["b"] };
+    let labels = |at: usize| if at.is_multiple_of(2) { vec!["a", "b"] } else { vec!["b"] };
     let relevant = |at: usize, text: &str| json!({"query": "abc", "documents": [text, "bca"], "relevant": [at % 2]});
     let entity = |_: usize, text: &str| json!({"text": text, "entities": [{"label": "A", "start": 0, "end": 2}]});
     type Line = Box<dyn Fn(&str) -> Value>;

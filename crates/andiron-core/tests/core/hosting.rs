@@ -70,9 +70,9 @@ fn tokens(numbers: impl IntoIterator<Item = u64>) -> Result<Vec<u16>, DataError>
 
 impl Registered for Hosted {
     const MEDIA: Option<&'static str> = Some("file");
-    const CUT: Option<fn(Vec<u16>) -> Vec<u16>> = Some(|mut tokens| {
-        tokens.truncate(2);
-        tokens
+    const CUT: Option<fn(ExampleOf<Self>) -> ExampleOf<Self>> = Some(|mut example| {
+        example.input.truncate(2);
+        example
     });
 
     fn models() -> &'static [ModelEntry<Self>] {

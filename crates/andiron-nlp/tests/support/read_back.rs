@@ -10,13 +10,13 @@ use std::{
 
 /// Writes beside the bundle in `dir` what it answered, for [`check`]. The task tells the script how
 /// to ask again.
-pub fn tell(dir: &Path, answers: &Value) {
+pub(crate) fn tell(dir: &Path, answers: &Value) {
     fs::write(dir.join("answers.json"), answers.to_string()).unwrap();
 }
 
 /// Runs `scripts/golden/read_back.py` on the folders, where `ANDIRON_PYTHON` names a Python for it;
 /// says aloud that it did not, where it names none.
-pub fn check(folders: &[PathBuf]) {
+pub(crate) fn check(folders: &[PathBuf]) {
     let Some(python) = std::env::var_os("ANDIRON_PYTHON") else {
         let said = "LEFT OUT: transformers reads nothing back; ANDIRON_PYTHON names no Python\n";
         std::io::stderr().write_all(said.as_bytes()).unwrap();

@@ -66,7 +66,7 @@ impl Stage {
         ConfigError::at_least("stages.blocks", 1, self.blocks)?;
         ConfigError::within("stages.stride", 1.0, 2.0, self.stride as f64)?;
         ConfigError::at_least("stages.expansion", 1, self.expansion)?;
-        if self.kernel % 2 == 0 {
+        if self.kernel.is_multiple_of(2) {
             return Err(ConfigError::Kind {
                 field: "stages.kernel".to_owned(),
                 got: self.kernel.to_string(),

@@ -216,7 +216,8 @@ mod tests {
         let (task, config) = SmallCnnConfig::prepare(&json!({}), &data).unwrap();
         assert_eq!((config.width, config.height, config.channels), (9, 5, 1));
         assert_eq!((task.labels.names().join(" "), config.n_classes), ("a b".to_owned(), 2));
-        let (task, config): (ImageClassification, _) = ResNetConfig::prepare(&json!(null), &data).unwrap();
+        let (task, config): (ImageClassification, _) =
+            ResNetConfig::prepare(&json!(null), &data).unwrap();
         assert_eq!((task.transform.width(), task.transform.height()), (9, 5));
         assert_eq!((config.channels, config.stem), (1, Stem::Small));
     }
@@ -225,7 +226,8 @@ mod tests {
     fn options_override_and_are_checked() {
         let data = vec![example(9, 5, "b"), example(9, 5, "a")];
         let options = json!({"width": 30, "height": 21, "channels": 3, "blocks": [2, 1, 1], "label_smoothing": 0.1});
-        let (task, config): (ImageClassification, _) = ResNetConfig::prepare(&options, &data).unwrap();
+        let (task, config): (ImageClassification, _) =
+            ResNetConfig::prepare(&options, &data).unwrap();
         assert_eq!((task.transform.width(), task.transform.height(), config.channels), (30, 21, 3));
         assert_eq!(
             (config.blocks, config.stem, task.label_smoothing),
