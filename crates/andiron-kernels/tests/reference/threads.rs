@@ -3,7 +3,8 @@
 use crate::support::{mask, numbers, tensor};
 use andiron_kernels::{
     Activation, AttentionOptions, RotaryLayout, RotaryTable, add_rms_norm, attention,
-    conv1d_norm_act, conv2d_norm_act, gelu, layer_norm, linear, masked_softmax, rms_norm, silu,
+    conv1d_norm_act, conv2d_norm_act, depthwise_conv2d, gelu, layer_norm, linear, masked_softmax,
+    rms_norm, silu,
 };
 use burn::{
     module::Module,
@@ -11,7 +12,7 @@ use burn::{
         BatchNormConfig,
         conv::{Conv1dConfig, Conv2dConfig},
     },
-    tensor::{Bool, DType, Device, Tensor},
+    tensor::{Bool, DType, Device, Tensor, ops::ConvOptions},
 };
 
 fn single<const D: usize>(seed: u64, shape: [usize; D]) -> Tensor<D> {
@@ -158,6 +159,19 @@ fn the_number_of_threads_does_not_matter_in_training_of_rows() {
         let flat = of_weight.dims().iter().product::<usize>();
         Tensor::cat(vec![x.grad(&grads).unwrap(), of_weight.reshape([flat])], 0)
     });
+}
+
+#[test]
+fn the_number_of_threads_does_not_matter_in_training_of_depthwise_convolutions() {
+    for stride in [1, 2] {
+        assert_same(|| {
+            let (x, weight) = (recorded(1, 3 * 21 * 37 * 41), recorded(2, 21 * 9));
+            let options = ConvOptions::new([stride, stride], [1, 1], [1, 1], 21);
+            let image = x.clone().reshape([3, 21, 37, 41]);
+            let y = depthwise_conv2d(image, weight.clone().reshape([21, 1, 3, 3]), options);
+            gradients(y, vec![x, weight])
+        });
+    }
 }
 
 /// Gradients too, of every tensor that goes in.
