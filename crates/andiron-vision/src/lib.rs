@@ -35,6 +35,8 @@
 //! ```
 
 pub mod data;
+pub mod grid;
+mod layers;
 pub mod models;
 pub mod picture;
 #[cfg(test)]

@@ -2,3 +2,4 @@
 
 pub mod resnet;
 pub mod small_cnn;
+pub mod yolox;

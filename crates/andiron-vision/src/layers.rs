@@ -1,0 +1,3 @@
+//! What several networks are made of.
+
+pub(crate) mod csp;
