@@ -34,10 +34,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod augment;
 pub mod data;
 pub mod grid;
 mod layers;
 pub mod models;
+pub mod objects;
 pub mod picture;
 #[cfg(test)]
 mod samples;

@@ -19,6 +19,8 @@ use andiron_core::DataError;
 use serde::Serialize;
 use std::{io::Cursor, path::Path};
 
+mod geometry;
+
 /// The most pixels that an image may have; a photograph of a large camera has 50 million.
 pub const MAX_PIXELS: u64 = 100_000_000;
 /// The most bytes that decoding one image may take.
@@ -82,6 +84,12 @@ impl Image {
             return Err(DataError::Decode { what: "array of pixels".to_owned(), reason });
         }
         Ok(Self { width, height, channels, pixels })
+    }
+
+    /// An image whose bytes are known to fit its size.
+    pub(crate) fn from_parts(width: u32, height: u32, channels: u8, pixels: Vec<u8>) -> Self {
+        debug_assert_eq!(pixels.len(), width as usize * height as usize * usize::from(channels));
+        Self { width, height, channels, pixels }
     }
 
     /// An image from numbers with a shape: `[height, width]`, `[height, width, 1]` or
@@ -244,6 +252,11 @@ impl Image {
     /// The values, row by row from the top, the channels of a pixel side by side.
     pub fn pixels(&self) -> &[u8] {
         &self.pixels
+    }
+
+    /// The values without the image around them.
+    pub fn into_pixels(self) -> Vec<u8> {
+        self.pixels
     }
 }
 

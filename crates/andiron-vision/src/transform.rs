@@ -1,19 +1,45 @@
-//! From an image of any size to the numbers that a network takes.
+//! From an image of any size to the numbers that a network takes, and the changes of an image that
+//! are the same at every call.
 
+mod colour;
+mod preparation;
 mod resize;
+mod statistics;
+mod warp;
 
-pub use resize::resize;
+pub use colour::{Adjustment, adjust};
+pub use preparation::{MAX_PREPARED, Place, Placement, Preparation};
+pub use resize::{Filter, resize};
+pub use statistics::{DEFAULT_SIDE, ImageStatistics};
+pub use warp::{Affine, warp};
 
 use crate::picture::{Image, luma};
-use andiron_core::{ConfigError, DataError, Dataset, Example};
+use andiron_core::{ConfigError, DataError};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
-/// The largest side that an image is resized to.
+/// The largest side that an image is brought to.
 pub const MAX_SIDE: usize = 1024;
 
 /// Size, channels and normalisation of the images that a network takes: saved in the bundle.
 ///
 /// A value `v` (0 to 255) of channel `c` becomes `(v / 255 − mean[c]) / std[c]`.
+///
+/// ```
+/// use andiron_vision::{Image, ImageTransform, transform::{Filter, Preparation}};
+///
+/// // The middle of a photograph, as ImageNet's networks want it: (v − 127) / 128.
+/// let transform = ImageTransform::new(224, 224, vec![127.0 / 255.0; 3], vec![128.0 / 255.0; 3])?
+///     .with_preparation(vec![
+///         Preparation::ShorterSide { pixels: 256, filter: Filter::Bicubic },
+///         Preparation::CentreCrop { width: 224, height: 224 },
+///     ])?;
+/// let mut numbers = Vec::new();
+/// transform.append(&Image::rgb(400, 300, vec![255; 360_000])?, &mut numbers)?;
+/// assert_eq!(numbers.len(), transform.numbers());
+/// assert!(numbers.iter().all(|value| (value - 1.0).abs() < 1e-6));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Fields", into = "Fields")]
 pub struct ImageTransform {
@@ -28,17 +54,23 @@ struct Fields {
     channels: usize,
     mean: Vec<f32>,
     std: Vec<f32>,
+    /// None resizes each side on its own, bilinearly: what bundles without the field do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    prepare: Option<Vec<Preparation>>,
 }
 
 impl TryFrom<Fields> for ImageTransform {
     type Error = ConfigError;
     fn try_from(fields: Fields) -> Result<Self, ConfigError> {
-        Self::new(fields.width, fields.height, fields.mean, fields.std).and_then(|transform| {
-            match fields.channels == transform.channels() {
-                true => Ok(transform),
-                false => Err(refused("channels", fields.channels, "mean has another length")),
-            }
-        })
+        let Fields { width, height, channels, mean, std, prepare } = fields;
+        let transform = Self::new(width, height, mean, std)?;
+        if channels != transform.channels() {
+            return Err(refused("channels", channels, "mean has another length"));
+        }
+        match prepare {
+            Some(steps) => transform.with_preparation(steps),
+            None => Ok(transform),
+        }
     }
 }
 
@@ -72,7 +104,23 @@ impl ImageTransform {
             ConfigError::within("mean", 0.0, 1.0, f64::from(*mean))?;
             ConfigError::within("std", 1e-6, 1.0, f64::from(*std))?;
         }
-        Ok(Self { fields: Fields { width, height, channels, mean, std } })
+        Ok(Self { fields: Fields { width, height, channels, mean, std, prepare: None } })
+    }
+
+    /// The same transform that brings images to size by `steps`, in order; without them each side is
+    /// resized on its own, bilinearly.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a side out of range, for steps after which the size still depends on the
+    /// image, and for another size than the transform's.
+    pub fn with_preparation(mut self, steps: Vec<Preparation>) -> Result<Self, ConfigError> {
+        let (width, height) = preparation::size_after(&steps)?;
+        if (width, height) != (self.width(), self.height()) {
+            let reason = format!("images of {} by {} are wanted", self.width(), self.height());
+            return Err(refused("prepare", format!("{width} by {height}"), &reason));
+        }
+        self.fields.prepare = Some(steps);
+        Ok(self)
     }
 
     /// The width in pixels.
@@ -90,40 +138,96 @@ impl ImageTransform {
         self.fields.channels
     }
 
+    /// What is taken from each channel, as a share of 255.
+    pub fn mean(&self) -> &[f32] {
+        &self.fields.mean
+    }
+
+    /// What each channel is divided by then, as a share of 255.
+    pub fn std(&self) -> &[f32] {
+        &self.fields.std
+    }
+
     /// How many numbers one image becomes.
     pub fn numbers(&self) -> usize {
         self.width() * self.height() * self.channels()
     }
 
+    /// The steps that bring an image to size.
+    pub fn preparation(&self) -> Cow<'_, [Preparation]> {
+        match &self.fields.prepare {
+            Some(steps) => steps.into(),
+            None => {
+                let (width, height) = (self.width(), self.height());
+                vec![Preparation::Resize { width, height, filter: Filter::Bilinear }].into()
+            }
+        }
+    }
+
+    /// The image at the transform's size, still in its own colours.
+    ///
+    /// # Errors
+    /// [`DataError::TooLarge`] for a strip that a step would blow up, see [`MAX_PREPARED`].
+    pub fn prepare<'a>(&self, image: &'a Image) -> Result<Cow<'a, Image>, DataError> {
+        let mut prepared = Cow::Borrowed(image);
+        for step in self.preparation().iter() {
+            prepared = Cow::Owned(step.apply(&prepared)?);
+        }
+        Ok(prepared)
+    }
+
+    /// Where [`prepare`](Self::prepare) puts the pixels of an image of `width` by `height`.
+    pub fn placement(&self, mut width: u32, mut height: u32) -> Placement {
+        let mut whole = Placement { scale: [1.0, 1.0], shift: [0.0, 0.0] };
+        for step in self.preparation().iter() {
+            let one = step.placement(width, height);
+            let new = step.size(width, height);
+            // An image that would be larger is refused before it is made.
+            (width, height) = (new.0.min(MAX_PREPARED) as u32, new.1.min(MAX_PREPARED) as u32);
+            whole.shift = one.forward(whole.shift);
+            whole.scale = [whole.scale[0] * one.scale[0], whole.scale[1] * one.scale[1]];
+        }
+        whole
+    }
+
     /// Appends the numbers of `image` to `out`: `[channels, height, width]`, row-major.
     ///
-    /// An image of another size is resized by [`resize`], its aspect ratio not kept; colours
-    /// become grey by [`luma`], and grey becomes three equal channels, as the transform has it.
-    pub fn append(&self, image: &Image, out: &mut Vec<f32>) {
-        let Fields { width, height, channels, mean, std } = &self.fields;
+    /// It is brought to size by [`prepare`](Self::prepare); colours become grey by [`luma`], and
+    /// grey becomes three equal channels, as the transform has it.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub fn append(&self, image: &Image, out: &mut Vec<f32>) -> Result<(), DataError> {
+        // Grey first where grey is wanted: a third of the work.
+        let image = match (image.channels(), self.channels()) {
+            (3, 1) => Cow::Owned(grayscale(image)),
+            _ => Cow::Borrowed(image),
+        };
+        self.append_prepared(&*self.prepare(&image)?, out);
+        Ok(())
+    }
+
+    /// Appends the numbers of an image that has the transform's size already.
+    ///
+    /// # Panics
+    /// If it has another size.
+    pub fn append_prepared(&self, image: &Image, out: &mut Vec<f32>) {
+        let (found, wanted) = ((image.width(), image.height()), (self.width(), self.height()));
+        assert_eq!((found.0 as usize, found.1 as usize), wanted, "the size of a prepared image");
         let converted;
-        let pixels = match (image.channels(), channels) {
+        let pixels = match (image.channels(), self.channels()) {
             (3, 1) => {
-                converted = grayscale(image.pixels());
-                &converted
+                converted = grayscale(image);
+                converted.pixels()
             }
             _ => image.pixels(),
         };
+        let Fields { channels, mean, std, .. } = &self.fields;
         let found = if *channels == 1 { 1 } else { usize::from(image.channels()) };
-        let size = (image.width() as usize, image.height() as usize);
-        let resized =
-            (size != (*width, *height)).then(|| resize(pixels, found, size, (*width, *height)));
         for channel in 0..*channels {
             let (scale, shift) = (1.0 / (255.0 * std[channel]), mean[channel] / std[channel]);
-            let from = channel % found;
-            match &resized {
-                Some(values) => out.extend(
-                    values.iter().skip(from).step_by(found).map(|value| value * scale - shift),
-                ),
-                None => out.extend(
-                    pixels.iter().skip(from).step_by(found).map(|v| f32::from(*v) * scale - shift),
-                ),
-            }
+            let values = pixels.iter().skip(channel % found).step_by(found);
+            out.extend(values.map(|value| f32::from(*value) * scale - shift));
         }
     }
 }
@@ -135,115 +239,24 @@ fn check_channels(channels: usize) -> Result<(), ConfigError> {
     }
 }
 
-fn refused(field: &str, got: usize, reason: &str) -> ConfigError {
+fn refused(field: &str, got: impl ToString, reason: &str) -> ConfigError {
     ConfigError::Kind { field: field.to_owned(), got: got.to_string(), reason: reason.to_owned() }
 }
 
-fn grayscale(pixels: &[u8]) -> Vec<u8> {
-    pixels.chunks_exact(3).map(|pixel| luma([pixel[0], pixel[1], pixel[2]])).collect()
-}
-
-/// The longer side that [`ImageStatistics::transform`] chooses at most, where none is asked for.
-pub const DEFAULT_SIDE: usize = 64;
-
-/// What a set of images has in common: sizes, channels, mean and deviation.
-#[derive(Debug, Clone, Default)]
-pub struct ImageStatistics {
-    sizes: std::collections::BTreeMap<(u32, u32), usize>,
-    colored: bool,
-    images: f64,
-    /// Sums over the images of the mean and the mean square: red, green, blue, and grey.
-    sums: [(f64, f64); 4],
-}
-
-impl ImageStatistics {
-    /// Adds an image. Every image weighs the same, whatever its size, since all are resized to one.
-    pub fn add(&mut self, image: &Image) {
-        *self.sizes.entry((image.width(), image.height())).or_default() += 1;
-        self.images += 1.0;
-        let mut counts = [[0u64; 256]; 4];
-        if image.channels() == 1 {
-            for value in image.pixels() {
-                counts[3][usize::from(*value)] += 1;
-            }
-            counts = [counts[3]; 4];
-        } else {
-            self.colored = true;
-            for pixel in image.pixels().chunks_exact(3) {
-                let rgb = [pixel[0], pixel[1], pixel[2]];
-                for (count, value) in counts.iter_mut().zip(rgb) {
-                    count[usize::from(value)] += 1;
-                }
-                counts[3][usize::from(luma(rgb))] += 1;
-            }
-        }
-        let pixels = f64::from(image.width()) * f64::from(image.height());
-        for (sum, count) in self.sums.iter_mut().zip(&counts) {
-            for (value, count) in count.iter().enumerate() {
-                let (value, share) = (value as f64 / 255.0, *count as f64 / pixels);
-                sum.0 += value * share;
-                sum.1 += value * value * share;
-            }
-        }
-    }
-
-    /// Adds the images of every example.
-    ///
-    /// # Errors
-    /// The first example that cannot be read.
-    pub fn of(data: &dyn Dataset<Example<Image, String>>) -> Result<Self, DataError> {
-        let mut statistics = Self::default();
-        for index in 0..data.len() {
-            statistics.add(&data.get(index)?.input);
-        }
-        Ok(statistics)
-    }
-
-    /// The transform for these images: mean and deviation as they are; width and height the most
-    /// common (of equally common ones the smallest), shrunk in proportion to [`DEFAULT_SIDE`] if
-    /// larger, unless given; grey if all are, unless given.
-    ///
-    /// # Errors
-    /// [`ConfigError`] names the option; [`DataError::Empty`] for no image.
-    pub fn transform(
-        &self,
-        width: Option<usize>,
-        height: Option<usize>,
-        channels: Option<usize>,
-    ) -> Result<ImageTransform, DataError> {
-        let common = self.sizes.iter().max_by(|a, b| a.1.cmp(b.1).then_with(|| b.0.cmp(a.0)));
-        let Some(((w, h), _)) = common else {
-            return Err(DataError::Empty { what: "the set of images".to_owned() });
-        };
-        let longer = (*w).max(*h) as usize;
-        let shrunk = |side: u32| match longer > DEFAULT_SIDE {
-            true => (side as usize * DEFAULT_SIDE).div_ceil(longer),
-            false => side as usize,
-        };
-        let (width, height) = (width.unwrap_or(shrunk(*w)), height.unwrap_or(shrunk(*h)));
-        let channels = channels.unwrap_or(if self.colored { 3 } else { 1 });
-        check_channels(channels)?;
-        let (mut mean, mut std) = (Vec::new(), Vec::new());
-        for (sum, squares) in &self.sums[if channels == 1 { 3..4 } else { 0..3 }] {
-            let average = sum / self.images;
-            let deviation = (squares / self.images - average * average).max(0.0).sqrt();
-            mean.push((average as f32).clamp(0.0, 1.0));
-            // A channel that never changes is left at its scale.
-            std.push(if deviation < 1e-3 { 1.0 } else { (deviation as f32).min(1.0) });
-        }
-        Ok(ImageTransform::new(width, height, mean, std)?)
-    }
+fn grayscale(image: &Image) -> Image {
+    let colours = image.pixels().as_chunks::<3>().0;
+    let pixels = colours.iter().copied().map(luma).collect();
+    Image::from_parts(image.width(), image.height(), 1, pixels)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     fn numbers(transform: &ImageTransform, image: &Image) -> Vec<f32> {
         let mut out = Vec::new();
-        transform.append(image, &mut out);
+        transform.append(image, &mut out).unwrap();
         out
     }
 
@@ -300,63 +313,57 @@ mod tests {
     }
 
     #[test]
-    fn statistics_are_those_of_the_images() {
-        let mut statistics = ImageStatistics::default();
-        assert!(matches!(statistics.transform(None, None, None), Err(DataError::Empty { .. })));
-        statistics.add(&Image::gray(3, 2, vec![0; 6]).unwrap());
-        statistics.add(&Image::gray(2, 3, vec![255; 6]).unwrap());
-        statistics.add(&Image::gray(2, 3, vec![255; 6]).unwrap());
-        statistics.add(&Image::gray(7, 1, vec![0; 7]).unwrap());
-        let transform = statistics.transform(None, None, None).unwrap();
-        assert_eq!(transform, ImageTransform::new(2, 3, vec![0.5], vec![0.5]).unwrap());
-        // One in colour makes the task one in colour.
-        statistics.add(&Image::rgb(2, 1, vec![255, 0, 0, 255, 0, 0]).unwrap());
-        let transform = statistics.transform(None, None, None).unwrap();
-        assert_eq!(transform.fields.mean, [0.6, 0.4, 0.4]);
-        assert_eq!(statistics.transform(Some(9), None, Some(1)).unwrap().numbers(), 27);
+    fn steps_are_written_and_read_and_checked() {
+        let plain = ImageTransform::new(6, 4, vec![0.5], vec![0.25]).unwrap();
+        let steps = vec![
+            Preparation::ShorterSide { pixels: 7, filter: Filter::Bicubic },
+            Preparation::CentreCrop { width: 6, height: 4 },
+        ];
+        let transform = plain.clone().with_preparation(steps.clone()).unwrap();
+        let text = serde_json::to_string(&transform).unwrap();
+        let written = r#""prepare":[{"shorter-side":{"pixels":7,"filter":"bicubic"}},{"centre-crop":{"width":6,"height":4}}]"#;
+        assert!(text.contains(written), "{text}");
+        assert_eq!(serde_json::from_str::<ImageTransform>(&text).unwrap(), transform);
+        for (good, bad) in [
+            ("\"width\":6,\"height\":4}", "\"width\":5,\"height\":4}"),
+            ("bicubic", "cubic"),
+            ("\"pixels\"", "\"pixel\""),
+            ("centre-crop", "center-crop"),
+        ] {
+            assert!(text.contains(good), "{good}");
+            assert!(
+                serde_json::from_str::<ImageTransform>(&text.replace(good, bad)).is_err(),
+                "{bad}"
+            );
+        }
+        let refused = plain.with_preparation(steps[..1].to_vec()).unwrap_err().to_string();
+        assert!(refused.starts_with("setting \"prepare\" cannot be 1 steps"), "{refused}");
     }
 
     #[test]
-    fn large_images_are_shrunk_in_proportion_and_flat_ones_keep_their_scale() {
-        let mut statistics = ImageStatistics::default();
-        statistics.add(&Image::gray(640, 481, vec![100; 640 * 481]).unwrap());
-        let transform = statistics.transform(None, None, None).unwrap();
-        assert_eq!((transform.width(), transform.height()), (64, 49));
-        assert_eq!(transform.fields.std, [1.0]);
-    }
-
-    proptest! {
-        #[test]
-        fn resizing_keeps_a_flat_image_flat(
-            value: u8, from in (1usize..40, 1usize..40), to in (1usize..40, 1usize..40), colored: bool,
-        ) {
-            let channels = if colored { 3 } else { 1 };
-            let pixels = vec![value; from.0 * from.1 * channels];
-            let resized = resize(&pixels, channels, from, to);
-            prop_assert_eq!(resized.len(), to.0 * to.1 * channels);
-            prop_assert!(resized.iter().all(|v| (v - f32::from(value)).abs() < 1e-3));
-        }
-
-        #[test]
-        fn mirrored_in_is_mirrored_out(
-            pixels in prop::collection::vec(any::<u8>(), 1..40), to in 1usize..40,
-        ) {
-            let mut backwards = pixels.clone();
-            backwards.reverse();
-            let mut mirrored = resize(&backwards, 1, (pixels.len(), 1), (to, 1));
-            mirrored.reverse();
-            for (a, b) in resize(&pixels, 1, (pixels.len(), 1), (to, 1)).iter().zip(mirrored) {
-                prop_assert!((a - b).abs() < 1e-2, "{} {}", a, b);
-            }
-        }
-    }
-
-    #[test]
-    fn a_long_strip_costs_little() {
-        let strip = vec![128; 2_000_000];
-        for from in [(2_000_000, 1), (1, 2_000_000)] {
-            let resized = resize(&strip, 1, from, (7, 5));
-            assert!(resized.len() == 35 && resized.iter().all(|v| (v - 128.0).abs() < 0.1));
+    fn points_go_where_the_pixels_go() {
+        let steps = vec![
+            Preparation::ShorterSide { pixels: 20, filter: Filter::Bilinear },
+            Preparation::CentreCrop { width: 16, height: 12 },
+        ];
+        let transform = ImageTransform::new(16, 12, vec![0.0], vec![1.0]).unwrap();
+        let transform = transform.with_preparation(steps).unwrap();
+        // 60 by 40 becomes 30 by 20, of which the middle begins at (7, 4).
+        let placement = transform.placement(60, 40);
+        assert_eq!(placement.forward([30.0, 20.0]), [8.0, 6.0]);
+        assert_eq!(placement.back([8.0, 6.0]), [30.0, 20.0]);
+        // A bright block of the image is the bright block of what the network sees.
+        let bright = |x: u32, y: u32| (20..30).contains(&x) && (16..24).contains(&y);
+        let at = |at: u32| if bright(at % 60, at / 60) { 255 } else { 0 };
+        let image = Image::gray(60, 40, (0..2400).map(at).collect()).unwrap();
+        let seen = transform.prepare(&image).unwrap().into_owned();
+        let [left, top] = placement.forward([20.0, 16.0]);
+        let [right, bottom] = placement.forward([30.0, 24.0]);
+        assert_eq!([left, top, right, bottom], [3.0, 4.0, 8.0, 8.0]);
+        for (index, value) in seen.pixels().iter().enumerate() {
+            let (x, y) = ((index % 16) as f64, (index / 16) as f64);
+            let inside = left <= x && x < right && top <= y && y < bottom;
+            assert_eq!(*value > 127, inside, "{x} {y}");
         }
     }
 }

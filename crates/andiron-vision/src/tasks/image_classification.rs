@@ -122,7 +122,7 @@ impl OnePass for ImageClassification {
         let transform = &self.transform;
         let mut values = Vec::with_capacity(inputs.len() * transform.numbers());
         for image in inputs {
-            transform.append(image, &mut values);
+            transform.append(image, &mut values)?;
         }
         let shape = [inputs.len(), transform.channels(), transform.height(), transform.width()];
         Ok(Tensor::from_data(TensorData::new(values, shape), device))
