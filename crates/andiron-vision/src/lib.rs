@@ -35,14 +35,19 @@
 //! ```
 
 pub mod augment;
+pub mod classes;
 pub mod data;
+pub mod draw;
 pub mod grid;
 mod layers;
+pub mod letterbox;
+pub mod metrics;
 pub mod models;
 pub mod objects;
 pub mod picture;
 #[cfg(test)]
 mod samples;
+pub mod scenes;
 pub mod tasks;
 pub mod transform;
 
@@ -50,9 +55,15 @@ pub use picture::Image;
 pub use tasks::image_classification::{
     IMAGE_CLASSIFIERS, ImageClassification, ImageLabel, ImageOptions,
 };
+pub use tasks::image_segmentation::{IMAGE_SEGMENTERS, ImageSegmentation, Segmented};
+pub use tasks::object_detection::{Detections, FoundObject, OBJECT_DETECTORS, ObjectDetection};
 pub use transform::ImageTransform;
 
 use andiron_core::TaskEntry;
 
 /// The tasks of this crate, for a registry.
-pub static TASKS: &[TaskEntry] = &[TaskEntry::of::<ImageClassification>()];
+pub static TASKS: &[TaskEntry] = &[
+    TaskEntry::of::<ImageClassification>(),
+    TaskEntry::of::<ObjectDetection>(),
+    TaskEntry::of::<ImageSegmentation>(),
+];

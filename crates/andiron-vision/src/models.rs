@@ -2,4 +2,5 @@
 
 pub mod resnet;
 pub mod small_cnn;
+pub mod unet;
 pub mod yolox;

@@ -293,3 +293,63 @@ impl Model for Yolox {
         GridBoxes { numbers: Tensor::cat(each.collect(), 1), levels: STRIDES.map(level).into() }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::samples;
+    use andiron_core::{Network, testing, weights};
+
+    fn tiny(channels: usize) -> YoloxConfig {
+        YoloxConfig::nano(2).with_width(0.0625).with_channels(channels)
+    }
+
+    #[test]
+    fn keeps_the_contract() {
+        testing::Contract::new(samples::detection(64, 32, 1), tiny(1), samples::scenes(1))
+            .without(testing::Law::Padding, "images are put into one frame")
+            .overfits_in(150, 1e-2)
+            .check();
+    }
+
+    #[test]
+    fn keeps_the_contract_without_depthwise_convolutions() {
+        let config = tiny(3).with_depthwise(false);
+        testing::Contract::new(samples::detection(32, 64, 3), config, samples::scenes(3))
+            .without(testing::Law::Padding, "images are put into one frame")
+            .overfits_in(150, 1e-2)
+            .check();
+    }
+
+    #[test]
+    fn settings_are_checked() {
+        let refusal =
+            |config: YoloxConfig| config.init(&Device::flex()).map(|_| ()).unwrap_err().to_string();
+        let usual = || YoloxConfig::nano(3);
+        assert_eq!(refusal(YoloxConfig::nano(0)), "n_classes must be at least 1, but is 0");
+        assert_eq!(refusal(usual().with_channels(0)), "channels must be at least 1, but is 0");
+        assert_eq!(refusal(usual().with_width(0.0)), "width must lie in 0.015625..=4, but is 0");
+        assert_eq!(
+            refusal(usual().with_width(0.3)),
+            "setting \"width\" cannot be 0.3: 64 times it must be a whole number of channels"
+        );
+        assert!(refusal(usual().with_depth(f64::NAN)).starts_with("depth must lie in"));
+    }
+
+    /// Counted with the `yolox` package, version 0.3.0; burn counts the running statistics too.
+    #[test]
+    fn the_published_ones_have_the_size_of_the_package() {
+        for (config, counted) in [
+            (YoloxConfig::nano(80), 912_159),
+            (YoloxConfig::tiny(80), 5_055_855),
+            (YoloxConfig::s(80), 8_968_255),
+        ] {
+            let model = config.init(&Device::flex()).unwrap();
+            let tensors = weights::tensors(&Network { config, model });
+            let learnt = tensors.iter().filter(|(name, _)| !name.contains("running_"));
+            let count: usize = learnt.map(|(_, shape)| shape.iter().product::<usize>()).sum();
+            assert_eq!(count, counted);
+        }
+    }
+}
