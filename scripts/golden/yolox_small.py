@@ -1,5 +1,9 @@
 """Tiny YOLOX networks with random weights, and what the `yolox` package makes of images, targets and boxes.
 
+The package wants more than its networks do: `pip install --no-deps --no-build-isolation yolox==0.3.0`, and likewise
+loguru==0.7.3, opencv-python-headless==5.0.0.93, tabulate==0.10.0, thop==0.1.1.post2209072238, pycocotools==2.0.10,
+torchvision==0.29.2, pillow==13.0.0 beside the torch of requirements.txt.
+
 Writes `yolox_NAME.safetensors` (weights) and `yolox.json`: inference, the losses of one training step
 with the gradient of a few parameters, the assignment of targets to cells, and suppression of boxes.
 """

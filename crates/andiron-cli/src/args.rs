@@ -49,6 +49,9 @@ pub(crate) struct Predict {
     /// The task, where a published model can be used for several
     #[arg(long, value_name = "NAME")]
     pub(crate) task: Option<String>,
+    /// Where files go that are part of an answer, as masks are: a folder; the answer has their paths
+    #[arg(long, value_name = "DIR")]
+    pub(crate) write: Option<PathBuf>,
 }
 
 /// Arguments of `andiron train`.

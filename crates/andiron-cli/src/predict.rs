@@ -8,16 +8,16 @@ use crate::{
     model::Model,
     rows::{BadRow, Rows},
 };
-use andiron::{AnyPredictor, DataError, Raw, burn::tensor::Device};
+use andiron::{AnyPredictor, Attachment, DataError, Raw, burn::tensor::Device};
 use serde_json::{Map, Value, json};
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, BufRead, BufReader, Read as _, Write as _},
     path::{Path, PathBuf},
     process,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, TryLockError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -35,8 +35,17 @@ const LONGEST: usize = 64 << 20;
 pub(crate) fn run(args: &Predict, device: &Device) -> Result<u8, CliError> {
     let registry = registry();
     let predictor = Model::of(&args.model)?.load(&registry, args.task.as_deref(), device)?;
-    let media = registry.task(predictor.task())?.media;
-    let answerer = Answerer { predictor, media, state: State::default() };
+    let task = registry.task(predictor.task())?;
+    let (media, attached) = (task.media, task.attached);
+    let writer = match (&args.write, attached) {
+        (None, _) => None,
+        (Some(folder), Some(attachment)) => Some(Writer::new(folder, attachment)?),
+        (Some(_), None) => {
+            let (argument, reason) = ("--write".to_owned(), "this task's answers have no files");
+            return Err(CliError::Argument { argument, reason });
+        }
+    };
+    let answerer = Answerer { predictor, media, writer, state: State::default() };
     answerer.state.end_on_signal()?;
     for file in &args.files {
         answerer.file(file)?;
@@ -106,8 +115,37 @@ enum Request {
     Media(PathBuf),
 }
 
+/// Writes what an answer keeps in a file of its own.
+struct Writer {
+    folder: PathBuf,
+    attachment: Attachment,
+    written: AtomicUsize,
+}
+
+impl Writer {
+    fn new(folder: &Path, attachment: Attachment) -> Result<Self, CliError> {
+        fs::create_dir_all(folder).map_err(|error| DataError::io(folder, error))?;
+        Ok(Self { folder: folder.to_owned(), attachment, written: AtomicUsize::new(0) })
+    }
+
+    /// Puts the file's path in place of what it holds. Files are numbered, so that two inputs of one
+    /// name do not share one.
+    fn keep(&self, answer: &mut Value, of: &Path) -> Result<(), DataError> {
+        let Attachment { field, ending, write, .. } = self.attachment;
+        let bytes = write(&answer[field])?;
+        let number = self.written.fetch_add(1, Ordering::SeqCst) + 1;
+        let stem = of.file_stem().unwrap_or_default().to_string_lossy();
+        let path = self.folder.join(format!("{number:05}-{stem}.{ending}"));
+        fs::write(&path, bytes).map_err(|error| DataError::io(&path, error))?;
+        answer[field] = path.display().to_string().into();
+        Ok(())
+    }
+}
+
 struct Answerer {
     predictor: Box<dyn AnyPredictor>,
+    /// Where the files of answers go, if they are wanted.
+    writer: Option<Writer>,
     /// The field that names a file, for tasks on media.
     media: Option<&'static str>,
     state: State,
@@ -215,7 +253,13 @@ impl Answerer {
             (Request::Media(path), _) => path,
         };
         let bytes = read_file(&path)?;
-        self.one(Raw::Bytes(&bytes)).map_err(|source| CliError::File { path, source })
+        let answer = self.one(Raw::Bytes(&bytes)).and_then(|mut answer| {
+            if let Some(writer) = &self.writer {
+                writer.keep(&mut answer, &path)?;
+            }
+            Ok(answer)
+        });
+        answer.map_err(|source| CliError::File { path, source })
     }
 
     fn one(&self, raw: Raw<'_>) -> Result<Value, DataError> {

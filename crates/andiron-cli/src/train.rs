@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Train, device: &Device) -> Result<u8, CliError> {
     let (output, folder) = (config.output(), config.run_folder());
     bundle::check_free(&output)?;
     let options = config.options()?;
-    let parts = Parts::read(&config.data, config.base(), task.media)?;
+    let parts = Parts::read(&config.data, config.base(), task.media)?.attaching(task.attached);
     let training = config.training(parts.train.len())?;
     let hashes = hashes(&parts)?;
     check_held_out(task, &parts)?;

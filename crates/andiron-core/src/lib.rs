@@ -42,8 +42,8 @@ pub use evaluator::{ClassifierEvaluator, Evaluator, Report, Score};
 pub use model::{HomeFile, Model, ModelConfig, Network};
 pub use predictor::{AnyPredictor, Contents, Predictor};
 pub use registry::{
-    AnyFitted, FileKind, Fit, Layout, LoadPublished, ModelEntry, PublishedEntry, Recipe,
-    Registered, Registry, TaskEntry, overlay,
+    AnyFitted, Attachment, FileKind, Fit, Layout, LoadPublished, ModelEntry, PublishedEntry,
+    Recipe, Registered, Registry, TaskEntry, overlay,
 };
 pub use task::{Labelled, Loss, OnePass, Solve, Task};
 pub use trainer::{Fitted, GradientTrainer, Trainer, TrainingConfig};

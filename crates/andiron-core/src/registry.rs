@@ -1,7 +1,9 @@
 //! Which tasks and architectures a program knows. Filled from outside: core names none.
 
+mod attachment;
 mod published;
 
+pub use attachment::Attachment;
 pub use published::{Fit, Layout, LoadPublished, PublishedEntry};
 
 use crate::{
@@ -35,6 +37,9 @@ pub trait Registered: Task {
     /// Kinds of files beside tables in which data of this task comes: a file's ending, in lower case
     /// and without the dot, and what reads its rows.
     const FILES: &'static [FileKind] = &[];
+
+    /// The field that a program keeps in a file of its own. None has no such field.
+    const ATTACHED: Option<Attachment> = None;
 
     /// The architectures that can learn it, the fastest first.
     fn models() -> &'static [ModelEntry<Self>];
@@ -232,6 +237,8 @@ pub struct TaskEntry {
     pub cuts: bool,
     /// Kinds of files beside tables in which its data comes.
     pub files: &'static [FileKind],
+    /// The field that is kept in a file of its own.
+    pub attached: Option<Attachment>,
     architectures: fn() -> Vec<&'static str>,
     published: fn() -> &'static [PublishedEntry],
     load: AnyLoad,
@@ -247,6 +254,7 @@ impl TaskEntry {
             media: T::MEDIA,
             cuts: T::CUT.is_some(),
             files: T::FILES,
+            attached: T::ATTACHED,
             architectures: || T::models().iter().map(|entry| entry.architecture).collect(),
             published: T::published,
             load: |dir, device| match published::load_kept(dir, T::published(), device)? {

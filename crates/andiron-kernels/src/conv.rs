@@ -5,7 +5,10 @@
 //! weight, large image) and onto its output elsewhere (late layers). Which of the two depends on
 //! the size of one image, never of the batch, so a batch equals its members one by one.
 
-use crate::{activation::Activation, batch_norm::batch_norm_act, depthwise::depthwise_conv2d};
+use crate::{
+    activation::Activation, batch_norm::batch_norm_act, depthwise::depthwise_conv2d,
+    flex::is_recorded_f32,
+};
 use burn::{
     module::Param,
     nn::{
@@ -87,12 +90,17 @@ pub fn conv2d_norm_act(
     activation.apply(convolve(x, &folded))
 }
 
-/// The module's convolution: by [`depthwise_conv2d`] where it goes channel by channel.
+/// The module's convolution: by [`depthwise_conv2d`] where it goes channel by channel, and as a
+/// product of matrices in training where its kernel is one pixel.
 fn convolve(x: Tensor<4>, conv: &Conv2d) -> Tensor<4> {
     let (channels, weight) = (x.dims()[1], conv.weight.dims());
     let PaddingConfig2d::Explicit(top, left, bottom, right) = conv.padding else {
         return conv.forward(x);
     };
+    let bare = [top, left, bottom, right] == [0; 4] && conv.groups == 1;
+    if bare && weight[2..] == [1, 1] && conv.stride == [1, 1] && is_recorded_f32(&x) {
+        return pointwise(x, conv);
+    }
     if conv.groups != channels || weight[0] != channels || channels == 1 {
         return conv.forward(x);
     }
@@ -101,6 +109,19 @@ fn convolve(x: Tensor<4>, conv: &Conv2d) -> Tensor<4> {
     let y = depthwise_conv2d(x, conv.weight.val(), options);
     match &conv.bias {
         Some(bias) => y + bias.val().reshape([1, channels, 1, 1]),
+        None => y,
+    }
+}
+
+/// A convolution of 1 × 1 as a product of matrices: the gradient of its weight then is one too, where
+/// burn's convolves with a kernel as large as the image.
+fn pointwise(x: Tensor<4>, conv: &Conv2d) -> Tensor<4> {
+    let ([batch, channels, height, width], [out, ..]) = (x.dims(), conv.weight.dims());
+    let weight = conv.weight.val().reshape([1, out, channels]);
+    let y = weight.matmul(x.reshape([batch, channels, height * width]));
+    let y = y.reshape([batch, out, height, width]);
+    match &conv.bias {
+        Some(bias) => y + bias.val().reshape([1, out, 1, 1]),
         None => y,
     }
 }

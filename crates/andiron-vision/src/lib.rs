@@ -1,12 +1,14 @@
-//! Vision for Andiron: which class an image belongs to.
+//! Vision for Andiron: which class an image belongs to, what is where in it, and of which class each
+//! of its pixels is.
 //!
 //! Use this crate (through `andiron`, feature `vision`) to train, measure and run classifiers of
-//! small images: digits, garments, crops of a larger picture. It is not for you if you want to
-//! find objects in a photograph or to run a published ImageNet network: neither is here yet.
+//! small images, detectors and segmenters. It is not for you if you want to run a published ImageNet
+//! network: none is here yet.
 //!
 //! - [`Image`]: pixels in memory, decoded from a file of any common format under limits.
 //! - [`data`]: examples from idx files (MNIST's format) and from a folder with a folder a class.
 //! - [`ImageTransform`]: from an image of any size to the numbers that a network takes.
+//! - [`objects`]: boxes and masks; [`metrics`]: how good they are; [`draw`]: to look at them.
 //! - [`models`]: the networks. [`tasks`]: what they learn and answer.
 //! - [`TASKS`]: what a program's registry is given.
 //!

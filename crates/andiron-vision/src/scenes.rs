@@ -5,7 +5,7 @@
 //! million takes no memory, and the same number always gives the same scene.
 
 use crate::{
-    data::ImageExample,
+    data::{ImageExample, idx_examples},
     letterbox::with_channels,
     objects::{Mask, ObjectBox},
     picture::{Image, luma},
@@ -13,7 +13,11 @@ use crate::{
 };
 use andiron_core::{ConfigError, DataError, Dataset, Example};
 use andiron_kernels::{mix, split_mix};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Ink below this value is no part of a figure.
 const INK: u8 = 64;
@@ -106,6 +110,31 @@ impl Scenes {
         let labels = Arc::new(labels.into_iter().cloned().collect());
         let (figures, grounds) = (Arc::new(figures), Arc::new(grounds));
         Ok(Self { figures, grounds, labels, count, seed, options })
+    }
+
+    /// Scenes of figures from a pair of idx files (the format of MNIST), whose class numbers are their
+    /// labels, on photographs from files.
+    ///
+    /// # Errors
+    /// As [`idx_examples`], [`Image::open`] and [`new`](Self::new).
+    pub fn open(
+        [images, labels]: [&Path; 2],
+        photographs: &[PathBuf],
+        count: usize,
+        seed: u64,
+        options: SceneOptions,
+    ) -> Result<Self, DataError> {
+        let names: Vec<String> = (0..=u8::MAX).map(|class| class.to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let figures = idx_examples(images, labels, &names)?;
+        let grounds = photographs.iter().map(Image::open).collect::<Result<Vec<_>, _>>()?;
+        Self::new(figures, grounds, count, seed, options)
+    }
+
+    /// The same figures on the same grounds in other scenes.
+    #[must_use]
+    pub fn with(&self, count: usize, seed: u64) -> Self {
+        Self { count, seed, ..self.clone() }
     }
 
     /// The labels of the figures, in ascending order.

@@ -3,7 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use andiron_vision::metrics::coco::{Answered, Coco, ImageObjects, True};
+use andiron_vision::{
+    metrics::{
+        coco::{Answered, Coco, ImageObjects, True},
+        regions::Confusion,
+    },
+    objects::Mask,
+};
 use serde_json::Value;
 use std::path::Path;
 
@@ -65,4 +71,27 @@ fn precision_and_recall_of_boxes_are_those_of_pycocotools() {
         "COCO's twelve numbers",
         "equal pycocotools's, with crowds and areas",
     );
+}
+
+#[test]
+fn overlaps_of_masks_are_those_of_torchmetrics() {
+    let golden_file = json("regions.json");
+    let cases = golden_file["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 3);
+    for case in cases {
+        let classes = case["classes"].as_u64().unwrap() as usize;
+        let masks = |name: &str| -> Vec<Mask> {
+            let rows: Vec<Vec<u8>> = serde_json::from_value(case[name].clone()).unwrap();
+            rows.into_iter().map(|row| Mask::new(row.len() as u32 / 5, 5, row).unwrap()).collect()
+        };
+        let mut sum = Confusion::new(classes);
+        for (truth, said) in masks("truth").iter().zip(&masks("said")) {
+            sum.add(&Confusion::of(truth, said, classes).unwrap());
+        }
+        for (found, name) in [(sum.mean_iou(), "miou"), (sum.mean_dice(), "dice")] {
+            let wanted = case[name].as_f64().unwrap();
+            assert!((found - wanted).abs() < 1e-6, "{name}: {found} for {wanted}");
+        }
+    }
+    andiron_core::testing::record("golden", "mIoU and Dice", "equal torchmetrics's");
 }

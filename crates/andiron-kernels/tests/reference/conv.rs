@@ -40,6 +40,11 @@ fn configs() -> Vec<Conv2dConfig> {
         Conv2dConfig::new([2, 3], [2, 2]).with_dilation([2, 1]).with_padding(explicit),
         Conv2dConfig::new([40, 7], [3, 3]).with_stride([2, 2]).with_bias(false), // heavy weights
         Conv2dConfig::new([40, 7], [3, 3]),
+        Conv2dConfig::new([5, 6], [1, 1]),
+        Conv2dConfig::new([5, 6], [1, 1]).with_stride([2, 2]).with_bias(false),
+        Conv2dConfig::new([4, 4], [3, 3])
+            .with_groups(4)
+            .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1)),
     ]
 }
 

@@ -189,13 +189,15 @@ fn the_number_of_threads_does_not_matter_in_training() {
         Tensor::cat(vec![gradient(x), gradient(weight), gradient(gamma)], 0)
     });
     let device = Device::flex().autodiff();
-    let conv = Conv2dConfig::new([16, 24], [3, 3]).init(&device);
-    let norm = BatchNormConfig::new(24).init(&device).train();
-    conv.weight.val();
-    let image = Tensor::from_inner(single::<4>(6, [3, 16, 37, 41]));
-    assert_same(|| {
-        let y = conv2d_norm_act(image.clone(), &conv, &norm, Activation::Relu);
-        let gradients = y.powi_scalar(2).sum_dim(3).sum_dim(2).sum().backward();
-        conv.weight.val().grad(&gradients).unwrap()
-    });
+    for kernel in [3, 1] {
+        let conv = Conv2dConfig::new([16, 24], [kernel, kernel]).init(&device);
+        let norm = BatchNormConfig::new(24).init(&device).train();
+        conv.weight.val();
+        let image = Tensor::from_inner(single::<4>(6, [3, 16, 37, 41]));
+        assert_same(|| {
+            let y = conv2d_norm_act(image.clone(), &conv, &norm, Activation::Relu);
+            let gradients = y.powi_scalar(2).sum_dim(3).sum_dim(2).sum().backward();
+            conv.weight.val().grad(&gradients).unwrap()
+        });
+    }
 }

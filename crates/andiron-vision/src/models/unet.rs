@@ -58,7 +58,7 @@ struct Double {
 #[derive(Module, Debug)]
 struct Rise {
     up: ConvTranspose2d,
-    double: Double,
+    convs: Double,
 }
 
 /// The way down, the way up, and a map from features to classes; built by [`UNetConfig`].
@@ -111,7 +111,7 @@ impl ModelConfig for UNetConfig {
             up: ConvTranspose2dConfig::new([width(level + 1), width(level)], [2, 2])
                 .with_stride([2, 2])
                 .init(device),
-            double: Double::new(2 * width(level), width(level), device),
+            convs: Double::new(2 * width(level), width(level), device),
         };
         Ok(UNet {
             down: (0..=self.depth).map(step).collect(),
@@ -159,7 +159,7 @@ impl Model for UNet {
         for (rise, skip) in self.up.iter().zip(passed.into_iter().rev()) {
             let [_, _, height, width] = skip.dims();
             let risen = grown(rise.up.forward(x), height, width);
-            x = rise.double.forward(Tensor::cat(vec![skip, risen], 1));
+            x = rise.convs.forward(Tensor::cat(vec![skip, risen], 1));
         }
         self.head.forward(x)
     }

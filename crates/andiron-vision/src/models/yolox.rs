@@ -96,27 +96,41 @@ struct Stage {
     csp: CspLayer,
 }
 
+// What there are several of stands in lists, on the heap: as fields side by side they would make a
+// value that is too large to be handed about on the stack of a thread.
+
+/// The stem and four stages, each half as large as the one before.
 #[derive(Module, Debug)]
 struct CspDarknet {
     stem: Focus,
-    dark2: Stage,
-    dark3: Stage,
-    dark4: Stage,
-    dark5: Stage,
+    dark: Vec<Stage>,
 }
 
+/// The pyramid: to the finest grid with `laterals` and the first two layers, and back with `downs` and
+/// the others.
 #[derive(Module, Debug)]
 struct Pafpn {
     backbone: CspDarknet,
-    lateral_conv0: BaseConv,
-    c3_p4: CspLayer,
-    reduce_conv1: BaseConv,
-    c3_p3: CspLayer,
-    bu_conv2: Conv,
-    c3_n3: CspLayer,
-    bu_conv1: Conv,
-    c3_n4: CspLayer,
+    laterals: Vec<BaseConv>,
+    downs: Vec<Conv>,
+    layers: Vec<CspLayer>,
 }
+
+/// Our place of a list in the network, and what the `yolox` package calls it.
+const NAMES: [(&str, &str); 12] = [
+    (".dark.0.", ".dark2."),
+    (".dark.1.", ".dark3."),
+    (".dark.2.", ".dark4."),
+    (".dark.3.", ".dark5."),
+    ("backbone.laterals.0.", "backbone.lateral_conv0."),
+    ("backbone.laterals.1.", "backbone.reduce_conv1."),
+    ("backbone.downs.0.", "backbone.bu_conv2."),
+    ("backbone.downs.1.", "backbone.bu_conv1."),
+    ("backbone.layers.0.", "backbone.C3_p4."),
+    ("backbone.layers.1.", "backbone.C3_p3."),
+    ("backbone.layers.2.", "backbone.C3_n3."),
+    ("backbone.layers.3.", "backbone.C3_n4."),
+];
 
 #[derive(Module, Debug)]
 struct Head {
@@ -146,10 +160,7 @@ impl Builder<'_> {
         };
         CspDarknet {
             stem: Focus { conv: self.base([4 * config.channels, base], 3, 1, 1) },
-            dark2: stage(2, few),
-            dark3: stage(4, 3 * few),
-            dark4: stage(8, 3 * few),
-            dark5: stage(16, few),
+            dark: vec![stage(2, few), stage(4, 3 * few), stage(8, 3 * few), stage(16, few)],
         }
     }
 
@@ -158,14 +169,14 @@ impl Builder<'_> {
         let blocks = config.blocks(3);
         Pafpn {
             backbone: self.darknet(config),
-            lateral_conv0: self.point([large, middle]),
-            c3_p4: self.csp([2 * middle, middle], blocks, false),
-            reduce_conv1: self.point([middle, small]),
-            c3_p3: self.csp([2 * small, small], blocks, false),
-            bu_conv2: self.conv([small, small], 2),
-            c3_n3: self.csp([2 * small, middle], blocks, false),
-            bu_conv1: self.conv([middle, middle], 2),
-            c3_n4: self.csp([2 * middle, large], blocks, false),
+            laterals: vec![self.point([large, middle]), self.point([middle, small])],
+            downs: vec![self.conv([small, small], 2), self.conv([middle, middle], 2)],
+            layers: vec![
+                self.csp([2 * middle, middle], blocks, false),
+                self.csp([2 * small, small], blocks, false),
+                self.csp([2 * small, middle], blocks, false),
+                self.csp([2 * middle, large], blocks, false),
+            ],
         }
     }
 
@@ -212,12 +223,11 @@ impl ModelConfig for YoloxConfig {
 
     /// The names of the `yolox` package: a stage is a list, and a plain convolution has no parts.
     fn weight_name(&self, path: &str) -> String {
-        let path = path.replace(".c3_", ".C3_");
+        let named = |path: String, (ours, theirs): &(&str, &str)| path.replace(ours, theirs);
+        let path = NAMES.iter().fold(path.to_owned(), named);
         let path = if self.depthwise { path } else { path.replace(".pconv.", ".") };
-        let spp = path.contains(".dark5.");
-        path.replace(".down.", ".0.")
-            .replace(".spp.", ".1.")
-            .replace(".csp.", if spp { ".2." } else { ".1." })
+        let csp = if path.contains(".dark5.") { ".2." } else { ".1." };
+        path.replace(".down.", ".0.").replace(".spp.", ".1.").replace(".csp.", csp)
     }
 }
 
@@ -243,17 +253,19 @@ fn doubled(x: Tensor<4>) -> Tensor<4> {
 impl Pafpn {
     /// The features for the three grids, the finest first.
     fn forward(&self, images: Tensor<4>) -> [Tensor<4>; 3] {
-        let backbone = &self.backbone;
-        let fine = backbone.dark3.forward(backbone.dark2.forward(backbone.stem.forward(images)));
-        let middle = backbone.dark4.forward(fine.clone());
-        let coarse = self.lateral_conv0.forward(backbone.dark5.forward(middle.clone()));
+        let [first, second, third, fourth] = [0, 1, 2, 3].map(|at| &self.backbone.dark[at]);
+        let [to_middle, to_fine, from_fine, from_middle] = [0, 1, 2, 3].map(|at| &self.layers[at]);
+        let stem = self.backbone.stem.forward(images);
+        let fine = second.forward(first.forward(stem));
+        let middle = third.forward(fine.clone());
+        let coarse = self.laterals[0].forward(fourth.forward(middle.clone()));
         let down = Tensor::cat(vec![doubled(coarse.clone()), middle], 1);
-        let reduced = self.reduce_conv1.forward(self.c3_p4.forward(down));
-        let fine = self.c3_p3.forward(Tensor::cat(vec![doubled(reduced.clone()), fine], 1));
-        let up = Tensor::cat(vec![self.bu_conv2.forward(fine.clone()), reduced], 1);
-        let middle = self.c3_n3.forward(up);
-        let up = Tensor::cat(vec![self.bu_conv1.forward(middle.clone()), coarse], 1);
-        [fine, middle, self.c3_n4.forward(up)]
+        let reduced = self.laterals[1].forward(to_middle.forward(down));
+        let fine = to_fine.forward(Tensor::cat(vec![doubled(reduced.clone()), fine], 1));
+        let up = Tensor::cat(vec![self.downs[0].forward(fine.clone()), reduced], 1);
+        let middle = from_fine.forward(up);
+        let up = Tensor::cat(vec![self.downs[1].forward(middle.clone()), coarse], 1);
+        [fine, middle, from_middle.forward(up)]
     }
 }
 

@@ -17,9 +17,8 @@ use crate::{
     transform::{Filter, resize},
 };
 use andiron_core::{
-    ConfigError, DataError, Dataset, EvalError, Evaluator, Example, Labelled, Loss, ModelEntry,
-    OnePass, Predictor, Raw, Registered, Report, Task,
-    data::shortened,
+    Attachment, ConfigError, DataError, Dataset, EvalError, Evaluator, Example, Labelled, Loss,
+    ModelEntry, OnePass, Predictor, Raw, Registered, Report, Task,
     loss::{Focal, dice_loss, focal_loss},
 };
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -187,6 +186,13 @@ pub static IMAGE_SEGMENTERS: &[ModelEntry<ImageSegmentation>] = &[ModelEntry::of
 impl Registered for ImageSegmentation {
     const MEDIA: Option<&'static str> = Some("image");
 
+    const ATTACHED: Option<Attachment> = Some(Attachment {
+        field: "mask",
+        ending: "png",
+        read: |bytes| Ok(runs::value(&runs::mask_of_png(bytes)?)),
+        write: |value| Ok(runs::mask_of(value)?.to_image().to_png()),
+    });
+
     fn models() -> &'static [ModelEntry<Self>] {
         IMAGE_SEGMENTERS
     }
@@ -195,17 +201,10 @@ impl Registered for ImageSegmentation {
         read_image(raw)
     }
 
-    /// `"mask": {"width", "height", "runs"}`; see [`Runs`].
+    /// `"mask": {"width", "height", "runs"}`; see [`Runs`]. The program puts it there where a line
+    /// names a PNG file.
     fn target(line: &Value) -> Result<Mask, DataError> {
-        let refuse = |got: String| DataError::Field {
-            field: "mask".to_owned(),
-            wanted: "a mask as {\"width\", \"height\", \"runs\"}",
-            got,
-        };
-        let mask = line.get("mask").ok_or_else(|| refuse("missing".to_owned()))?;
-        let runs: Runs = serde_json::from_value(mask.clone())
-            .map_err(|error| refuse(format!("{}: {error}", shortened(mask))))?;
-        runs.mask()
+        runs::mask_of(line.get("mask").unwrap_or(&Value::Null))
     }
 
     fn evaluate(

@@ -1,8 +1,9 @@
 //! A mask as a line of JSON holds it.
 
-use crate::objects::Mask;
-use andiron_core::DataError;
+use crate::{objects::Mask, picture::Image};
+use andiron_core::{DataError, data::shortened};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A mask as runs of equal class numbers, row by row from the top: `[class, length]` each.
 ///
@@ -64,6 +65,37 @@ impl Runs {
         }
         Mask::new(self.width, self.height, classes)
     }
+}
+
+/// A mask as its runs in JSON.
+pub(super) fn value(mask: &Mask) -> Value {
+    serde_json::to_value(Runs::of(mask)).expect("numbers are plain data")
+}
+
+/// The mask that a value says in runs.
+///
+/// # Errors
+/// [`DataError::Field`] if it says none, and as [`Runs::mask`].
+pub(super) fn mask_of(value: &Value) -> Result<Mask, DataError> {
+    let runs: Runs = serde_json::from_value(value.clone()).map_err(|error| DataError::Field {
+        field: "mask".to_owned(),
+        wanted: "a mask as {\"width\", \"height\", \"runs\"}",
+        got: format!("{}: {error}", shortened(value)),
+    })?;
+    runs.mask()
+}
+
+/// The mask in a PNG file whose grey values are the class numbers.
+///
+/// # Errors
+/// As [`Image::decode`]; [`DataError::Decode`] for an image in colours.
+pub(super) fn mask_of_png(bytes: &[u8]) -> Result<Mask, DataError> {
+    let image = Image::decode(bytes)?;
+    if image.channels() != 1 {
+        let reason = "it has colours, but the class numbers of a mask are grey values".to_owned();
+        return Err(DataError::Decode { what: "mask".to_owned(), reason });
+    }
+    Ok(Mask::from_image(image))
 }
 
 #[cfg(test)]
