@@ -5,8 +5,8 @@
 //! Two distributions, because the time of burn's gelu depends on the data: the C library's `erf`
 //! takes another branch in the tails.
 
-use andiron::kernels::{attention, dropout, gelu, split_mix, training};
-use burn::tensor::{Bool, Device, Tensor, TensorData, activation};
+use andiron::kernels::{attention, depthwise_conv2d, dropout, gelu, split_mix, training};
+use burn::tensor::{Bool, Device, Tensor, TensorData, activation, module, ops::ConvOptions};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 
@@ -88,5 +88,33 @@ fn bench_dropout(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, bench_gelu, bench_attention, bench_dropout);
+/// Forward and backward of a convolution that goes channel by channel; burn's gradient of its weight is
+/// a convolution for each channel.
+fn bench_depthwise(c: &mut Criterion) {
+    type Operation = fn(Tensor<4>, Tensor<4>, ConvOptions<2>) -> Tensor<4>;
+    let operations: [(&str, Operation); 2] = [
+        ("depthwise", depthwise_conv2d),
+        ("depthwise-burn", |x, weight, options| module::conv2d(x, weight, None, options)),
+    ];
+    for (size, shape, stride) in
+        [("16x64x32x40", [16, 64, 32, 40], 1), ("16x32x64x80", [16, 32, 64, 80], 2)]
+    {
+        let n = shape.iter().product();
+        let leaf = |values: Vec<f32>| {
+            Tensor::<1>::from_inner(tensor(values, &Device::flex())).require_grad()
+        };
+        let (x, weight) = (leaf(normal(n)), leaf(normal(shape[1] * 9)));
+        for (name, operation) in operations {
+            c.bench_function(&format!("kernels/{name}-train/{size}"), |b| {
+                b.iter(|| {
+                    let options = ConvOptions::new([stride; 2], [1, 1], [1, 1], shape[1]);
+                    let weight = weight.clone().reshape([shape[1], 1, 3, 3]);
+                    black_box(operation(x.clone().reshape(shape), weight, options).backward())
+                });
+            });
+        }
+    }
+}
+
+criterion_group!(benches, bench_gelu, bench_attention, bench_dropout, bench_depthwise);
 criterion_main!(benches);

@@ -53,6 +53,9 @@ pub(crate) struct Predict {
     /// folder; the answer's line then names it as `picture`
     #[arg(long, value_name = "DIR")]
     pub(crate) pictures: Option<PathBuf>,
+    /// Where files go that are part of an answer, as masks are: a folder; the answer has their paths
+    #[arg(long, value_name = "DIR")]
+    pub(crate) write: Option<PathBuf>,
 }
 
 /// Arguments of `andiron train`.

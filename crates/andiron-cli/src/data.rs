@@ -2,7 +2,7 @@
 
 use crate::{builtin::registry, error::CliError};
 use andiron::{
-    DataError, Dataset, EvalError, Record,
+    Attachment, DataError, Dataset, EvalError, Record,
     data::{
         Media,
         folder::{self, ClassFile},
@@ -122,6 +122,8 @@ pub(crate) struct Records {
     table: Option<(PathBuf, Vec<String>)>,
     /// Whether inputs over the model's length are cut, where the task cuts.
     cut: bool,
+    /// The field that stands in a file of its own, whose path the line says.
+    attached: Option<Attachment>,
 }
 
 impl Dataset<Record> for Records {
@@ -131,7 +133,11 @@ impl Dataset<Record> for Records {
     fn get(&self, index: usize) -> Result<Record, DataError> {
         let entry = &self.entries[index];
         let media = entry.media().map_err(|error| error.at(index, Some(&entry.name)))?;
-        let (line, name) = (entry.line.clone(), Some(entry.name.clone()));
+        let (mut line, name) = (entry.line.clone(), Some(entry.name.clone()));
+        if let Some((attachment, path)) = self.attachment(&line) {
+            let read = read_file(&path).and_then(|bytes| (attachment.read)(&bytes));
+            line[attachment.field] = read.map_err(|error| error.at(index, Some(&entry.name)))?;
+        }
         Ok(Record { line, media, name, cut: self.cut })
     }
 }
@@ -171,7 +177,20 @@ impl Records {
     /// Those at `indices`, in that order.
     pub(crate) fn select(&self, indices: &[usize]) -> Self {
         let entries = indices.iter().map(|index| Arc::clone(&self.entries[*index])).collect();
-        Self { entries, table: self.table.clone(), cut: self.cut }
+        Self { entries, table: self.table.clone(), cut: self.cut, attached: self.attached }
+    }
+
+    /// The same examples, of whose lines a field stands in a file of its own.
+    pub(crate) fn attaching(self, attached: Option<Attachment>) -> Self {
+        Self { attached, ..self }
+    }
+
+    /// The file that a line names for the field that is kept in one, relative to the table.
+    fn attachment(&self, line: &Value) -> Option<(Attachment, PathBuf)> {
+        let attachment = self.attached?;
+        let path = line.get(attachment.field)?.as_str()?;
+        let folder = self.table.as_ref().and_then(|(table, _)| table.parent());
+        Some((attachment, folder.unwrap_or(Path::new("")).join(path)))
     }
 
     /// The same examples, whose inputs are cut to the model's length, where the task cuts.
@@ -224,7 +243,12 @@ impl Records {
                 Content::File(path) => Some(hash::sha256(&read_file(path)?)),
                 Content::Item(array, item) => Some(hash::sha256(array.item(*item))),
             };
+            let attached = match self.attachment(&entry.line) {
+                Some((_, path)) => Some(hash::sha256(&read_file(&path)?)),
+                None => None,
+            };
             let add = fingerprint.add(&entry.line).and_then(|()| fingerprint.add(&content));
+            let add = add.and_then(|()| attached.map_or(Ok(()), |hash| fingerprint.add(&hash)));
             add.map_err(|error| error.at(index, Some(&entry.name)))
         })
     }
@@ -310,7 +334,7 @@ fn from_table(
     }
     let mut known = found;
     known.extend(columns.keys().cloned());
-    Ok(Records { entries, table: Some((path.to_owned(), known)), cut: false })
+    Ok(Records { entries, table: Some((path.to_owned(), known)), ..Records::default() })
 }
 
 /// A folder's name is the label of the files in it.

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Evaluate, device: &Device) -> Result<u8, CliError> {
         None => None,
     };
     let task = registry.task(predictor.task())?;
-    let records = records(args, task)?;
+    let records = records(args, task)?.attaching(task.attached);
     if task.cuts && args.config.is_some() {
         // A closed standard error is no reason to stop.
         let _ = writeln!(io::stderr(), "{CUTS}");

@@ -6,7 +6,7 @@ use crate::{
     error::CliError,
 };
 use andiron::{
-    DataError, Dataset as _, TaskEntry, TrainError,
+    Attachment, DataError, Dataset as _, TaskEntry, TrainError,
     data::{Fractions, split, split_stratified},
 };
 use serde_json::Value;
@@ -76,6 +76,13 @@ impl Parts {
             parts.check_labels()?;
         }
         Ok(parts)
+    }
+
+    /// The same parts, of whose lines a field stands in a file of its own.
+    pub(crate) fn attaching(self, attached: Option<Attachment>) -> Self {
+        let Self { train, valid, test, left_out } = self;
+        let [train, valid, test] = [train, valid, test].map(|part| part.attaching(attached));
+        Self { train, valid, test, left_out }
     }
 
     /// The test part alone; reads nothing else where it has a source of its own.

@@ -8,7 +8,7 @@ use crate::{
     model::Model,
     rows::{BadRow, Rows},
 };
-use andiron::{AnyPredictor, DataError, Raw, burn::tensor::Device};
+use andiron::{AnyPredictor, Attachment, DataError, Raw, burn::tensor::Device};
 use serde_json::{Map, Value, json};
 use std::{
     cell::RefCell,
@@ -19,7 +19,7 @@ use std::{
     process,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, TryLockError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -37,12 +37,21 @@ const LONGEST: usize = 64 << 20;
 pub(crate) fn run(args: &Predict, device: &Device) -> Result<u8, CliError> {
     let registry = registry();
     let predictor = Model::of(&args.model)?.load(&registry, args.task.as_deref(), device)?;
-    let media = registry.task(predictor.task())?.media;
+    let task = registry.task(predictor.task())?;
+    let (media, attached) = (task.media, task.attached);
     if let Some(dir) = &args.pictures {
         fs::create_dir_all(dir).map_err(|source| CliError::Write { path: dir.clone(), source })?;
     }
     let pictures = args.pictures.clone().map(Pictures::new);
-    let answerer = Answerer { predictor, media, pictures, state: State::default() };
+    let writer = match (&args.write, attached) {
+        (None, _) => None,
+        (Some(folder), Some(attachment)) => Some(Writer::new(folder, attachment)?),
+        (Some(_), None) => {
+            let (argument, reason) = ("--write".to_owned(), "this task's answers have no files");
+            return Err(CliError::Argument { argument, reason });
+        }
+    };
+    let answerer = Answerer { predictor, media, writer, pictures, state: State::default() };
     answerer.state.end_on_signal()?;
     for file in &args.files {
         answerer.file(file)?;
@@ -112,8 +121,37 @@ enum Request {
     Media(PathBuf),
 }
 
+/// Writes what an answer keeps in a file of its own.
+struct Writer {
+    folder: PathBuf,
+    attachment: Attachment,
+    written: AtomicUsize,
+}
+
+impl Writer {
+    fn new(folder: &Path, attachment: Attachment) -> Result<Self, CliError> {
+        fs::create_dir_all(folder).map_err(|error| DataError::io(folder, error))?;
+        Ok(Self { folder: folder.to_owned(), attachment, written: AtomicUsize::new(0) })
+    }
+
+    /// Puts the file's path in place of what it holds. Files are numbered, so that two inputs of one
+    /// name do not share one.
+    fn keep(&self, answer: &mut Value, of: &Path) -> Result<(), DataError> {
+        let Attachment { field, ending, write, .. } = self.attachment;
+        let bytes = write(&answer[field])?;
+        let number = self.written.fetch_add(1, Ordering::SeqCst) + 1;
+        let stem = of.file_stem().unwrap_or_default().to_string_lossy();
+        let path = self.folder.join(format!("{number:05}-{stem}.{ending}"));
+        fs::write(&path, bytes).map_err(|error| DataError::io(&path, error))?;
+        answer[field] = path.display().to_string().into();
+        Ok(())
+    }
+}
+
 struct Answerer {
     predictor: Box<dyn AnyPredictor>,
+    /// Where the files of answers go, if they are wanted.
+    writer: Option<Writer>,
     /// The field that names a file, for tasks on media.
     media: Option<&'static str>,
     /// Where answers are drawn, if they are.
@@ -247,7 +285,12 @@ impl Answerer {
             (Request::Media(path), _) => path,
         };
         let bytes = read_file(&path)?;
-        let answer = self.one(Raw::Bytes(&bytes)).and_then(|answer| self.drawn(answer, &bytes));
+        let answer = self.one(Raw::Bytes(&bytes)).and_then(|mut answer| {
+            if let Some(writer) = &self.writer {
+                writer.keep(&mut answer, &path)?;
+            }
+            self.drawn(answer, &bytes)
+        });
         let (mut answer, picture) =
             answer.map_err(|source| CliError::File { path: path.clone(), source })?;
         if let (Some(pictures), Some(picture)) = (&self.pictures, picture) {

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Train, device: &Device) -> Result<u8, CliError> {
         task.takes(&config.model, BASE)?;
     }
     let options = config.options()?;
-    let parts = Parts::read(&config.data, config.base(), task)?;
+    let parts = Parts::read(&config.data, config.base(), task)?.attaching(task.attached);
     let training = config.training(parts.train.len())?;
     let hashes = hashes(&parts)?;
     check_held_out(task, &parts)?;

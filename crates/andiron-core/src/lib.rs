@@ -44,8 +44,8 @@ pub use model::{HomeFile, Model, ModelConfig, Network};
 pub use nearest::{Neighbour, Similarity, nearest};
 pub use predictor::{AnyPredictor, Contents, Predictor};
 pub use registry::{
-    AnyFitted, Draw, FileKind, Fit, Layout, LoadPublished, ModelEntry, PublishedEntry, Recipe,
-    Registered, Registry, TaskEntry, overlay,
+    AnyFitted, Attachment, Draw, FileKind, Fit, Layout, LoadPublished, ModelEntry, PublishedEntry,
+    Recipe, Registered, Registry, TaskEntry, overlay,
 };
 pub use task::{Labelled, Loss, OnePass, Solve, Task};
 pub use trainer::{Fitted, GradientTrainer, Trainer, TrainingConfig};

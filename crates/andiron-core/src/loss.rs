@@ -1,5 +1,9 @@
 //! Losses, each a mean over a counted number of terms, which may have weights.
 
+mod dice;
+
+pub use dice::dice_loss;
+
 use crate::Loss;
 use burn::tensor::{
     Bool, Int, Tensor,

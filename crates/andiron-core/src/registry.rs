@@ -1,8 +1,10 @@
 //! Which tasks and architectures a program knows. Filled from outside: core names none.
 
+mod attachment;
 mod overlay;
 mod published;
 
+pub use attachment::Attachment;
 pub use overlay::overlay;
 pub use published::{Fit, Layout, LoadPublished, PublishedEntry};
 
@@ -48,6 +50,9 @@ pub trait Registered: Task {
     /// Draws what a predictor makes of an input, as the bytes of a PNG file, for tasks in which that
     /// can be seen.
     const PICTURE: Option<Draw<Self>> = None;
+
+    /// The field that a program keeps in a file of its own. None has no such field.
+    const ATTACHED: Option<Attachment> = None;
 
     /// The architectures that can learn it, the fastest first.
     fn models() -> &'static [ModelEntry<Self>];
@@ -217,6 +222,8 @@ pub struct TaskEntry {
     pub cuts: bool,
     /// Kinds of files beside tables in which its data comes.
     pub files: &'static [FileKind],
+    /// The field that is kept in a file of its own.
+    pub attached: Option<Attachment>,
     architectures: fn() -> Vec<&'static str>,
     published: fn() -> &'static [PublishedEntry],
     load: AnyLoad,
@@ -234,6 +241,7 @@ impl TaskEntry {
             labelled: T::LABELLED,
             cuts: T::CUT.is_some(),
             files: T::FILES,
+            attached: T::ATTACHED,
             architectures: || T::models().iter().map(|entry| entry.architecture).collect(),
             published: T::published,
             load: |dir, device| match published::load_kept(dir, T::published(), device)? {

@@ -5,11 +5,14 @@
 //! weight, large image) and onto its output elsewhere (late layers). Which of the two depends on
 //! the size of one image, never of the batch, so a batch equals its members one by one.
 
-use crate::activation::Activation;
+use crate::{
+    activation::Activation, batch_norm::batch_norm_act, depthwise::depthwise_conv2d,
+    flex::is_recorded_f32,
+};
 use burn::{
     module::Param,
     nn::{
-        BatchNorm,
+        BatchNorm, PaddingConfig2d,
         conv::{Conv1d, Conv2d},
     },
     tensor::{Tensor, assert_shape, module, ops::ConvOptions},
@@ -35,9 +38,9 @@ pub fn conv2d_act(
 
 /// `activation(norm(conv(x)))`, the block of most convolutional networks, in both modes.
 ///
-/// With autodiff it runs burn's modules, so the normalisation uses the batch's statistics and
-/// updates the running ones (unless its `training` flag is off, as in frozen layers). Without, it
-/// uses the running ones, folded: see [`FoldedNorm`].
+/// With autodiff the normalisation uses the batch's statistics and updates the running ones (unless
+/// its `training` flag is off, as in frozen layers), as burn's module does. Without, it uses the
+/// running ones, folded: see [`FoldedNorm`].
 ///
 /// Paper: Ioffe & Szegedy 2015, <https://arxiv.org/abs/1502.03167>, algorithm 2 (folding: step 11).
 ///
@@ -64,7 +67,10 @@ pub fn conv2d_norm_act(
 ) -> Tensor<4> {
     let weight = conv.weight.val();
     if x.is_autodiff() || weight.is_autodiff() || norm.gamma.val().is_autodiff() {
-        return activation.apply(norm.forward(conv.forward(x)));
+        return match batch_norm_act(convolve(x, conv), norm, activation) {
+            Ok(y) => y,
+            Err(x) => activation.apply(norm.forward(x)),
+        };
     }
     let [_, _, height, width] = x.dims();
     let norm = FoldedNorm::of(norm);
@@ -73,7 +79,7 @@ pub fn conv2d_norm_act(
     if weight.shape().num_elements() > weight.dims()[0] * pixels {
         let (scale, shift) = norm.with_bias(bias);
         let bare = Conv2d { bias: None, ..conv.clone() };
-        return activation.apply(affine(bare.forward(x), scale, shift));
+        return activation.apply(affine(convolve(x, &bare), scale, shift));
     }
     let (weight, bias) = norm.into_conv(weight, bias);
     let folded = Conv2d {
@@ -81,7 +87,43 @@ pub fn conv2d_norm_act(
         bias: Some(Param::initialized(conv.weight.id, bias)),
         ..conv.clone()
     };
-    activation.apply(folded.forward(x))
+    activation.apply(convolve(x, &folded))
+}
+
+/// The module's convolution: by [`depthwise_conv2d`] where it goes channel by channel, and as a
+/// product of matrices in training where its kernel is one pixel.
+fn convolve(x: Tensor<4>, conv: &Conv2d) -> Tensor<4> {
+    let (channels, weight) = (x.dims()[1], conv.weight.dims());
+    let PaddingConfig2d::Explicit(top, left, bottom, right) = conv.padding else {
+        return conv.forward(x);
+    };
+    let bare = [top, left, bottom, right] == [0; 4] && conv.groups == 1;
+    if bare && weight[2..] == [1, 1] && conv.stride == [1, 1] && is_recorded_f32(&x) {
+        return pointwise(x, conv);
+    }
+    if conv.groups != channels || weight[0] != channels || channels == 1 {
+        return conv.forward(x);
+    }
+    let padding = [(top, bottom), (left, right)];
+    let options = ConvOptions::new_with_padding(conv.stride, padding, conv.dilation, conv.groups);
+    let y = depthwise_conv2d(x, conv.weight.val(), options);
+    match &conv.bias {
+        Some(bias) => y + bias.val().reshape([1, channels, 1, 1]),
+        None => y,
+    }
+}
+
+/// A convolution of 1 × 1 as a product of matrices: the gradient of its weight then is one too, where
+/// burn's convolves with a kernel as large as the image.
+fn pointwise(x: Tensor<4>, conv: &Conv2d) -> Tensor<4> {
+    let ([batch, channels, height, width], [out, ..]) = (x.dims(), conv.weight.dims());
+    let weight = conv.weight.val().reshape([1, out, channels]);
+    let y = weight.matmul(x.reshape([batch, channels, height * width]));
+    let y = y.reshape([batch, out, height, width]);
+    match &conv.bias {
+        Some(bias) => y + bias.val().reshape([1, out, 1, 1]),
+        None => y,
+    }
 }
 
 /// [`conv2d_norm_act`] over one axis: for sequences and sound.

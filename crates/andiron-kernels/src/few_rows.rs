@@ -159,7 +159,11 @@ impl Body for Part<'_, '_> {
 
 /// `out += Σ x[i] · lines[i]`, the products added in the order of the lines.
 #[inline(always)]
-fn add_lines<const FUSED: bool, const N: usize>(out: &mut [f32], lines: [&[f32]; N], x: [f32; N]) {
+pub(crate) fn add_lines<const FUSED: bool, const N: usize>(
+    out: &mut [f32],
+    lines: [&[f32]; N],
+    x: [f32; N],
+) {
     let n = out.len();
     let lines: [&[f32]; N] = lines.map(|line| &line[..n]);
     for at in 0..n {
@@ -172,7 +176,7 @@ fn add_lines<const FUSED: bool, const N: usize>(out: &mut [f32], lines: [&[f32];
 }
 
 #[inline(always)]
-fn dot<const FUSED: bool>(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn dot<const FUSED: bool>(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0_f32; LANES];
     let (a_parts, b_parts) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
     let (a_rest, b_rest) = (a_parts.remainder(), b_parts.remainder());

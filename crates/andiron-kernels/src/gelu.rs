@@ -88,7 +88,7 @@ fn polynomial<const FUSED: bool, const N: usize>(coefficients: [f32; N], x: f32)
 ///
 /// Source: Cephes `expf`: `exp(n ln 2 + r) = 2ⁿ exp(r)` with |r| at most ln 2 / 2.
 #[inline(always)]
-fn exp<const FUSED: bool>(x: f32) -> f32 {
+pub(crate) fn exp<const FUSED: bool>(x: f32) -> f32 {
     const P: [f32; 6] =
         [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5e-1];
     // Adding 1.5 · 2^23 leaves the nearest integer in the low bits, without a call for rounding.

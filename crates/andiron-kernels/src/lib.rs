@@ -67,6 +67,7 @@
 //! - [`attention`](mod@attention): [`attention()`], [`AttentionOptions`]
 //! - [`rotary`](mod@rotary): [`rotary()`], [`RotaryTable`]
 //! - [`conv`][]: [`conv2d_norm_act`], [`conv1d_norm_act`], [`FoldedNorm`]
+//! - [`depthwise`][]: [`depthwise_conv2d`]
 //! - [`random`][]: [`training`], [`dropout`], [`draw`], [`mix`]
 //!
 //! No operation here sums a whole tensor, which Flex does in no fixed order when it is long. Values
@@ -75,7 +76,9 @@
 
 pub mod activation;
 pub mod attention;
+mod batch_norm;
 pub mod conv;
+pub mod depthwise;
 mod few_rows;
 mod flex;
 pub mod gelu;
@@ -89,6 +92,7 @@ mod sweep;
 pub use activation::{Activation, silu};
 pub use attention::{AttentionOptions, attention};
 pub use conv::{FoldedNorm, conv1d_norm_act, conv2d_act, conv2d_norm_act};
+pub use depthwise::depthwise_conv2d;
 pub use gelu::gelu;
 pub use linear::linear;
 pub use norm::{add_layer_norm, add_rms_norm, layer_norm, rms_norm};

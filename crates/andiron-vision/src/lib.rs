@@ -1,13 +1,16 @@
-//! Vision for Andiron: which class an image belongs to, and which images are alike.
+//! Vision for Andiron: which class an image belongs to, which images are alike, what is where in an
+//! image, and of which class each of its pixels is.
 //!
 //! Use this crate (through `andiron`, feature `vision`) to train, measure and run classifiers of
-//! images and networks that make vectors of them, from nothing or from [`published`] weights. It is
-//! not for you if you want to find objects in a photograph: that is not here yet.
+//! images, networks that make vectors of them, detectors and segmenters, from nothing or from
+//! [`published`] weights. It is not for you if you want to make images, or to read text in them:
+//! that is not here yet.
 //!
 //! - [`Image`]: pixels in memory, decoded from a file of any common format under limits.
 //! - [`data`]: examples from idx files (MNIST's format), folders, tables, COCO's JSON and masks.
 //! - [`ImageTransform`]: from an image of any size to the numbers that a network takes.
 //! - [`augment`]: random changes of training images. [`explain`]: why an answer.
+//! - [`objects`]: boxes and masks; [`metrics`]: how good they are; [`draw`]: to look at them.
 //! - [`models`]: the networks; [`backbone`]: what most of them have in common. [`tasks`]: what they
 //!   learn and answer.
 //! - [`TASKS`]: what a program's registry is given.
@@ -38,15 +41,21 @@
 
 pub mod augment;
 pub mod backbone;
+pub mod classes;
 pub mod data;
+pub mod draw;
 pub mod explain;
+pub mod grid;
 pub mod layers;
+pub mod letterbox;
+pub mod metrics;
 pub mod models;
 pub mod objects;
 pub mod picture;
 pub mod published;
 #[cfg(test)]
 mod samples;
+pub mod scenes;
 mod start;
 pub mod tasks;
 pub mod transform;
@@ -57,10 +66,16 @@ pub use tasks::image_classification::{
     IMAGE_CLASSIFIERS, ImageClassification, ImageLabel, ImageOptions, ImageTruth, Views,
 };
 pub use tasks::image_embedding::{IMAGE_EMBEDDERS, ImageEmbedding, ImageVector};
+pub use tasks::image_segmentation::{IMAGE_SEGMENTERS, ImageSegmentation, Segmented};
+pub use tasks::object_detection::{Detections, FoundObject, OBJECT_DETECTORS, ObjectDetection};
 pub use transform::ImageTransform;
 
 use andiron_core::TaskEntry;
 
 /// The tasks of this crate, for a registry.
-pub static TASKS: &[TaskEntry] =
-    &[TaskEntry::of::<ImageClassification>(), TaskEntry::of::<ImageEmbedding>()];
+pub static TASKS: &[TaskEntry] = &[
+    TaskEntry::of::<ImageClassification>(),
+    TaskEntry::of::<ImageEmbedding>(),
+    TaskEntry::of::<ObjectDetection>(),
+    TaskEntry::of::<ImageSegmentation>(),
+];

@@ -4,7 +4,9 @@
 
 mod activation;
 mod attention;
+mod batch_norm;
 mod conv;
+mod depthwise;
 mod gelu;
 mod linear;
 mod norm;

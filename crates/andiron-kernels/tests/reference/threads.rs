@@ -3,7 +3,8 @@
 use crate::support::{mask, numbers, tensor};
 use andiron_kernels::{
     Activation, AttentionOptions, RotaryLayout, RotaryTable, add_rms_norm, attention,
-    conv1d_norm_act, conv2d_norm_act, gelu, layer_norm, linear, masked_softmax, rms_norm, silu,
+    conv1d_norm_act, conv2d_norm_act, depthwise_conv2d, gelu, layer_norm, linear, masked_softmax,
+    rms_norm, silu,
 };
 use burn::{
     module::Module,
@@ -11,7 +12,7 @@ use burn::{
         BatchNormConfig,
         conv::{Conv1dConfig, Conv2dConfig},
     },
-    tensor::{Bool, DType, Device, Tensor},
+    tensor::{Bool, DType, Device, Tensor, ops::ConvOptions},
 };
 
 fn single<const D: usize>(seed: u64, shape: [usize; D]) -> Tensor<D> {
@@ -160,6 +161,19 @@ fn the_number_of_threads_does_not_matter_in_training_of_rows() {
     });
 }
 
+#[test]
+fn the_number_of_threads_does_not_matter_in_training_of_depthwise_convolutions() {
+    for stride in [1, 2] {
+        assert_same(|| {
+            let (x, weight) = (recorded(1, 3 * 21 * 37 * 41), recorded(2, 21 * 9));
+            let options = ConvOptions::new([stride, stride], [1, 1], [1, 1], 21);
+            let image = x.clone().reshape([3, 21, 37, 41]);
+            let y = depthwise_conv2d(image, weight.clone().reshape([21, 1, 3, 3]), options);
+            gradients(y, vec![x, weight])
+        });
+    }
+}
+
 /// Gradients too, of every tensor that goes in.
 #[test]
 fn the_number_of_threads_does_not_matter_in_training() {
@@ -175,13 +189,15 @@ fn the_number_of_threads_does_not_matter_in_training() {
         Tensor::cat(vec![gradient(x), gradient(weight), gradient(gamma)], 0)
     });
     let device = Device::flex().autodiff();
-    let conv = Conv2dConfig::new([16, 24], [3, 3]).init(&device);
-    let norm = BatchNormConfig::new(24).init(&device).train();
-    conv.weight.val();
-    let image = Tensor::from_inner(single::<4>(6, [3, 16, 37, 41]));
-    assert_same(|| {
-        let y = conv2d_norm_act(image.clone(), &conv, &norm, Activation::Relu);
-        let gradients = y.powi_scalar(2).sum_dim(3).sum_dim(2).sum().backward();
-        conv.weight.val().grad(&gradients).unwrap()
-    });
+    for kernel in [3, 1] {
+        let conv = Conv2dConfig::new([16, 24], [kernel, kernel]).init(&device);
+        let norm = BatchNormConfig::new(24).init(&device).train();
+        conv.weight.val();
+        let image = Tensor::from_inner(single::<4>(6, [3, 16, 37, 41]));
+        assert_same(|| {
+            let y = conv2d_norm_act(image.clone(), &conv, &norm, Activation::Relu);
+            let gradients = y.powi_scalar(2).sum_dim(3).sum_dim(2).sum().backward();
+            conv.weight.val().grad(&gradients).unwrap()
+        });
+    }
 }

@@ -1,0 +1,216 @@
+//! Image segmentation: the class of each pixel.
+
+mod evaluator;
+mod recipe;
+mod runs;
+
+pub use evaluator::SegmentationEvaluator;
+pub use recipe::SegmentationOptions;
+pub use runs::Runs;
+
+use crate::{
+    classes::ClassNames,
+    letterbox::{Letterbox, read_image},
+    models::unet::UNetConfig,
+    objects::{IGNORED, Mask},
+    picture::Image,
+    transform::{Filter, resize},
+};
+use andiron_core::{
+    Attachment, ConfigError, DataError, Dataset, EvalError, Evaluator, Example, Labelled, Loss,
+    ModelEntry, OnePass, Predictor, Raw, Registered, Report, Task,
+    loss::{Focal, dice_loss, focal_loss},
+};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
+use serde_json::Value;
+
+/// The classes, how an image becomes numbers, and what the loss is made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageSegmentation {
+    /// What a pixel may belong to; 255 at most, since a mask has a byte a pixel.
+    pub classes: ClassNames,
+    /// How an image becomes numbers.
+    pub frame: Letterbox,
+    /// How strongly pixels that are nearly right are passed over, 0 or more: the focus of the focal
+    /// loss, which with 0 is cross-entropy. By default 0.
+    pub focus: f64,
+    /// The weight of the dice loss beside it, 0 or more; by default 1.
+    pub dice: f64,
+}
+
+impl ImageSegmentation {
+    /// The task with cross-entropy and dice loss.
+    pub fn new(classes: ClassNames, frame: Letterbox) -> Self {
+        Self { classes, frame, focus: 0.0, dice: 1.0 }
+    }
+
+    /// Checks the numbers.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the one that cannot be used.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        ConfigError::within("the number of classes", 2.0, 255.0, self.classes.count() as f64)?;
+        ConfigError::within("focus", 0.0, 10.0, self.focus)?;
+        ConfigError::within("dice", 0.0, 100.0, self.dice)
+    }
+
+    /// The class numbers of the frame's pixels; beside the image they are ignored.
+    fn framed(&self, example: &Example<Image, Mask>) -> Result<Vec<u8>, DataError> {
+        let (image, mask) = (&example.input, &example.target);
+        for (field, wanted, got) in [
+            ("the mask's width", image.width(), mask.width()),
+            ("the mask's height", image.height(), mask.height()),
+        ] {
+            if wanted != got {
+                let (wanted, got) = ("that of the image", format!("{got} for {wanted}"));
+                return Err(DataError::Field { field: field.to_owned(), wanted, got });
+            }
+        }
+        mask.check_classes(self.classes.names())?;
+        let (width, height) = self.frame.size(image);
+        let part = resize(&mask.to_image(), width, height, Filter::Nearest);
+        let (wide, high) = (self.frame.width() as u32, self.frame.height() as u32);
+        Ok(part.window(0, 0, wide, high, IGNORED).into_pixels())
+    }
+}
+
+/// The answer about an image.
+///
+/// As JSON `{"classes": [name, …], "mask": {"width", "height", "runs"}}`: the names in the order of
+/// the class numbers, and the mask as [`Runs`]. The program writes the mask into a PNG file where it
+/// is told to, and says its path in place of the runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Segmented {
+    /// The names of the classes.
+    pub classes: Vec<String>,
+    /// The class of each pixel of the image.
+    pub mask: Mask,
+}
+
+impl Serialize for Segmented {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Segmented", 2)?;
+        object.serialize_field("classes", &self.classes)?;
+        object.serialize_field("mask", &Runs::of(&self.mask))?;
+        object.end()
+    }
+}
+
+impl Task for ImageSegmentation {
+    const NAME: &'static str = "image-segmentation";
+    type Input = Image;
+    type Target = Mask;
+    type Prediction = Segmented;
+    type Batch = Labelled<Tensor<4>, Tensor<3, Int>>;
+
+    fn batch(
+        &self,
+        examples: &[Example<Image, Mask>],
+        device: &Device,
+    ) -> Result<Self::Batch, DataError> {
+        let inputs: Vec<&Image> = examples.iter().map(|example| &example.input).collect();
+        let features = self.collate(&inputs, device)?;
+        let mut truth: Vec<i32> = Vec::new();
+        for example in examples {
+            truth.extend(self.framed(example)?.into_iter().map(i32::from));
+        }
+        let shape = [examples.len(), self.frame.height(), self.frame.width()];
+        Ok(Labelled { features, truth: Tensor::from_data(TensorData::new(truth, shape), device) })
+    }
+}
+
+impl OnePass for ImageSegmentation {
+    type Features = Tensor<4>;
+    type Truth = Tensor<3, Int>;
+    type Output = Tensor<4>;
+
+    /// # Shapes
+    /// - output: `[inputs, channels, height, width]`, as the frame has them
+    fn collate(&self, inputs: &[&Image], device: &Device) -> Result<Tensor<4>, DataError> {
+        let frame = &self.frame;
+        let shape = [inputs.len(), frame.channels(), frame.height(), frame.width()];
+        let mut values = Vec::with_capacity(shape.iter().product());
+        for image in inputs {
+            frame.append(image, &mut values)?;
+        }
+        Ok(Tensor::from_data(TensorData::new(values, shape), device))
+    }
+
+    /// A mean over the pixels that are not ignored; of weight 0 where all are.
+    fn loss(&self, logits: Tensor<4>, truth: Tensor<3, Int>) -> Loss {
+        let [batch, classes, height, width] = logits.dims();
+        let pixels = batch * height * width;
+        let rows = logits.permute([0, 2, 3, 1]).reshape([pixels, classes]);
+        let truth = truth.reshape([pixels]);
+        let numbers: Vec<i32> = truth.clone().into_data().iter::<i32>().collect();
+        let ignored = i32::from(IGNORED);
+        let heeded: Vec<i32> =
+            (0..pixels as i32).filter(|at| numbers[*at as usize] != ignored).collect();
+        if heeded.is_empty() {
+            return Loss::new(rows.sum_dim(1).sum() * 0.0, 0);
+        }
+        let (rows, truth) = if heeded.len() == pixels {
+            (rows, truth)
+        } else {
+            let places = Tensor::<1, Int>::from_ints(heeded.as_slice(), &rows.device());
+            (rows.select(0, places.clone()), truth.select(0, places))
+        };
+        let focal = Focal { focus: self.focus, class_weights: None };
+        let Loss { mean, count, .. } = focal_loss(rows.clone(), truth.clone(), &focal);
+        if self.dice == 0.0 {
+            return Loss::new(mean, count);
+        }
+        Loss::new(mean + dice_loss(rows, truth).mean * self.dice, count)
+    }
+
+    fn decode(&self, inputs: &[&Image], logits: Tensor<4>) -> Vec<Segmented> {
+        let [_, _, height, width] = logits.dims();
+        let best: Vec<i32> = logits.argmax(1).into_data().iter::<i32>().collect();
+        let answer = |(image, best): (&&Image, &[i32])| {
+            let classes = best.iter().map(|class| *class as u8).collect();
+            let frame = Image::from_parts(width as u32, height as u32, 1, classes);
+            let (wide, high) = self.frame.size(image);
+            let part = frame.window(0, 0, wide, high, 0);
+            let mask = resize(&part, image.width(), image.height(), Filter::Nearest);
+            Segmented { classes: self.classes.names().to_vec(), mask: Mask::from_image(mask) }
+        };
+        inputs.iter().zip(best.chunks_exact(height * width)).map(answer).collect()
+    }
+}
+
+/// The architectures for [`ImageSegmentation`], the fastest first.
+pub static IMAGE_SEGMENTERS: &[ModelEntry<ImageSegmentation>] = &[ModelEntry::of::<UNetConfig>()];
+
+impl Registered for ImageSegmentation {
+    const MEDIA: Option<&'static str> = Some("image");
+
+    const ATTACHED: Option<Attachment> = Some(Attachment {
+        field: "mask",
+        ending: "png",
+        read: |bytes| Ok(runs::value(&runs::mask_of_png(bytes)?)),
+        write: |value| Ok(runs::mask_of(value)?.to_image().to_png()),
+    });
+
+    fn models() -> &'static [ModelEntry<Self>] {
+        IMAGE_SEGMENTERS
+    }
+
+    fn read(raw: Raw<'_>) -> Result<Image, DataError> {
+        read_image(raw)
+    }
+
+    /// `"mask": {"width", "height", "runs"}`; see [`Runs`]. The program puts it there where a line
+    /// names a PNG file.
+    fn target(line: &Value) -> Result<Mask, DataError> {
+        runs::mask_of(line.get("mask").unwrap_or(&Value::Null))
+    }
+
+    fn evaluate(
+        predictor: &Predictor<Self>,
+        data: &dyn Dataset<Example<Image, Mask>>,
+    ) -> Result<Report, EvalError> {
+        SegmentationEvaluator::default().evaluate(predictor, data)
+    }
+}
