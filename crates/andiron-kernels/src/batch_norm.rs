@@ -31,7 +31,8 @@ const WORTH_A_PIECE: usize = 1 << 14;
 /// `activation(norm(x))` with the statistics of the batch, which move the running ones of `norm` as
 /// burn's module moves them.
 ///
-/// None where it is not for here: the caller then runs the module.
+/// The input again where it is not for here: the caller then runs the module.
+#[allow(clippy::result_large_err, reason = "a box for a tensor that goes on at once")]
 pub(crate) fn batch_norm_act<const D: usize>(
     x: Tensor<D>,
     norm: &BatchNorm,
@@ -48,7 +49,7 @@ pub(crate) fn batch_norm_act<const D: usize>(
     let plain = plain.expect("the device was seen to be Flex");
     let statistics = Tensor::<2>::from_primitive::<Flex>(measured(&plain));
     let device = x.device();
-    let of = |at: usize| Tensor::from_inner(statistics.clone().slice([at..at + 1]).squeeze::<1>());
+    let of = |at: usize| Tensor::from_inner(statistics.clone().narrow(0, at, 1).squeeze::<1>());
     for (running, found) in [(&norm.running_mean, of(0)), (&norm.running_var, of(1))] {
         let before = running.value_sync().to_device(&device);
         let moved = before * (1.0 - norm.momentum) + found * norm.momentum;
