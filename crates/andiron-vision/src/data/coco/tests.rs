@@ -82,6 +82,11 @@ fn dangling_and_repeated_ids_are_refused() {
     ] {
         assert_eq!(refusal(pointer, value), wanted);
     }
+    andiron_core::testing::record(
+        "refusals",
+        "COCO files",
+        "dangling and repeated ids, unknown categories, boxes outside the image: by the annotation's id",
+    );
 }
 
 #[test]
