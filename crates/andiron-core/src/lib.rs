@@ -40,9 +40,9 @@ pub use error::{
 };
 pub use evaluator::{ClassifierEvaluator, Evaluator, Report, Score};
 pub use model::{HomeFile, Model, ModelConfig, Network};
-pub use predictor::{AnyPredictor, Contents, Predictor};
+pub use predictor::{AnyPredictor, Contents, Draw, Predictor};
 pub use registry::{
-    AnyFitted, Draw, FileKind, Fit, Layout, LoadPublished, ModelEntry, PublishedEntry, Recipe,
+    AnyFitted, FileKind, Fit, Layout, LoadPublished, ModelEntry, PublishedEntry, Recipe,
     Registered, Registry, TaskEntry, overlay,
 };
 pub use task::{Labelled, Loss, OnePass, Solve, Task};
