@@ -69,7 +69,7 @@ fn svg(points: &[Point]) -> String {
         let _ = writeln!(
             out,
             "<path d=\"M{margin} {at:.1}H{right}\" stroke=\"#ddd\"/>\
-             <text x=\"{:.0}\" y=\"{:.1}\" text-anchor=\"end\">{:.2}</text>",
+             <text x=\"{:.0}\" y=\"{:.1}\" text-anchor=\"end\">{:.3}</text>",
             margin - 6.0,
             at + 4.0,
             10f64.powf(log)

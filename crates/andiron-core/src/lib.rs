@@ -42,9 +42,9 @@ pub use error::{
 pub use evaluator::{ClassifierEvaluator, Evaluator, Report, Score};
 pub use model::{HomeFile, Model, ModelConfig, Network};
 pub use nearest::{Neighbour, Similarity, nearest};
-pub use predictor::{AnyPredictor, Contents, Predictor};
+pub use predictor::{AnyPredictor, Contents, Draw, Predictor};
 pub use registry::{
-    AnyFitted, Attachment, Draw, FileKind, Fit, Layout, LoadPublished, ModelEntry, PublishedEntry,
+    AnyFitted, Attachment, FileKind, Fit, Layout, LoadPublished, ModelEntry, PublishedEntry,
     Recipe, Registered, Registry, TaskEntry, overlay,
 };
 pub use task::{Labelled, Loss, OnePass, Solve, Task};

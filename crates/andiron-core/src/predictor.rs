@@ -63,6 +63,9 @@ pub struct Contents {
     pub tensors: Vec<(String, Vec<usize>)>,
 }
 
+/// What draws a predictor's answer to an input, as the bytes of a PNG file.
+pub type Draw<T> = fn(&Predictor<T>, &<T as Task>::Input) -> Result<Vec<u8>, DataError>;
+
 /// A fitted task: cheap to clone, `Send + Sync`, whatever network is inside.
 pub struct Predictor<T: Task> {
     inner: Arc<Inner<T>>,

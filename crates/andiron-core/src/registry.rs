@@ -16,6 +16,7 @@ use crate::{
         ExampleOf, Typed,
         table::{self, Row},
     },
+    predictor::Draw,
     trainer::Step,
 };
 use burn::tensor::Device;
@@ -24,9 +25,6 @@ use std::path::Path;
 
 /// A kind of file: its ending, and what reads its rows.
 pub type FileKind = (&'static str, fn(&Path) -> Result<Vec<Row>, DataError>);
-
-/// What draws a predictor's answer to an input.
-pub type Draw<T> = fn(&Predictor<T>, &<T as Task>::Input) -> Result<Vec<u8>, DataError>;
 
 /// A task that a program and a service can host.
 pub trait Registered: Task {
@@ -47,8 +45,7 @@ pub trait Registered: Task {
     /// and without the dot, and what reads its rows.
     const FILES: &'static [FileKind] = &[];
 
-    /// Draws what a predictor makes of an input, as the bytes of a PNG file, for tasks in which that
-    /// can be seen.
+    /// Draws what is made of an input, for tasks in which that can be seen.
     const PICTURE: Option<Draw<Self>> = None;
 
     /// The field that a program keeps in a file of its own. None has no such field.

@@ -5,7 +5,7 @@ pub mod coco;
 pub mod csv;
 pub mod masks;
 
-pub use coco::coco_examples;
+pub use coco::{coco_examples, coco_rows};
 pub use csv::table_examples;
 pub use masks::mask_examples;
 

@@ -2,8 +2,9 @@
 //! <https://cocodataset.org/#format-data>).
 
 use crate::{objects::ObjectBox, picture::Image};
-use andiron_core::{DataError, Dataset, Example};
+use andiron_core::{DataError, Dataset, Example, data::table::Row};
 use serde::Deserialize;
+use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
@@ -136,6 +137,21 @@ pub fn coco_examples(
     let own = path.parent().unwrap_or(Path::new(""));
     let categories = names.into_values().collect();
     Ok(CocoImages { folder: folder.unwrap_or(own).to_owned(), categories, images })
+}
+
+/// The images of a COCO file as lines of data, `{"image": path, "objects": [{"label", "box"}]}`: what a
+/// program reads of it. Crowds are left out; a line's number is the image's place in the file's list.
+///
+/// # Errors
+/// As [`coco_examples`].
+pub fn coco_rows(path: &Path) -> Result<Vec<Row>, DataError> {
+    let data = coco_examples(path, None)?;
+    let row = |(line, image): (u64, &CocoImage)| {
+        let alone = image.objects.iter().filter(|object| !object.crowd);
+        let objects: Vec<&ObjectBox> = alone.map(|object| &object.object).collect();
+        Row { line, value: json!({ "image": image.file, "objects": objects }) }
+    };
+    Ok((1..).zip(&data.images).map(row).collect())
 }
 
 /// Refuses a list in which something stands twice.

@@ -265,5 +265,10 @@ mod tests {
         std::fs::write(images.join("a.bmp"), b"twice").unwrap();
         assert!(matches!(open(), Err(DataError::Repeated { got, .. }) if got == "a"));
         assert!(matches!(mask_examples(&masks, "/nowhere", &[]), Err(DataError::Io { .. })));
+        andiron_core::testing::record(
+            "refusals",
+            "mask folders",
+            "unknown classes, other sizes, colours, masks and images alone: by the file",
+        );
     }
 }

@@ -63,6 +63,16 @@ fn objects_are_with_their_images() {
 }
 
 #[test]
+fn a_program_reads_the_images_as_lines() {
+    let (dir, _) = read(&file());
+    let rows = coco_rows(&dir.path().join("objects.json")).unwrap();
+    assert_eq!((rows.len(), rows[1].line), (2, 2));
+    let wanted =
+        json!({"image": "a.png", "objects": [{"label": "cat", "box": [1.0, 2.5, 5.0, 5.5]}]});
+    assert_eq!(rows[0].value, wanted);
+}
+
+#[test]
 fn dangling_and_repeated_ids_are_refused() {
     for (pointer, value, wanted) in [
         (
@@ -82,6 +92,11 @@ fn dangling_and_repeated_ids_are_refused() {
     ] {
         assert_eq!(refusal(pointer, value), wanted);
     }
+    andiron_core::testing::record(
+        "refusals",
+        "COCO files",
+        "dangling and repeated ids, unknown categories, boxes outside the image: by the annotation's id",
+    );
 }
 
 #[test]
