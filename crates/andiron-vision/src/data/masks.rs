@@ -188,6 +188,7 @@ impl Mask {
 mod tests {
     use super::*;
     use crate::objects::IGNORED;
+    use proptest::prelude::*;
     use std::error::Error;
 
     /// A PNG file with a palette, or grey, of so many bits.
@@ -226,6 +227,29 @@ mod tests {
         assert!(matches!(Mask::decode(&deep), Err(DataError::Decode { .. })));
         for end in [0, 8, 20, eight.len() / 2] {
             assert!(matches!(Mask::decode(&eight[..end]), Err(DataError::Decode { .. })), "{end}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_masks_are_read_or_refused(
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+            end in any::<prop::sample::Index>(),
+            cut in any::<bool>(),
+        ) {
+            use png::{BitDepth, ColorType};
+            let mut bytes = png(ColorType::Indexed, BitDepth::Four, 3, &[&[0x12, 0x30], &[0x45, 0]]);
+            for (at, value) in damage {
+                let at = at.index(bytes.len());
+                bytes[at] = value;
+            }
+            if cut {
+                bytes.truncate(end.index(bytes.len()));
+            }
+            if let Ok(mask) = Mask::decode(&bytes) {
+                let pixels = u64::from(mask.width()) * u64::from(mask.height());
+                prop_assert_eq!(mask.classes().len() as u64, pixels);
+            }
         }
     }
 
