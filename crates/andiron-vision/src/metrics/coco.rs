@@ -248,18 +248,18 @@ impl Measured {
             image.answers.iter().filter(|one| one.class == class).collect();
         answers.sort_by(|a, b| b.score.total_cmp(&a.score));
         answers.truncate(MOST[2]);
-        let mut taken = vec![[false; LIMITS]; truth.len()];
+        let mut taken = vec![vec![false; truth.len()]; LIMITS];
         for (place, answer) in answers.into_iter().enumerate() {
             let overlaps: Vec<f64> =
                 truth.iter().map(|(one, _)| overlap(answer.corners, one)).collect();
             let mut one = Matched { score: answer.score, image: at, place, right: 0, ignored: 0 };
             let corners = answer.corners;
             let area = (corners[2] - corners[0]) * (corners[3] - corners[1]);
-            for level in 0..LIMITS {
-                let free = |place: usize| !taken[place][level] || truth[place].0.crowd;
+            for (level, taken) in taken.iter_mut().enumerate() {
+                let free = |place: usize| !taken[place] || truth[place].0.crowd;
                 match best(&truth, &overlaps, limit(level), free) {
                     Some(place) => {
-                        taken[place][level] = true;
+                        taken[place] = true;
                         if truth[place].1 {
                             one.ignored |= 1 << level;
                         } else {

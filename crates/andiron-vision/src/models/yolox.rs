@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn keeps_the_contract() {
-        testing::Contract::new(samples::detection(96, 64, 1), tiny(1), samples::scenes(1))
+        testing::Contract::new(samples::detection(64, 32, 1), tiny(1), samples::scenes(1))
             .without(testing::Law::Padding, "images are put into one frame")
             .overfits_in(400, 4e-3)
             .check();
