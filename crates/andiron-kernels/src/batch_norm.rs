@@ -28,23 +28,27 @@ use rayon::prelude::*;
 /// Values that make the work of one piece.
 const WORTH_A_PIECE: usize = 1 << 14;
 
+/// Whether the fused body is for this tensor, and how it folds the activation; none leaves it to the
+/// module.
+pub(crate) fn fold_of<const D: usize>(
+    x: &Tensor<D>,
+    norm: &BatchNorm,
+    activation: Activation,
+) -> Option<Fold> {
+    let here = |x: &Tensor<1>| flex::is_plain_f32(x) || flex::is_recorded_f32(x);
+    let usable = flex::is_recorded_f32(x) && here(&norm.gamma.val()) && here(&norm.beta.val());
+    let asked = usable && norm.training.is_enabled() && x.shape().num_elements() > 0;
+    Fold::of(activation).filter(|_| asked)
+}
+
 /// `activation(norm(x))` with the statistics of the batch, which move the running ones of `norm` as
-/// burn's module moves them.
-///
-/// The input again where it is not for here: the caller then runs the module.
-#[allow(clippy::result_large_err, reason = "a box for a tensor that goes on at once")]
+/// burn's module moves them; for a tensor that [`fold_of`] approves.
 pub(crate) fn batch_norm_act<const D: usize>(
     x: Tensor<D>,
     norm: &BatchNorm,
-    activation: Activation,
-) -> Result<Tensor<D>, Tensor<D>> {
-    let Some(fold) = Fold::of(activation) else { return Err(x) };
+    fold: Fold,
+) -> Tensor<D> {
     let (gamma, beta) = (norm.gamma.val(), norm.beta.val());
-    let here = |x: &Tensor<1>| flex::is_plain_f32(x) || flex::is_recorded_f32(x);
-    let usable = flex::is_recorded_f32(&x) && here(&gamma) && here(&beta);
-    if !usable || !norm.training.is_enabled() || x.shape().num_elements() == 0 {
-        return Err(x);
-    }
     let plain = x.clone().inner().try_into_primitive::<Flex>();
     let plain = plain.expect("the device was seen to be Flex");
     let statistics = Tensor::<2>::from_primitive::<Flex>(measured(&plain));
@@ -58,7 +62,7 @@ pub(crate) fn batch_norm_act<const D: usize>(
     let epsilon = norm.epsilon as f32;
     let (gamma, beta) = (gamma.into_dispatch(), beta.into_dispatch());
     let (x, statistics) = (x.into_dispatch(), statistics.into_dispatch());
-    Ok(Tensor::from_dispatch(Dispatch::norm_act(x, gamma, beta, statistics, epsilon, fold)))
+    Tensor::from_dispatch(Dispatch::norm_act(x, gamma, beta, statistics, epsilon, fold))
 }
 
 /// Batch, channels, and values of a plane.

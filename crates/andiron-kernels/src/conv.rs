@@ -6,7 +6,9 @@
 //! the size of one image, never of the batch, so a batch equals its members one by one.
 
 use crate::{
-    activation::Activation, batch_norm::batch_norm_act, depthwise::depthwise_conv2d,
+    activation::Activation,
+    batch_norm::{batch_norm_act, fold_of},
+    depthwise::depthwise_conv2d,
     flex::is_recorded_f32,
 };
 use burn::{
@@ -67,9 +69,10 @@ pub fn conv2d_norm_act(
 ) -> Tensor<4> {
     let weight = conv.weight.val();
     if x.is_autodiff() || weight.is_autodiff() || norm.gamma.val().is_autodiff() {
-        return match batch_norm_act(convolve(x, conv), norm, activation) {
-            Ok(y) => y,
-            Err(x) => activation.apply(norm.forward(x)),
+        let x = convolve(x, conv);
+        return match fold_of(&x, norm, activation) {
+            Some(fold) => batch_norm_act(x, norm, fold),
+            None => activation.apply(norm.forward(x)),
         };
     }
     let [_, _, height, width] = x.dims();

@@ -28,12 +28,12 @@ impl Geometry {
         }
         let (before, after) = (options.padding_begin(), options.padding_end());
         let (input, kernel) = ([height, width], [kernel_height, kernel_width]);
-        let mut output = [0; 2];
-        for axis in 0..2 {
+        let out = |axis: usize| -> Option<usize> {
             let reach = options.dilation[axis] * kernel[axis].checked_sub(1)? + 1;
             let room = (input[axis] + before[axis] + after[axis]).checked_sub(reach)?;
-            output[axis] = room.checked_div(options.stride[axis])? + 1;
-        }
+            Some(room.checked_div(options.stride[axis])? + 1)
+        };
+        let output = [out(0)?, out(1)?];
         if batch * channels * height * width == 0 {
             return None;
         }
