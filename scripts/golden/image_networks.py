@@ -100,7 +100,7 @@ def networks():
     config = described(transformers.ResNetConfig(**sizes))
     yield ("resnet_wide", transformers.ResNetForImageClassification(config), (3, 19, 27),
            resnet_processor())
-    config = described(transformers.MobileNetV2Config(depth_multiplier=0.05, min_depth=2, depth_divisible_by=2,
+    config = described(transformers.MobileNetV2Config(depth_multiplier=0.08, min_depth=2, depth_divisible_by=2,
                                                       image_size=(18, 13), finegrained_output=False))
     yield ("transformers_mobilenet_v2", transformers.MobileNetV2ForImageClassification(config), (3, 18, 13),
            mobilenet_processor())

@@ -48,13 +48,19 @@ impl PublishedBackbone for MobileNetV2Config {
             ..*stage
         };
         let stages: Vec<Stage> = usual.stages.iter().enumerate().map(stage).collect();
+        let stem = scaled(usual.stem);
+        if stages.first().is_some_and(|first| first.channels == stem) {
+            let got = fields.get("depth_multiplier");
+            let reason = "the first block would be as narrow as what it is given, and add it";
+            return Err(refused("depth_multiplier", got, reason));
+        }
         let fine = fields.flag_or("finegrained_output", true)? && share < 1.0;
         let border = match fields.flag_or("tf_padding", true)? {
             true => Border::Same,
             false => Border::Even,
         };
         Ok(Self::new(fields.size_or("num_channels", 3)?, 0)
-            .with_stem(scaled(usual.stem))
+            .with_stem(stem)
             .with_stages(stages)
             .with_d_head(if fine { usual.d_head } else { scaled(usual.d_head) })
             .with_border(border)
