@@ -72,7 +72,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let stamps = stamps(&folder)?;
     let labels: Vec<&str> = stamps.iter().map(|stamp| stamp.target.as_str()).collect();
     println!("{} stamps of {} classes", stamps.len(), CLASSES.len());
-    let (steps, seeds) = if quick { (2, 1..=1) } else { (300, 1..=5) };
+    let (steps, seeds) = if quick { (2, 1..=1) } else { (200, 1..=5) };
     let (mut ours, mut others) = (Vec::new(), Vec::new());
     for seed in seeds {
         let (train, _, test) =

@@ -53,7 +53,9 @@ pub(super) fn task(
     let (mut statistics, mut counts) = (ImageStatistics::default(), BTreeMap::new());
     for index in 0..train.len() {
         let example = train.get(index)?;
-        statistics.add(&example.input);
+        if given.is_none() {
+            statistics.add(&example.input);
+        }
         *counts.entry(example.target).or_insert(0) += 1;
     }
     if let Some((label, examples)) = counts.first_key_value().filter(|_| counts.len() == 1) {
