@@ -20,11 +20,7 @@ use andiron::{
     },
 };
 use serde_json::json;
-use std::{
-    error::Error,
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::{error::Error, path::Path, path::PathBuf, time::Instant};
 
 const SEED: u64 = 1;
 const TRAIN: [&str; 9] = [

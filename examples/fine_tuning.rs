@@ -102,16 +102,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         let config = TrainingConfig::new(steps).with_batch_size(size).with_learning_rate(rate);
         config.with_warmup_steps(steps / 10).with_eval_every(steps)
     };
-    // For news single words weighed by their rarity, as in scripts/evidence/r8_linear.toml.
-    let (fast, schedule) = match r8 {
-        true => (
-            json!({ "balance": false, "max_length": 2048, "weights": "tf-idf", "words": 1,
-                "most_characters": 0, "n_buckets": 65536, "d_model": 16 }),
-            training(5, 64, 2e-2),
-        ),
-        false => (json!({ "balance": false, "max_length": 2048 }), training(12, 32, 2e-2)),
-    };
-    let ngrams = run::<HashedLinearConfig>("n-grams", &fast, schedule, &texts)?;
+    // Single words weighed by their rarity, as in scripts/evidence/r8_linear.toml.
+    let fast = json!({ "balance": false, "max_length": 2048, "weights": "tf-idf", "words": 1,
+        "most_characters": 0, "n_buckets": 65536, "d_model": 16 });
+    let ngrams = run::<HashedLinearConfig>("n-grams", &fast, training(5, 64, 2e-2), &texts)?;
     let bert = |kind, training| {
         run::<SequenceClassifierConfig<BertConfig>>(kind, &options(kind), training, &texts)
     };

@@ -1,6 +1,5 @@
 //! The whole story in three domains: trains a fast and a strong model for language, vision and
-//! speech on shipped data, evaluates each with an interval, saves it, loads it back and predicts,
-//! by the same calls for all six.
+//! speech on shipped data, evaluates each, saves it, loads it back and predicts, by the same calls.
 //!
 //! ```text
 //! cargo run --example quickstart

@@ -1,10 +1,8 @@
-//! A cross-encoder that learns which Reuters news are of one kind, against the cosine of frozen
-//! sentence vectors: the same candidates put in order by both, tested by a paired bootstrap.
+//! A cross-encoder learns which Reuters news are of one kind, against the cosine of frozen vectors.
 //!
 //! ```text
 //! scripts/fetch-assets --only all-minilm-l6-v2 --only r8
-//! scripts/evidence/rerank                      makes the tables of R8, and runs this
-//! cargo run --example reuters_reranking        once they are there: twenty minutes on two cores
+//! scripts/evidence/rerank     makes the tables of R8 and runs this; alone: cargo run --example NAME
 //! ```
 //!
 //! A query is a news item; its 20 candidates are others, 4 of the same of the eight classes of R8.
@@ -37,10 +35,9 @@ fn assets() -> PathBuf {
 
 /// One of R8's parts by class.
 fn news(part: &str) -> Result<BTreeMap<String, Vec<String>>, Box<dyn Error>> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let table = assets().join(format!("../target/data/r8-{part}.csv"));
     let mut classes: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for Example { input, target } in text_examples(root.join(format!("target/data/r8-{part}.csv")))?
-    {
+    for Example { input, target } in text_examples(table)? {
         classes.entry(target).or_default().push(input.text);
     }
     Ok(classes)
