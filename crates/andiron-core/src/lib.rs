@@ -11,6 +11,7 @@
 //! - [`bundle`]: the folder that [`Predictor::save`] writes.
 
 pub mod adaptation;
+mod base;
 pub mod bundle;
 pub mod classification;
 pub mod data;
@@ -32,6 +33,7 @@ pub mod trainer;
 pub mod weights;
 
 pub use adaptation::Adaptation;
+pub use base::BaseModel;
 pub use classification::{Choice, Labels};
 pub use data::{Dataset, Example, Raw, Record};
 pub use device::{device, device_names};

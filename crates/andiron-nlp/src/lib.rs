@@ -60,7 +60,6 @@
 //! - [`fasttext`], [`language_id`]: classifiers trained by fastText, such as the one for languages.
 //! - [`metrics`]: BLEU, chrF, ROUGE and entity F1.
 
-pub mod base;
 pub mod batch;
 mod cells;
 pub mod chat;

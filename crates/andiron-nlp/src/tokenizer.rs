@@ -454,7 +454,7 @@ mod tests {
         let text = format!("one{}two {} three", " ".repeat(40_000), "x".repeat(20_000));
         let encoded = tokenizer.encode(&text.as_str().into(), 64, false).unwrap();
         assert_eq!(encoded.ids.len(), 6);
-        assert_eq!(encoded.offsets[4], (60_004, 60_009));
+        assert_eq!(encoded.offsets[4], (60_008, 60_013));
         let words = "one two three four five six seven ".repeat(900);
         let cut = tokenizer.encode(&words.as_str().into(), 300, true).unwrap();
         let whole = tokenizer.encode(&words.as_str().into(), 9000, false).unwrap();

@@ -381,9 +381,19 @@ mod tests {
             vec![figure("a", [4, 10, 24, 16])],
             vec![Image::gray(200, 130, vec![0; 26_000]).unwrap()],
         );
-        let of = |figures: &[ImageExample], grounds: &[Image], options: SceneOptions| {
-            Scenes::new(figures.to_vec(), grounds.to_vec(), 3, 1, options).unwrap_err().to_string()
-        };
+        let of =
+            |figures: &[ImageExample], grounds: &[Image], options: SceneOptions| match Scenes::new(
+                figures.to_vec(),
+                grounds.to_vec(),
+                3,
+                1,
+                options,
+            )
+            .unwrap_err()
+            {
+                DataError::Config(setting) => setting.to_string(),
+                data => data.to_string(),
+            };
         let usual = SceneOptions::default();
         assert_eq!(of(&[], &grounds, usual), "the list of figures is empty");
         assert_eq!(of(&figures, &[], usual), "the list of grounds is empty");

@@ -4,21 +4,26 @@ use crate::{
     backbone::BackboneConfig,
     published::{self, Base, Preset, PublishedBackbone},
 };
-use andiron_core::{Adaptation, BaseError, ConfigError, DataError};
+use andiron_core::{Adaptation, BaseModel, ConfigError, DataError};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use serde_json::Value;
 
 /// Where a training starts from; a field left out has its default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StartOptions {
     /// The folder or the file with published weights to start from; none starts from nothing.
-    pub base: Option<PathBuf>,
+    pub base: Option<BaseModel>,
     /// The name of the network, as in [`Preset::names`](crate::published::Preset::names): to be said
     /// where the base does not say it, and for a network of that size that starts from nothing.
     pub preset: Option<String>,
     /// Which parameters are trained; default all.
     pub adaptation: Adaptation,
+}
+
+/// The base that the options of a recipe name, which its preparation has checked.
+pub(crate) fn base_of(options: &Value) -> Option<BaseModel> {
+    serde_json::from_value(options.get("base")?.clone()).ok()
 }
 
 /// A setting that something else decides.
@@ -53,12 +58,12 @@ impl StartOptions {
         &self,
         given: [(&str, bool); N],
     ) -> Result<Option<Base<C>>, DataError> {
-        let Some(dir) = &self.base else { return Ok(None) };
+        let Some(from) = &self.base else { return Ok(None) };
         for (field, is_given) in given {
             self.alone(field, !is_given)?;
         }
-        let base = published::read_base::<C>(dir, self.preset.as_deref());
-        Ok(Some(base.map_err(|source| BaseError::new(dir, source))?))
+        let base = published::read_base::<C>(&from.folder, self.preset.as_deref());
+        Ok(Some(base.map_err(|source| from.unread(source))?))
     }
 
     /// The network that the preset names, without weights.

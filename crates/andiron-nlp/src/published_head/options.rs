@@ -1,8 +1,8 @@
 //! Where a training of an encoder starts from: what the recipes of several tasks take.
 
 use super::{EncoderSizes, HeadBase, read_base};
-use crate::{base::BaseModel, tokenizer::Tokenizer};
-use andiron_core::{ConfigError, DataError};
+use crate::tokenizer::Tokenizer;
+use andiron_core::{BaseModel, ConfigError, DataError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

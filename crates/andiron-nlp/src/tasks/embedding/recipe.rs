@@ -3,13 +3,12 @@
 
 use super::{Embedding, Pooling, folder::Layout};
 use crate::{
-    base::BaseModel,
     models::{bert::BertConfig, distilbert::DistilBertConfig, roberta::RobertaConfig},
     published,
     published_head::{HeadBase, StartOptions},
 };
 use andiron_core::{
-    ConfigError, DataError, Dataset, Network, Recipe, TrainError,
+    BaseModel, ConfigError, DataError, Dataset, Network, Recipe, TrainError,
     data::{ExampleOf, all},
     overlay,
 };

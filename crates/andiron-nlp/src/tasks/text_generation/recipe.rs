@@ -3,13 +3,12 @@
 
 use super::{Prompt, TextGeneration};
 use crate::{
-    base::BaseModel,
     models::{gpt2::Gpt2Config, llama::LlamaConfig},
     published_decoder::{self, PublishedDecoder},
     tokenizer::gpt2_bpe,
 };
 use andiron_core::{
-    ConfigError, DataError, Dataset, Network, Recipe, TrainError,
+    BaseModel, ConfigError, DataError, Dataset, Network, Recipe, TrainError,
     data::{ExampleOf, all},
     overlay,
 };

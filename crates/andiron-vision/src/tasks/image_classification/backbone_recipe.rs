@@ -9,16 +9,15 @@ use crate::{
         efficientnet_lite::EfficientNetLiteConfig, mobilenet_v2::MobileNetV2Config, vit::ViTConfig,
     },
     published::{self, PublishedBackbone},
-    start::StartOptions,
+    start::{StartOptions, base_of},
 };
 use andiron_core::{
-    BaseError, ConfigError, DataError, Dataset, Fitted, GradientTrainer, Network, Recipe,
-    TrainError, Trainer as _, overlay,
+    ConfigError, DataError, Dataset, Fitted, GradientTrainer, Network, Recipe, TrainError,
+    Trainer as _, overlay,
 };
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::path::PathBuf;
 
 impl StartOptions {
     /// Task and network on a base, or of a preset's size.
@@ -71,14 +70,14 @@ pub(super) fn start<C: PublishedBackbone>(
     seed: u64,
     device: &Device,
 ) -> Result<Network<C>, TrainError> {
-    let read = |name: &str| options.get(name).and_then(Value::as_str);
-    let Some(dir) = read("base").map(PathBuf::from) else {
+    let Some(from) = base_of(options) else {
         return Ok(Network::init(config, seed, device)?);
     };
-    let fail = |source| TrainError::Base(BaseError::new(dir.clone(), source));
-    let base = published::read_base::<C>(&dir, read("preset")).map_err(fail)?;
+    let preset = options.get("preset").and_then(Value::as_str);
+    let fail = |source| from.unloaded(source);
+    let base = published::read_base::<C>(&from.folder, preset).map_err(fail)?;
     let same = base.labels == task.labels.names();
-    published::start(config, &dir, same, seed, device).map_err(fail)
+    published::start(config, &from.folder, same, seed, device).map_err(fail)
 }
 
 /// Trains the network; the vectors of a frozen one are made once, and not at each step, unless its

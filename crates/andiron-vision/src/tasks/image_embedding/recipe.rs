@@ -9,16 +9,13 @@ use crate::{
         resnet::ResNetConfig, vit::ViTConfig,
     },
     published::{self, PublishedBackbone},
-    start::StartOptions,
+    start::{StartOptions, base_of},
     transform::ImageStatistics,
 };
-use andiron_core::{
-    BaseError, ConfigError, DataError, Dataset, Network, Recipe, TrainError, overlay,
-};
+use andiron_core::{ConfigError, DataError, Dataset, Network, Recipe, TrainError, overlay};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::path::PathBuf;
 
 /// What the recipes take; a field left out has its default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,11 +82,11 @@ fn start<C: PublishedBackbone>(
     seed: u64,
     device: &Device,
 ) -> Result<Network<C>, TrainError> {
-    let Some(dir) = options.get("base").and_then(Value::as_str).map(PathBuf::from) else {
+    let Some(from) = base_of(options) else {
         return Ok(Network::init(config, seed, device)?);
     };
-    let fail = |source| TrainError::Base(BaseError::new(dir.clone(), source));
-    published::start(config, &dir, false, seed, device).map_err(fail)
+    published::start(config, &from.folder, false, seed, device)
+        .map_err(|source| from.unloaded(source))
 }
 
 fn fits<C: PublishedBackbone>(config: &C, task: &ImageEmbedding) -> Result<(), ConfigError> {

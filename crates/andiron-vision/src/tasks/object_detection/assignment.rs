@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn every_object_gets_a_cell_near_it_and_no_cell_two() {
+    fn no_cell_gets_two_objects() {
         let cells = cells();
         let numbers: Vec<f32> = (0..12 * 7).map(|at| ((at * 37 % 11) as f32 - 5.0) / 8.0).collect();
         let targets = [
@@ -159,21 +159,22 @@ mod tests {
         assert!(seen.is_sorted());
         seen.dedup();
         assert_eq!(seen.len(), found.len());
-        for target in 0..3 {
-            assert!(found.iter().any(|one| one.target == target), "{found:?}");
-        }
+        // The first two want one cell, and the second is cheaper there.
+        let targets_found: Vec<usize> = found.iter().map(|one| one.target).collect();
+        assert_eq!(targets_found, [1, 2], "{found:?}");
         assert!(found.iter().all(|one| (0.0..=1.0).contains(&one.overlap)));
         assert!(assign(&numbers, 7, &cells, &[]).is_empty());
     }
 
     #[test]
-    fn boxes_beyond_all_numbers_are_the_last_choice() {
+    fn boxes_beyond_all_numbers_overlap_with_nothing() {
         let cells = cells();
         let mut numbers = vec![0.0; 12 * 7];
         numbers[5 * 7 + 2] = 200.0;
         let target = Target { class: 0, place: [12.0, 12.0, 8.0, 8.0] };
         let found = assign(&numbers, 7, &cells, &[target]);
-        assert!(!found.is_empty() && found.iter().all(|one| one.cell != 5), "{found:?}");
+        // No other cell lies in the middle of the object.
+        assert!(matches!(found[..], [Match { cell: 5, target: 0, overlap: 0.0 }]), "{found:?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The published model that a training starts from, as the options of a recipe name it.
 
-use andiron_core::{BaseError, ConfigError, DataError, TrainError, data::shortened};
+use crate::{BaseError, ConfigError, DataError, TrainError, data::shortened};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
 use std::{
@@ -14,17 +14,17 @@ use std::{
 /// tells its name, and not where its cache lies.
 ///
 /// ```
-/// use andiron_nlp::base::BaseModel;
+/// use andiron_core::BaseModel;
 ///
-/// let plain: BaseModel = serde_json::from_str(r#""models/minilm""#)?;
-/// assert_eq!(plain.name, "models/minilm");
-/// let named = r#"{"folder": "/cache/c9745ed1", "name": "owner/minilm"}"#;
-/// assert_eq!(serde_json::from_str::<BaseModel>(named)?.name, "owner/minilm");
+/// let plain: BaseModel = serde_json::from_str(r#""models/mine""#)?;
+/// assert_eq!(plain.name, "models/mine");
+/// let named = r#"{"folder": "/cache/c9745ed1", "name": "owner/theirs"}"#;
+/// assert_eq!(serde_json::from_str::<BaseModel>(named)?.name, "owner/theirs");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BaseModel {
-    /// The folder, as Hugging Face has it, with `config.json`, weights and `tokenizer.json`.
+    /// The folder as others published it, or a file of weights where a task takes one.
     pub folder: PathBuf,
     /// What the bundle of a network calls it that is read beside it, as low-rank factors are.
     pub name: String,
@@ -71,17 +71,17 @@ impl BaseModel {
     }
 
     /// Says of a failure that it is the base's.
-    pub(crate) fn failed(&self, source: impl Error + Send + Sync + 'static) -> BaseError {
+    pub fn failed(&self, source: impl Error + Send + Sync + 'static) -> BaseError {
         BaseError::new(&self.folder, source)
     }
 
     /// As [`failed`](Self::failed), while data are prepared.
-    pub(crate) fn unread(&self, source: impl Error + Send + Sync + 'static) -> DataError {
+    pub fn unread(&self, source: impl Error + Send + Sync + 'static) -> DataError {
         self.failed(source).into()
     }
 
     /// As [`failed`](Self::failed), while weights are loaded.
-    pub(crate) fn unloaded(&self, source: impl Error + Send + Sync + 'static) -> TrainError {
+    pub fn unloaded(&self, source: impl Error + Send + Sync + 'static) -> TrainError {
         self.failed(source).into()
     }
 }
