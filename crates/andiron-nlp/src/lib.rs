@@ -47,7 +47,6 @@
 //! - [`features`]: from a text to numbers.
 //! - [`tokenizer`]: a published model's tokens, and vocabularies of one's own.
 //! - [`published`]: encoders from the folders that others publish.
-//! - [`base`]: the published model that a training starts from.
 //! - [`published_head`]: heads on them, and how they are adapted.
 //! - [`batch`]: texts as tensors.
 //! - [`models`]: the networks, and [`layers`] that they share.
