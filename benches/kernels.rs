@@ -5,7 +5,9 @@
 //! Two distributions, because the time of burn's gelu depends on the data: the C library's `erf`
 //! takes another branch in the tails.
 
-use andiron::kernels::{attention, depthwise_conv2d, dropout, gelu, split_mix, training};
+use andiron::kernels::{
+    attention, dense_conv2d, depthwise_conv2d, dropout, gelu, split_mix, training,
+};
 use burn::tensor::{Bool, Device, Tensor, TensorData, activation, module, ops::ConvOptions};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
@@ -88,33 +90,57 @@ fn bench_dropout(c: &mut Criterion) {
     }
 }
 
-/// Forward and backward of a convolution that goes channel by channel; burn's gradient of its weight is
-/// a convolution for each channel.
-fn bench_depthwise(c: &mut Criterion) {
-    type Operation = fn(Tensor<4>, Tensor<4>, ConvOptions<2>) -> Tensor<4>;
-    let operations: [(&str, Operation); 2] = [
-        ("depthwise", depthwise_conv2d),
-        ("depthwise-burn", |x, weight, options| module::conv2d(x, weight, None, options)),
-    ];
-    for (size, shape, stride) in
-        [("16x64x32x40", [16, 64, 32, 40], 1), ("16x32x64x80", [16, 32, 64, 80], 2)]
-    {
-        let n = shape.iter().product();
-        let leaf = |values: Vec<f32>| {
-            Tensor::<1>::from_inner(tensor(values, &Device::flex())).require_grad()
-        };
-        let (x, weight) = (leaf(normal(n)), leaf(normal(shape[1] * 9)));
-        for (name, operation) in operations {
-            c.bench_function(&format!("kernels/{name}-train/{size}"), |b| {
-                b.iter(|| {
-                    let options = ConvOptions::new([stride; 2], [1, 1], [1, 1], shape[1]);
-                    let weight = weight.clone().reshape([shape[1], 1, 3, 3]);
-                    black_box(operation(x.clone().reshape(shape), weight, options).backward())
-                });
+type Convolution = fn(Tensor<4>, Tensor<4>, ConvOptions<2>) -> Tensor<4>;
+
+fn burns(x: Tensor<4>, weight: Tensor<4>, options: ConvOptions<2>) -> Tensor<4> {
+    module::conv2d(x, weight, None, options)
+}
+
+/// One convolution of three by three, alone and with its gradients; ours and burn's.
+fn bench_convolution(
+    c: &mut Criterion,
+    name: &str,
+    ours: Convolution,
+    x_shape: [usize; 4],
+    weight_shape: [usize; 4],
+    stride: usize,
+) {
+    let plain = |values: Vec<f32>| Tensor::<1>::from_inner(tensor(values, &Device::flex()));
+    let leaf = |shape: [usize; 4]| plain(normal(shape.iter().product())).require_grad();
+    let (x, weight) = (leaf(x_shape), leaf(weight_shape));
+    let [batch, channels, height, width] = x_shape;
+    let groups = channels / weight_shape[1];
+    let size = format!("{batch}x{channels}x{height}x{width}");
+    for (name, operation) in [(name.to_owned(), ours), (format!("{name}-burn"), burns)] {
+        let options = || ConvOptions::new([stride; 2], [1, 1], [1, 1], groups);
+        c.bench_function(&format!("kernels/{name}/{size}"), |b| {
+            b.iter(|| {
+                let x = x.clone().inner().reshape(x_shape);
+                black_box(operation(x, weight.clone().inner().reshape(weight_shape), options()))
             });
-        }
+        });
+        c.bench_function(&format!("kernels/{name}-train/{size}"), |b| {
+            b.iter(|| {
+                let weight = weight.clone().reshape(weight_shape);
+                black_box(operation(x.clone().reshape(x_shape), weight, options()).backward())
+            });
+        });
     }
 }
 
-criterion_group!(benches, bench_gelu, bench_attention, bench_dropout, bench_depthwise);
+/// A convolution that goes channel by channel; burn's gradient of its weight is a convolution for each.
+fn bench_depthwise(c: &mut Criterion) {
+    bench_convolution(c, "depthwise", depthwise_conv2d, [16, 64, 32, 40], [64, 1, 3, 3], 1);
+    bench_convolution(c, "depthwise", depthwise_conv2d, [16, 32, 64, 80], [32, 1, 3, 3], 2);
+}
+
+/// Early and late layers of a residual network.
+fn bench_dense(c: &mut Criterion) {
+    bench_convolution(c, "dense", dense_conv2d, [1, 64, 56, 56], [64, 64, 3, 3], 1);
+    bench_convolution(c, "dense", dense_conv2d, [16, 32, 28, 28], [32, 32, 3, 3], 1);
+    bench_convolution(c, "dense", dense_conv2d, [16, 64, 28, 28], [128, 64, 3, 3], 2);
+    bench_convolution(c, "dense", dense_conv2d, [4, 512, 7, 7], [512, 512, 3, 3], 1);
+}
+
+criterion_group!(benches, bench_gelu, bench_attention, bench_dropout, bench_depthwise, bench_dense);
 criterion_main!(benches);

@@ -8,8 +8,8 @@
 use crate::{
     activation::Activation,
     batch_norm::{batch_norm_act, fold_of},
+    dense::dense_conv2d,
     depthwise::depthwise_conv2d,
-    flex::is_recorded_f32,
 };
 use burn::{
     module::Param,
@@ -35,7 +35,7 @@ pub fn conv2d_act(
     options: ConvOptions<2>,
     activation: Activation,
 ) -> Tensor<4> {
-    activation.apply(module::conv2d(x, weight, bias, options))
+    activation.apply(convolution(x, weight, bias, options))
 }
 
 /// `activation(norm(conv(x)))`, the block of most convolutional networks, in both modes.
@@ -93,38 +93,35 @@ pub fn conv2d_norm_act(
     activation.apply(convolve(x, &folded))
 }
 
-/// The module's convolution: by [`depthwise_conv2d`] where it goes channel by channel, and as a
-/// product of matrices in training where its kernel is one pixel.
+/// The module's convolution: by [`depthwise_conv2d`] where it goes channel by channel, by
+/// [`dense_conv2d`] where it goes over all.
 fn convolve(x: Tensor<4>, conv: &Conv2d) -> Tensor<4> {
-    let (channels, weight) = (x.dims()[1], conv.weight.dims());
-    let PaddingConfig2d::Explicit(top, left, bottom, right) = conv.padding else {
-        return conv.forward(x);
+    let [top, left, bottom, right] = match conv.padding {
+        PaddingConfig2d::Explicit(top, left, bottom, right) => [top, left, bottom, right],
+        PaddingConfig2d::Valid => [0; 4],
+        PaddingConfig2d::Same => return conv.forward(x),
     };
-    let bare = [top, left, bottom, right] == [0; 4] && conv.groups == 1;
-    if bare && weight[2..] == [1, 1] && conv.stride == [1, 1] && is_recorded_f32(&x) {
-        return pointwise(x, conv);
-    }
-    if conv.groups != channels || weight[0] != channels || channels == 1 {
-        return conv.forward(x);
-    }
     let padding = [(top, bottom), (left, right)];
     let options = ConvOptions::new_with_padding(conv.stride, padding, conv.dilation, conv.groups);
-    let y = depthwise_conv2d(x, conv.weight.val(), options);
-    match &conv.bias {
-        Some(bias) => y + bias.val().reshape([1, channels, 1, 1]),
-        None => y,
-    }
+    convolution(x, conv.weight.val(), conv.bias.as_ref().map(Param::val), options)
 }
 
-/// A convolution of 1 × 1 as a product of matrices: the gradient of its weight then is one too, where
-/// burn's convolves with a kernel as large as the image.
-fn pointwise(x: Tensor<4>, conv: &Conv2d) -> Tensor<4> {
-    let ([batch, channels, height, width], [out, ..]) = (x.dims(), conv.weight.dims());
-    let weight = conv.weight.val().reshape([1, out, channels]);
-    let y = weight.matmul(x.reshape([batch, channels, height * width]));
-    let y = y.reshape([batch, out, height, width]);
-    match &conv.bias {
-        Some(bias) => y + bias.val().reshape([1, out, 1, 1]),
+fn convolution(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    options: ConvOptions<2>,
+) -> Tensor<4> {
+    let ([_, channels, ..], [channels_out, ..]) = (x.dims(), weight.dims());
+    let y = if options.groups == 1 {
+        dense_conv2d(x, weight, options)
+    } else if options.groups == channels && channels_out == channels {
+        depthwise_conv2d(x, weight, options)
+    } else {
+        return module::conv2d(x, weight, bias, options);
+    };
+    match bias {
+        Some(bias) => y + bias.reshape([1, channels_out, 1, 1]),
         None => y,
     }
 }

@@ -7,22 +7,16 @@
 
 mod plane;
 
-use crate::{flex, sweep::run};
+use crate::{
+    recorded_conv::{self, Plan},
+    sweep::run,
+};
 use burn::{
-    backend::{
-        Autodiff, Backend, Dispatch, Flex,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind, binary},
-        },
-        backend_extension,
-        flex::{FlexTensor, Layout},
-        tensor::FloatTensor,
-    },
+    backend::flex::{FlexTensor, Layout},
     tensor::{Bytes, DType, Shape, Tensor, module, ops::ConvOptions},
 };
-use plane::{Backwards, Forward, Geometry, OfWeight};
+pub(crate) use plane::Geometry;
+use plane::{Backwards, Forward, OfWeight};
 use rayon::prelude::*;
 
 /// Values that make the work of one piece.
@@ -54,18 +48,10 @@ pub fn depthwise_conv2d(x: Tensor<4>, weight: Tensor<4>, options: ConvOptions<2>
     let Some(geometry) = Geometry::of(x.dims(), weight.dims(), &options) else {
         return module::conv2d(x, weight, None, options);
     };
-    if flex::is_plain_f32(&x) && flex::is_plain_f32(&weight) {
-        let seen = "the device was seen to be Flex";
-        let x = x.try_into_primitive::<Flex>().expect(seen);
-        let weight = weight.try_into_primitive::<Flex>().expect(seen);
-        return Tensor::from_primitive::<Flex>(value(&x, &weight, geometry));
+    match recorded_conv::conv(x, weight, Plan::Depthwise(geometry)) {
+        Ok(y) => y,
+        Err((x, weight)) => module::conv2d(x, weight, None, options),
     }
-    let here = |x: &Tensor<4>| flex::is_plain_f32(x) || flex::is_recorded_f32(x);
-    if here(&x) && here(&weight) {
-        let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
-        return Tensor::from_dispatch(Dispatch::depthwise(x, weight, geometry));
-    }
-    module::conv2d(x, weight, None, options)
 }
 
 /// Batch and channels of a tensor of four axes.
@@ -92,7 +78,7 @@ fn each_plane(out: &mut [f32], length: usize, work: impl Fn(usize, &mut [f32]) +
 
 // Neither generic nor inlined, so that they are compiled with the optimisation of this crate.
 #[inline(never)]
-fn value(x: &FlexTensor, weight: &FlexTensor, geometry: Geometry) -> FlexTensor {
+pub(crate) fn value(x: &FlexTensor, weight: &FlexTensor, geometry: Geometry) -> FlexTensor {
     let [batch, channels] = planes(x);
     let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
     let (x, weight) = (values(&x), values(&weight));
@@ -105,7 +91,7 @@ fn value(x: &FlexTensor, weight: &FlexTensor, geometry: Geometry) -> FlexTensor 
 }
 
 #[inline(never)]
-fn x_gradient(weight: &FlexTensor, gradient: &FlexTensor, geometry: Geometry) -> FlexTensor {
+pub(crate) fn of_x(weight: &FlexTensor, gradient: &FlexTensor, geometry: Geometry) -> FlexTensor {
     let [batch, channels] = planes(gradient);
     let (weight, gradient) = (weight.to_contiguous(), gradient.to_contiguous());
     let (weight, gradient) = (values(&weight), values(&gradient));
@@ -118,7 +104,7 @@ fn x_gradient(weight: &FlexTensor, gradient: &FlexTensor, geometry: Geometry) ->
 }
 
 #[inline(never)]
-fn weight_gradient(x: &FlexTensor, gradient: &FlexTensor, geometry: Geometry) -> FlexTensor {
+pub(crate) fn of_weight(x: &FlexTensor, gradient: &FlexTensor, geometry: Geometry) -> FlexTensor {
     let [batch, channels] = planes(x);
     let (x, gradient) = (x.to_contiguous(), gradient.to_contiguous());
     let (x, gradient) = (values(&x), values(&gradient));
@@ -129,98 +115,4 @@ fn weight_gradient(x: &FlexTensor, gradient: &FlexTensor, geometry: Geometry) ->
         run(OfWeight { geometry, first, batch, channels, x, gradient, out });
     });
     tensor(all, [channels, 1, rows, columns])
-}
-
-/// The operation that burn's autodiff records. [`depthwise_conv2d`] calls it for Flex only.
-#[backend_extension(Flex, Autodiff)]
-pub(crate) trait DepthwiseExtension: Backend {
-    fn depthwise(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        geometry: Geometry,
-    ) -> FloatTensor<Self>;
-    fn depthwise_of_x(
-        weight: FloatTensor<Self>,
-        gradient: FloatTensor<Self>,
-        geometry: Geometry,
-    ) -> FloatTensor<Self>;
-    fn depthwise_of_weight(
-        x: FloatTensor<Self>,
-        gradient: FloatTensor<Self>,
-        geometry: Geometry,
-    ) -> FloatTensor<Self>;
-}
-
-impl DepthwiseExtension for Flex {
-    fn depthwise(x: FlexTensor, weight: FlexTensor, geometry: Geometry) -> FlexTensor {
-        value(&x, &weight, geometry)
-    }
-
-    fn depthwise_of_x(weight: FlexTensor, gradient: FlexTensor, geometry: Geometry) -> FlexTensor {
-        x_gradient(&weight, &gradient, geometry)
-    }
-
-    fn depthwise_of_weight(x: FlexTensor, gradient: FlexTensor, geometry: Geometry) -> FlexTensor {
-        weight_gradient(&x, &gradient, geometry)
-    }
-}
-
-impl<B: DepthwiseExtension, C: CheckpointStrategy> DepthwiseExtension for Autodiff<B, C> {
-    fn depthwise(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        geometry: Geometry,
-    ) -> FloatTensor<Self> {
-        #[derive(Debug)]
-        struct Depthwise;
-        impl<B: DepthwiseExtension> Backward<B, 2> for Depthwise {
-            type State = (B::FloatTensorPrimitive, B::FloatTensorPrimitive, Geometry);
-
-            fn backward(
-                self,
-                ops: Ops<Self::State, 2>,
-                grads: &mut Gradients,
-                _checkpointer: &mut Checkpointer,
-            ) {
-                let (x, weight, geometry) = ops.state;
-                binary::<B, _, _>(
-                    ops.parents,
-                    ops.node,
-                    grads,
-                    |gradient| B::depthwise_of_x(weight, gradient, geometry),
-                    |gradient| B::depthwise_of_weight(x, gradient, geometry),
-                );
-            }
-        }
-        match Depthwise.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => {
-                let (x, weight) = (x.into_primitive(), weight.into_primitive());
-                let state = (x.clone(), weight.clone(), geometry);
-                prepared.finish(state, B::depthwise(x, weight, geometry))
-            }
-            OpsKind::UnTracked(prepared) => {
-                let (x, weight) = (x.into_primitive(), weight.into_primitive());
-                prepared.finish(B::depthwise(x, weight, geometry))
-            }
-        }
-    }
-
-    /// burn differentiates once only, so nothing records the gradients.
-    fn depthwise_of_x(
-        weight: FloatTensor<Self>,
-        gradient: FloatTensor<Self>,
-        geometry: Geometry,
-    ) -> FloatTensor<Self> {
-        let inner = B::depthwise_of_x(weight.into_primitive(), gradient.into_primitive(), geometry);
-        <Self as burn::backend::AutodiffBackend>::from_inner(inner)
-    }
-
-    fn depthwise_of_weight(
-        x: FloatTensor<Self>,
-        gradient: FloatTensor<Self>,
-        geometry: Geometry,
-    ) -> FloatTensor<Self> {
-        let inner = B::depthwise_of_weight(x.into_primitive(), gradient.into_primitive(), geometry);
-        <Self as burn::backend::AutodiffBackend>::from_inner(inner)
-    }
 }

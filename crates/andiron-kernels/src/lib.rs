@@ -67,6 +67,7 @@
 //! - [`attention`](mod@attention): [`attention()`], [`AttentionOptions`]
 //! - [`rotary`](mod@rotary): [`rotary()`], [`RotaryTable`]
 //! - [`conv`][]: [`conv2d_norm_act`], [`conv1d_norm_act`], [`FoldedNorm`]
+//! - [`dense`][]: [`dense_conv2d`]
 //! - [`depthwise`][]: [`depthwise_conv2d`]
 //! - [`random`][]: [`training`], [`dropout`], [`draw`], [`mix`]
 //!
@@ -78,6 +79,7 @@ pub mod activation;
 pub mod attention;
 mod batch_norm;
 pub mod conv;
+pub mod dense;
 pub mod depthwise;
 mod few_rows;
 mod flex;
@@ -85,6 +87,7 @@ pub mod gelu;
 pub mod linear;
 pub mod norm;
 pub mod random;
+mod recorded_conv;
 pub mod rotary;
 pub mod softmax;
 mod sweep;
@@ -92,6 +95,7 @@ mod sweep;
 pub use activation::{Activation, silu};
 pub use attention::{AttentionOptions, attention};
 pub use conv::{FoldedNorm, conv1d_norm_act, conv2d_act, conv2d_norm_act};
+pub use dense::dense_conv2d;
 pub use depthwise::depthwise_conv2d;
 pub use gelu::gelu;
 pub use linear::linear;

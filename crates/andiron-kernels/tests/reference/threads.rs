@@ -3,8 +3,8 @@
 use crate::support::{mask, numbers, tensor};
 use andiron_kernels::{
     Activation, AttentionOptions, RotaryLayout, RotaryTable, add_rms_norm, attention,
-    conv1d_norm_act, conv2d_norm_act, depthwise_conv2d, gelu, layer_norm, linear, masked_softmax,
-    rms_norm, silu,
+    conv1d_norm_act, conv2d_norm_act, dense_conv2d, depthwise_conv2d, gelu, layer_norm, linear,
+    masked_softmax, rms_norm, silu,
 };
 use burn::{
     module::Module,
@@ -169,6 +169,19 @@ fn the_number_of_threads_does_not_matter_in_training_of_depthwise_convolutions()
             let options = ConvOptions::new([stride, stride], [1, 1], [1, 1], 21);
             let image = x.clone().reshape([3, 21, 37, 41]);
             let y = depthwise_conv2d(image, weight.clone().reshape([21, 1, 3, 3]), options);
+            gradients(y, vec![x, weight])
+        });
+    }
+}
+
+#[test]
+fn the_number_of_threads_does_not_matter_in_training_of_dense_convolutions() {
+    for (stride, out) in [(1, 5), (2, 67)] {
+        assert_same(|| {
+            let (x, weight) = (recorded(1, 3 * 21 * 37 * 41), recorded(2, out * 21 * 9));
+            let options = ConvOptions::new([stride, stride], [1, 1], [1, 1], 1);
+            let image = x.clone().reshape([3, 21, 37, 41]);
+            let y = dense_conv2d(image, weight.clone().reshape([out, 21, 3, 3]), options);
             gradients(y, vec![x, weight])
         });
     }

@@ -1,0 +1,59 @@
+//! The innermost product: a tile of sums that stays in registers.
+//!
+//! Goto & van de Geijn 2008, <https://doi.org/10.1145/1356052.1356053>, section 4.
+
+use crate::sweep::madd;
+
+/// Rows of a tile, and
+pub(super) const TALL: usize = 6;
+/// values of each: with AVX2 twelve of sixteen registers, with AVX-512 six of thirty-two.
+pub(super) const WIDE: usize = 16;
+
+/// A tile of sums.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Sums(pub(super) [[f32; WIDE]; TALL]);
+
+impl Sums {
+    /// The first rows from `rows`, of which there are at most [`TALL`]; the rest 0.
+    #[inline(always)]
+    pub(super) fn of(rows: &[[f32; WIDE]]) -> Self {
+        let mut sums = Self::default();
+        sums.0[..rows.len()].copy_from_slice(rows);
+        sums
+    }
+
+    /// Puts the first rows back.
+    #[inline(always)]
+    pub(super) fn into(self, rows: &mut [[f32; WIDE]]) {
+        rows.copy_from_slice(&self.0[..rows.len()]);
+    }
+}
+
+/// `sums[row] += Σ left[row][k] · right[k]`, each row of `left` as long as `right`. Summed in the
+/// order of `k`, whatever stands beside a row or a value.
+#[inline(always)]
+pub(super) fn add_products<const FUSED: bool>(
+    sums: &mut Sums,
+    left: [&[f32]; TALL],
+    right: &[[f32; WIDE]],
+) {
+    // Spelled out: of loops over rows the compiler keeps no sum in a register.
+    let [l0, l1, l2, l3, l4, l5] = left.map(|row| &row[..right.len()]);
+    let [mut s0, mut s1, mut s2, mut s3, mut s4, mut s5] = sums.0;
+    for (k, right) in right.iter().enumerate() {
+        add_product::<FUSED>(&mut s0, l0[k], right);
+        add_product::<FUSED>(&mut s1, l1[k], right);
+        add_product::<FUSED>(&mut s2, l2[k], right);
+        add_product::<FUSED>(&mut s3, l3[k], right);
+        add_product::<FUSED>(&mut s4, l4[k], right);
+        add_product::<FUSED>(&mut s5, l5[k], right);
+    }
+    sums.0 = [s0, s1, s2, s3, s4, s5];
+}
+
+#[inline(always)]
+fn add_product<const FUSED: bool>(sums: &mut [f32; WIDE], left: f32, right: &[f32; WIDE]) {
+    for (sum, right) in sums.iter_mut().zip(right) {
+        *sum = madd::<FUSED>(left, *right, *sum);
+    }
+}

@@ -1,0 +1,164 @@
+//! The convolutions of this crate as one operation that burn's autodiff records.
+
+use crate::{dense, depthwise, flex};
+use burn::{
+    backend::{
+        Autodiff, Backend, Dispatch, Flex,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind, binary},
+        },
+        backend_extension,
+        flex::FlexTensor,
+        tensor::FloatTensor,
+    },
+    tensor::Tensor,
+};
+
+/// Which convolution, and its sizes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Plan {
+    /// Each channel by itself.
+    Depthwise(depthwise::Geometry),
+    /// Every output channel over all input channels.
+    Dense(dense::Geometry),
+}
+
+impl Plan {
+    fn value(self, x: &FlexTensor, weight: &FlexTensor) -> FlexTensor {
+        match self {
+            Self::Depthwise(geometry) => depthwise::value(x, weight, geometry),
+            Self::Dense(geometry) => dense::value(x, weight, geometry),
+        }
+    }
+
+    fn of_x(self, weight: &FlexTensor, gradient: &FlexTensor) -> FlexTensor {
+        match self {
+            Self::Depthwise(geometry) => depthwise::of_x(weight, gradient, geometry),
+            Self::Dense(geometry) => dense::of_x(weight, gradient, geometry),
+        }
+    }
+
+    fn of_weight(self, x: &FlexTensor, gradient: &FlexTensor) -> FlexTensor {
+        match self {
+            Self::Depthwise(geometry) => depthwise::of_weight(x, gradient, geometry),
+            Self::Dense(geometry) => dense::of_weight(x, gradient, geometry),
+        }
+    }
+}
+
+/// The convolution, where both tensors live on Flex in single precision, recorded or not; else the
+/// tensors again.
+pub(crate) fn conv(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    plan: Plan,
+) -> Result<Tensor<4>, (Tensor<4>, Tensor<4>)> {
+    if flex::is_plain_f32(&x) && flex::is_plain_f32(&weight) {
+        let seen = "the device was seen to be Flex";
+        let x = x.try_into_primitive::<Flex>().expect(seen);
+        let weight = weight.try_into_primitive::<Flex>().expect(seen);
+        return Ok(Tensor::from_primitive::<Flex>(plan.value(&x, &weight)));
+    }
+    let here = |x: &Tensor<4>| flex::is_plain_f32(x) || flex::is_recorded_f32(x);
+    if here(&x) && here(&weight) {
+        let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+        return Ok(Tensor::from_dispatch(Dispatch::planned_conv(x, weight, plan)));
+    }
+    Err((x, weight))
+}
+
+/// The operation that burn's autodiff records. [`conv`] calls it for Flex only.
+#[backend_extension(Flex, Autodiff)]
+pub(crate) trait ConvExtension: Backend {
+    fn planned_conv(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        plan: Plan,
+    ) -> FloatTensor<Self>;
+    fn planned_conv_of_x(
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        plan: Plan,
+    ) -> FloatTensor<Self>;
+    fn planned_conv_of_weight(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        plan: Plan,
+    ) -> FloatTensor<Self>;
+}
+
+impl ConvExtension for Flex {
+    fn planned_conv(x: FlexTensor, weight: FlexTensor, plan: Plan) -> FlexTensor {
+        plan.value(&x, &weight)
+    }
+
+    fn planned_conv_of_x(weight: FlexTensor, gradient: FlexTensor, plan: Plan) -> FlexTensor {
+        plan.of_x(&weight, &gradient)
+    }
+
+    fn planned_conv_of_weight(x: FlexTensor, gradient: FlexTensor, plan: Plan) -> FlexTensor {
+        plan.of_weight(&x, &gradient)
+    }
+}
+
+impl<B: ConvExtension, C: CheckpointStrategy> ConvExtension for Autodiff<B, C> {
+    fn planned_conv(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        plan: Plan,
+    ) -> FloatTensor<Self> {
+        #[derive(Debug)]
+        struct PlannedConv;
+        impl<B: ConvExtension> Backward<B, 2> for PlannedConv {
+            type State = (B::FloatTensorPrimitive, B::FloatTensorPrimitive, Plan);
+
+            fn backward(
+                self,
+                ops: Ops<Self::State, 2>,
+                grads: &mut Gradients,
+                _checkpointer: &mut Checkpointer,
+            ) {
+                let (x, weight, plan) = ops.state;
+                binary::<B, _, _>(
+                    ops.parents,
+                    ops.node,
+                    grads,
+                    |gradient| B::planned_conv_of_x(weight, gradient, plan),
+                    |gradient| B::planned_conv_of_weight(x, gradient, plan),
+                );
+            }
+        }
+        match PlannedConv.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => {
+                let (x, weight) = (x.into_primitive(), weight.into_primitive());
+                let state = (x.clone(), weight.clone(), plan);
+                prepared.finish(state, B::planned_conv(x, weight, plan))
+            }
+            OpsKind::UnTracked(prepared) => {
+                let (x, weight) = (x.into_primitive(), weight.into_primitive());
+                prepared.finish(B::planned_conv(x, weight, plan))
+            }
+        }
+    }
+
+    /// burn differentiates once only, so nothing records the gradients.
+    fn planned_conv_of_x(
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        plan: Plan,
+    ) -> FloatTensor<Self> {
+        let inner = B::planned_conv_of_x(weight.into_primitive(), gradient.into_primitive(), plan);
+        <Self as burn::backend::AutodiffBackend>::from_inner(inner)
+    }
+
+    fn planned_conv_of_weight(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        plan: Plan,
+    ) -> FloatTensor<Self> {
+        let inner = B::planned_conv_of_weight(x.into_primitive(), gradient.into_primitive(), plan);
+        <Self as burn::backend::AutodiffBackend>::from_inner(inner)
+    }
+}
