@@ -6,9 +6,8 @@
 //! for that of the weight.
 
 mod blocks;
-mod tile;
 
-use crate::recorded_conv::{self, Plan};
+use crate::planned::{Plan, planned};
 pub(crate) use blocks::Geometry;
 use burn::{
     backend::flex::{FlexTensor, Layout},
@@ -41,7 +40,7 @@ pub fn dense_conv2d(x: Tensor<4>, weight: Tensor<4>, options: ConvOptions<2>) ->
     let Some(geometry) = Geometry::of(x.dims(), weight.dims(), &options) else {
         return module::conv2d(x, weight, None, options);
     };
-    match recorded_conv::conv(x, weight, Plan::Dense(geometry)) {
+    match planned(x, weight, Plan::Dense(geometry)) {
         Ok(y) => y,
         Err((x, weight)) => module::conv2d(x, weight, None, options),
     }

@@ -8,7 +8,7 @@
 mod plane;
 
 use crate::{
-    recorded_conv::{self, Plan},
+    planned::{Plan, planned},
     sweep::run,
 };
 use burn::{
@@ -48,7 +48,7 @@ pub fn depthwise_conv2d(x: Tensor<4>, weight: Tensor<4>, options: ConvOptions<2>
     let Some(geometry) = Geometry::of(x.dims(), weight.dims(), &options) else {
         return module::conv2d(x, weight, None, options);
     };
-    match recorded_conv::conv(x, weight, Plan::Depthwise(geometry)) {
+    match planned(x, weight, Plan::Depthwise(geometry)) {
         Ok(y) => y,
         Err((x, weight)) => module::conv2d(x, weight, None, options),
     }

@@ -67,14 +67,14 @@ pub(crate) fn product(
     Some(FlexTensor::new(Bytes::from_elems(out), Layout::contiguous(shape), DType::F32))
 }
 
-fn sides(layout: &Layout) -> [usize; 2] {
+pub(crate) fn sides(layout: &Layout) -> [usize; 2] {
     let shape = layout.shape();
     [shape[0], shape[1]]
 }
 
 /// The matrix as it lies in memory, one line behind the other with `step` values from line to line.
 #[derive(Clone, Copy)]
-enum Matrix<'a> {
+pub(crate) enum Matrix<'a> {
     /// A line is a row: the weights of one input.
     Rows { values: &'a [f32], step: usize },
     /// A line is a column: the weights of one output.
@@ -82,7 +82,7 @@ enum Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    fn of(matrix: &'a FlexTensor, d_in: usize, d_out: usize) -> Option<Self> {
+    pub(crate) fn of(matrix: &'a FlexTensor, d_in: usize, d_out: usize) -> Option<Self> {
         let layout = matrix.layout();
         let [by_row, by_column] = [layout.strides()[0], layout.strides()[1]];
         let values = matrix.storage::<f32>().get(layout.start_offset()..)?;
@@ -198,11 +198,12 @@ pub(crate) fn dot<const FUSED: bool>(a: &[f32], b: &[f32]) -> f32 {
     sums[0]
 }
 
+/// Matrices of small whole numbers, and their product as it is written.
 #[cfg(test)]
-mod tests {
+pub(crate) mod testing {
     use super::*;
 
-    fn counted(shape: &[usize], seed: u32) -> FlexTensor {
+    pub(crate) fn counted(shape: &[usize], seed: u32) -> FlexTensor {
         let shape = Shape::from(shape.to_vec());
         // Small whole numbers: every sum is exact in every order.
         let values: Vec<f32> = (0..shape.num_elements() as u32)
@@ -211,12 +212,16 @@ mod tests {
         FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(shape), DType::F32)
     }
 
-    fn values(x: &FlexTensor) -> Vec<f32> {
+    pub(crate) fn values(x: &FlexTensor) -> Vec<f32> {
         let x = x.to_contiguous();
         x.storage::<f32>()[..x.layout().num_elements()].to_vec()
     }
 
-    fn expected(x: &FlexTensor, matrix: &FlexTensor, bias: Option<&FlexTensor>) -> Vec<f32> {
+    pub(crate) fn expected(
+        x: &FlexTensor,
+        matrix: &FlexTensor,
+        bias: Option<&FlexTensor>,
+    ) -> Vec<f32> {
         let ([rows, d_in], [_, d_out]) = (sides(x.layout()), sides(matrix.layout()));
         let (x, matrix, bias) = (values(x), values(matrix), bias.map(values));
         let mut all = Vec::new();
@@ -228,6 +233,12 @@ mod tests {
         }
         all
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testing::{counted, expected, values};
 
     #[test]
     fn both_orders_and_views_give_the_sum_of_products() {

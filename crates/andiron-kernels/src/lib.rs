@@ -85,12 +85,14 @@ mod few_rows;
 mod flex;
 pub mod gelu;
 pub mod linear;
+mod many_rows;
 pub mod norm;
+mod planned;
 pub mod random;
-mod recorded_conv;
 pub mod rotary;
 pub mod softmax;
 mod sweep;
+mod tile;
 
 pub use activation::{Activation, silu};
 pub use attention::{AttentionOptions, attention};

@@ -1,6 +1,10 @@
 //! The linear map with everything that follows it at once.
 
-use crate::{activation::Activation, few_rows, flex};
+use crate::{
+    activation::Activation,
+    few_rows, flex, many_rows,
+    planned::{Plan, planned},
+};
 use burn::{
     backend::Flex,
     tensor::{Tensor, assert_shape, module},
@@ -36,16 +40,16 @@ pub fn linear<const D: usize>(
     if let Some(bias) = &bias {
         assert_shape!(bias, [d_out]);
     }
-    let product = match few_rows(&x, &weight, bias.as_ref()) {
+    let product = match plain(&x, &weight, bias.as_ref()) {
         Some(product) => product,
-        None => module::linear(x, weight, bias),
+        None => recorded(x, weight, bias),
     };
     activation.apply(product)
 }
 
-/// The product where `x` has few rows and all are plain values in single precision: see
-/// [`few_rows`](crate::few_rows).
-fn few_rows<const D: usize>(
+/// The product where all are plain values in single precision: see [`few_rows`](crate::few_rows) and
+/// [`many_rows`](crate::many_rows).
+fn plain<const D: usize>(
     x: &Tensor<D>,
     weight: &Tensor<2>,
     bias: Option<&Tensor<1>>,
@@ -53,18 +57,39 @@ fn few_rows<const D: usize>(
     let mut shape = x.dims();
     let [d_in, d_out] = weight.dims();
     let rows = shape[..D - 1].iter().product::<usize>();
-    let few = (1..=few_rows::MOST_ROWS).contains(&rows);
-    let plain = || {
-        flex::is_plain_f32(x) && flex::is_plain_f32(weight) && bias.is_none_or(flex::is_plain_f32)
-    };
-    if !few || !plain() {
+    let all_plain =
+        flex::is_plain_f32(x) && flex::is_plain_f32(weight) && bias.is_none_or(flex::is_plain_f32);
+    if rows == 0 || !all_plain {
         return None;
     }
     const SEEN: &str = "the device was seen to be Flex";
     let x = x.clone().reshape([rows, d_in]).try_into_primitive::<Flex>().expect(SEEN);
     let weight = weight.clone().try_into_primitive::<Flex>().expect(SEEN);
     let bias = bias.map(|bias| bias.clone().try_into_primitive::<Flex>().expect(SEEN));
-    let product = few_rows::product(&x, &weight, bias.as_ref())?;
+    let product = match rows {
+        ..=few_rows::MOST_ROWS => few_rows::product(&x, &weight, bias.as_ref()),
+        _ => many_rows::product(&x, &weight, bias.as_ref()),
+    }?;
     shape[D - 1] = d_out;
     Some(Tensor::<2>::from_primitive::<Flex>(product).reshape(shape))
+}
+
+/// The product with gradients of its own in single precision on Flex; else burn's.
+fn recorded<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
+    let mut shape = x.dims();
+    let [d_in, d_out] = weight.dims();
+    let rows = shape[..D - 1].iter().product::<usize>();
+    if rows == 0 || !(flex::is_recorded_f32(&x) || flex::is_recorded_f32(&weight)) {
+        return module::linear(x, weight, bias);
+    }
+    shape[D - 1] = d_out;
+    let product = match planned(x.reshape([rows, d_in]), weight, Plan::Product) {
+        Ok(product) => product,
+        Err((x, weight)) => x.matmul(weight),
+    };
+    match bias {
+        Some(bias) => product + bias.reshape([1, d_out]),
+        None => product,
+    }
+    .reshape(shape)
 }

@@ -1,7 +1,7 @@
 //! The blocks of a dense convolution: what the taps see, written out, and the products of it.
 
-use super::tile::{Sums, TALL, WIDE, add_products};
 use crate::sweep::{Body, run};
+use crate::tile::{Sums, TALL, WIDE, add_products, into_tiles};
 use burn::tensor::ops::ConvOptions;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -186,21 +186,6 @@ impl Geometry {
 /// `0..n` in ranges of `together`.
 fn ranges(n: usize, together: usize) -> impl Iterator<Item = Range<usize>> {
     (0..n).step_by(together).map(move |from| from..(from + together).min(n))
-}
-
-/// Copies `line` into tiles: its values from `WIDE · tile` on become line `at` of that tile, of which
-/// each has `depth`.
-#[inline(always)]
-fn into_tiles(line: &[f32], at: usize, depth: usize, tiles: &mut [[f32; WIDE]]) {
-    let (whole, rest) = line.as_chunks::<WIDE>();
-    for (tile, values) in whole.iter().enumerate() {
-        tiles[tile * depth + at] = *values;
-    }
-    if !rest.is_empty() {
-        let last = &mut tiles[whole.len() * depth + at];
-        last[..rest.len()].copy_from_slice(rest);
-        last[rest.len()..].fill(0.0);
-    }
 }
 
 /// One piece of the output: some rows of some channels of an image.

@@ -1,10 +1,12 @@
 use crate::support::{assert_close, check, numbers, read, tensor};
 use andiron_kernels::{Activation, linear};
-use burn::tensor::{DType, Device};
+use burn::tensor::{DType, Device, Tensor};
 
 #[test]
 fn equals_the_sum_of_products() {
-    for (batch, len, d_in, d_out) in [(2, 3, 5, 4), (1, 1, 7, 3), (3, 6, 1, 2), (1, 2, 70, 19)] {
+    for (batch, len, d_in, d_out) in
+        [(2, 3, 5, 4), (1, 1, 7, 3), (3, 6, 1, 2), (1, 2, 70, 19), (2, 11, 9, 21)]
+    {
         for with_bias in [true, false] {
             let rows = batch * len;
             let inputs = [
@@ -28,6 +30,34 @@ fn equals_the_sum_of_products() {
                 let x = inputs.remove(0).reshape([batch, len, d_in]);
                 linear(x, weight, bias, Activation::Silu).reshape([rows * d_out])
             });
+        }
+    }
+}
+
+/// In single precision: value and gradients against burn's in double, over several tiles and pieces.
+#[test]
+fn the_fused_body_equals_burns() {
+    let (batch, len, d_in, d_out) = (3, 41, 301, 147);
+    let device = Device::flex().autodiff();
+    let run = |dtype: DType, turned: bool| {
+        let leaf = |seed, shape: [usize; 2]| {
+            tensor::<2>(&numbers(seed, shape[0] * shape[1]), shape, &device, dtype).require_grad()
+        };
+        let x = leaf(1, [batch * len, d_in]);
+        let weight = leaf(2, if turned { [d_out, d_in] } else { [d_in, d_out] });
+        let bias = leaf(3, [1, d_out]);
+        let used = if turned { weight.clone().swap_dims(0, 1) } else { weight.clone() };
+        let rows = x.clone().reshape([batch, len, d_in]);
+        let y = linear(rows, used, Some(bias.clone().reshape([d_out])), Activation::None);
+        let weights = numbers(4, batch * len * d_out);
+        let weights = tensor::<3>(&weights, [batch, len, d_out], &device, dtype);
+        let gradients = (y.clone() * weights).sum().backward();
+        let gradient = |leaf: Tensor<2>| read(leaf.grad(&gradients).unwrap());
+        [read(y.inner()), gradient(x), gradient(weight), gradient(bias)]
+    };
+    for turned in [false, true] {
+        for (fused, burns) in run(DType::F32, turned).iter().zip(&run(DType::F64, turned)) {
+            assert_close(fused, burns, 3e-4);
         }
     }
 }

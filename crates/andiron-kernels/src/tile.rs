@@ -5,18 +5,18 @@
 use crate::sweep::madd;
 
 /// Rows of a tile, and
-pub(super) const TALL: usize = 6;
+pub(crate) const TALL: usize = 6;
 /// values of each: with AVX2 twelve of sixteen registers, with AVX-512 six of thirty-two.
-pub(super) const WIDE: usize = 16;
+pub(crate) const WIDE: usize = 16;
 
 /// A tile of sums.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Sums(pub(super) [[f32; WIDE]; TALL]);
+pub(crate) struct Sums(pub(super) [[f32; WIDE]; TALL]);
 
 impl Sums {
     /// The first rows from `rows`, of which there are at most [`TALL`]; the rest 0.
     #[inline(always)]
-    pub(super) fn of(rows: &[[f32; WIDE]]) -> Self {
+    pub(crate) fn of(rows: &[[f32; WIDE]]) -> Self {
         let mut sums = Self::default();
         sums.0[..rows.len()].copy_from_slice(rows);
         sums
@@ -24,7 +24,7 @@ impl Sums {
 
     /// Puts the first rows back.
     #[inline(always)]
-    pub(super) fn into(self, rows: &mut [[f32; WIDE]]) {
+    pub(crate) fn into(self, rows: &mut [[f32; WIDE]]) {
         rows.copy_from_slice(&self.0[..rows.len()]);
     }
 }
@@ -32,7 +32,7 @@ impl Sums {
 /// `sums[row] += Σ left[row][k] · right[k]`, each row of `left` as long as `right`. Summed in the
 /// order of `k`, whatever stands beside a row or a value.
 #[inline(always)]
-pub(super) fn add_products<const FUSED: bool>(
+pub(crate) fn add_products<const FUSED: bool>(
     sums: &mut Sums,
     left: [&[f32]; TALL],
     right: &[[f32; WIDE]],
@@ -55,5 +55,20 @@ pub(super) fn add_products<const FUSED: bool>(
 fn add_product<const FUSED: bool>(sums: &mut [f32; WIDE], left: f32, right: &[f32; WIDE]) {
     for (sum, right) in sums.iter_mut().zip(right) {
         *sum = madd::<FUSED>(left, *right, *sum);
+    }
+}
+
+/// Copies `line` into tiles: its values from `WIDE · tile` on become line `at` of that tile, of which
+/// each has `depth`.
+#[inline(always)]
+pub(crate) fn into_tiles(line: &[f32], at: usize, depth: usize, tiles: &mut [[f32; WIDE]]) {
+    let (whole, rest) = line.as_chunks::<WIDE>();
+    for (tile, values) in whole.iter().enumerate() {
+        tiles[tile * depth + at] = *values;
+    }
+    if !rest.is_empty() {
+        let last = &mut tiles[whole.len() * depth + at];
+        last[..rest.len()].copy_from_slice(rest);
+        last[rest.len()..].fill(0.0);
     }
 }

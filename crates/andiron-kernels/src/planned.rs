@@ -1,6 +1,7 @@
-//! The convolutions of this crate as one operation that burn's autodiff records.
+//! Maps that are linear in `x` and in a weight, as one operation that burn's autodiff records:
+//! convolutions and the product of matrices.
 
-use crate::{dense, depthwise, flex};
+use crate::{dense, depthwise, flex, many_rows};
 use burn::{
     backend::{
         Autodiff, Backend, Dispatch, Flex,
@@ -16,13 +17,15 @@ use burn::{
     tensor::Tensor,
 };
 
-/// Which convolution, and its sizes.
+/// Which map, and its sizes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Plan {
     /// Each channel by itself.
     Depthwise(depthwise::Geometry),
     /// Every output channel over all input channels.
     Dense(dense::Geometry),
+    /// `x · weight`, both matrices.
+    Product,
 }
 
 impl Plan {
@@ -30,6 +33,7 @@ impl Plan {
         match self {
             Self::Depthwise(geometry) => depthwise::value(x, weight, geometry),
             Self::Dense(geometry) => dense::value(x, weight, geometry),
+            Self::Product => product(x, weight),
         }
     }
 
@@ -37,6 +41,7 @@ impl Plan {
         match self {
             Self::Depthwise(geometry) => depthwise::of_x(weight, gradient, geometry),
             Self::Dense(geometry) => dense::of_x(weight, gradient, geometry),
+            Self::Product => product(gradient, &weight.transpose(0, 1)),
         }
     }
 
@@ -44,74 +49,83 @@ impl Plan {
         match self {
             Self::Depthwise(geometry) => depthwise::of_weight(x, gradient, geometry),
             Self::Dense(geometry) => dense::of_weight(x, gradient, geometry),
+            Self::Product => product(&x.transpose(0, 1), gradient),
         }
     }
 }
 
-/// The convolution, where both tensors live on Flex in single precision, recorded or not; else the
+/// [`many_rows::product`] of matrices in any order of memory.
+fn product(x: &FlexTensor, matrix: &FlexTensor) -> FlexTensor {
+    many_rows::product(x, matrix, None).unwrap_or_else(|| {
+        many_rows::product(x, &matrix.to_contiguous(), None)
+            .expect("a contiguous matrix lies in the order of its rows")
+    })
+}
+
+/// The map, where both tensors live on Flex in single precision, recorded or not; else the
 /// tensors again.
-pub(crate) fn conv(
-    x: Tensor<4>,
-    weight: Tensor<4>,
+pub(crate) fn planned<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<D>,
     plan: Plan,
-) -> Result<Tensor<4>, (Tensor<4>, Tensor<4>)> {
+) -> Result<Tensor<D>, (Tensor<D>, Tensor<D>)> {
     if flex::is_plain_f32(&x) && flex::is_plain_f32(&weight) {
         let seen = "the device was seen to be Flex";
         let x = x.try_into_primitive::<Flex>().expect(seen);
         let weight = weight.try_into_primitive::<Flex>().expect(seen);
         return Ok(Tensor::from_primitive::<Flex>(plan.value(&x, &weight)));
     }
-    let here = |x: &Tensor<4>| flex::is_plain_f32(x) || flex::is_recorded_f32(x);
+    let here = |x: &Tensor<D>| flex::is_plain_f32(x) || flex::is_recorded_f32(x);
     if here(&x) && here(&weight) {
         let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
-        return Ok(Tensor::from_dispatch(Dispatch::planned_conv(x, weight, plan)));
+        return Ok(Tensor::from_dispatch(Dispatch::planned_map(x, weight, plan)));
     }
     Err((x, weight))
 }
 
-/// The operation that burn's autodiff records. [`conv`] calls it for Flex only.
+/// The operation that burn's autodiff records. [`planned`] calls it for Flex only.
 #[backend_extension(Flex, Autodiff)]
-pub(crate) trait ConvExtension: Backend {
-    fn planned_conv(
+pub(crate) trait PlannedExtension: Backend {
+    fn planned_map(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         plan: Plan,
     ) -> FloatTensor<Self>;
-    fn planned_conv_of_x(
+    fn planned_of_x(
         weight: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         plan: Plan,
     ) -> FloatTensor<Self>;
-    fn planned_conv_of_weight(
+    fn planned_of_weight(
         x: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         plan: Plan,
     ) -> FloatTensor<Self>;
 }
 
-impl ConvExtension for Flex {
-    fn planned_conv(x: FlexTensor, weight: FlexTensor, plan: Plan) -> FlexTensor {
+impl PlannedExtension for Flex {
+    fn planned_map(x: FlexTensor, weight: FlexTensor, plan: Plan) -> FlexTensor {
         plan.value(&x, &weight)
     }
 
-    fn planned_conv_of_x(weight: FlexTensor, gradient: FlexTensor, plan: Plan) -> FlexTensor {
+    fn planned_of_x(weight: FlexTensor, gradient: FlexTensor, plan: Plan) -> FlexTensor {
         plan.of_x(&weight, &gradient)
     }
 
-    fn planned_conv_of_weight(x: FlexTensor, gradient: FlexTensor, plan: Plan) -> FlexTensor {
+    fn planned_of_weight(x: FlexTensor, gradient: FlexTensor, plan: Plan) -> FlexTensor {
         plan.of_weight(&x, &gradient)
     }
 }
 
-impl<B: ConvExtension, C: CheckpointStrategy> ConvExtension for Autodiff<B, C> {
-    fn planned_conv(
+impl<B: PlannedExtension, C: CheckpointStrategy> PlannedExtension for Autodiff<B, C> {
+    fn planned_map(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         plan: Plan,
     ) -> FloatTensor<Self> {
         #[derive(Debug)]
-        struct PlannedConv;
-        impl<B: ConvExtension> Backward<B, 2> for PlannedConv {
+        struct PlannedMap;
+        impl<B: PlannedExtension> Backward<B, 2> for PlannedMap {
             type State = (B::FloatTensorPrimitive, B::FloatTensorPrimitive, Plan);
 
             fn backward(
@@ -125,40 +139,40 @@ impl<B: ConvExtension, C: CheckpointStrategy> ConvExtension for Autodiff<B, C> {
                     ops.parents,
                     ops.node,
                     grads,
-                    |gradient| B::planned_conv_of_x(weight, gradient, plan),
-                    |gradient| B::planned_conv_of_weight(x, gradient, plan),
+                    |gradient| B::planned_of_x(weight, gradient, plan),
+                    |gradient| B::planned_of_weight(x, gradient, plan),
                 );
             }
         }
-        match PlannedConv.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful() {
+        match PlannedMap.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
                 let (x, weight) = (x.into_primitive(), weight.into_primitive());
                 let state = (x.clone(), weight.clone(), plan);
-                prepared.finish(state, B::planned_conv(x, weight, plan))
+                prepared.finish(state, B::planned_map(x, weight, plan))
             }
             OpsKind::UnTracked(prepared) => {
                 let (x, weight) = (x.into_primitive(), weight.into_primitive());
-                prepared.finish(B::planned_conv(x, weight, plan))
+                prepared.finish(B::planned_map(x, weight, plan))
             }
         }
     }
 
     /// burn differentiates once only, so nothing records the gradients.
-    fn planned_conv_of_x(
+    fn planned_of_x(
         weight: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         plan: Plan,
     ) -> FloatTensor<Self> {
-        let inner = B::planned_conv_of_x(weight.into_primitive(), gradient.into_primitive(), plan);
+        let inner = B::planned_of_x(weight.into_primitive(), gradient.into_primitive(), plan);
         <Self as burn::backend::AutodiffBackend>::from_inner(inner)
     }
 
-    fn planned_conv_of_weight(
+    fn planned_of_weight(
         x: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         plan: Plan,
     ) -> FloatTensor<Self> {
-        let inner = B::planned_conv_of_weight(x.into_primitive(), gradient.into_primitive(), plan);
+        let inner = B::planned_of_weight(x.into_primitive(), gradient.into_primitive(), plan);
         <Self as burn::backend::AutodiffBackend>::from_inner(inner)
     }
 }
