@@ -1,7 +1,6 @@
 //! YOLOX against the `yolox` package: the files are made by `scripts/golden/yolox_small.py`.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
+use crate::support::{golden, json, numbers};
 use andiron_core::{Model, ModelConfig as _, Network, weights};
 use andiron_vision::{
     grid::{GridBoxes, Level},
@@ -13,26 +12,9 @@ use burn::{
     tensor::{Device, Tensor, TensorData, activation::sigmoid},
 };
 use serde_json::Value;
-use std::path::{Path, PathBuf};
 
 const SIZE: [usize; 2] = [64, 96];
 const CLASSES: usize = 3;
-
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
-}
-
-fn json() -> Value {
-    serde_json::from_slice(&std::fs::read(golden("yolox.json")).unwrap()).unwrap()
-}
-
-/// All numbers in nested lists, in order.
-fn numbers(value: &Value) -> Vec<f32> {
-    match value {
-        Value::Array(items) => items.iter().flat_map(numbers).collect(),
-        number => vec![number.as_f64().unwrap() as f32],
-    }
-}
 
 /// The formula of the script.
 fn pictures(device: &Device) -> Tensor<4> {
@@ -63,7 +45,7 @@ fn assert_close(found: &[f32], wanted: &[f32], tolerance: f32) {
 #[test]
 fn outputs_and_boxes_are_those_of_the_package() {
     let device = Device::flex();
-    let golden_file = json();
+    let golden_file = json("yolox.json");
     for name in ["depthwise", "plain"] {
         let case = &golden_file["networks"][name];
         let model = network(name).model.valid();
@@ -106,7 +88,7 @@ fn scalar(x: Tensor<1>) -> f32 {
 #[test]
 fn losses_and_gradients_of_a_training_step_are_those_of_the_package() {
     let device = Device::flex().autodiff();
-    let golden_file = json();
+    let golden_file = json("yolox.json");
     for name in ["depthwise", "plain"] {
         for (l1, part) in [(false, "plain"), (true, "l1")] {
             let case = &golden_file["networks"][name]["training"][part];
@@ -180,7 +162,7 @@ fn gradient(
 
 #[test]
 fn cells_are_assigned_as_by_the_package() {
-    let golden_file = json();
+    let golden_file = json("yolox.json");
     let assignment = &golden_file["assignment"];
     let sizes: Vec<usize> =
         numbers(&assignment["levels"]).into_iter().map(|size| size as usize).collect();
@@ -213,7 +195,7 @@ fn cells_are_assigned_as_by_the_package() {
 
 #[test]
 fn boxes_are_suppressed_as_by_the_package() {
-    let golden_file = json();
+    let golden_file = json("yolox.json");
     let suppression = &golden_file["suppression"];
     let boxes = numbers(&suppression["boxes"]);
     let cases = suppression["cases"].as_array().unwrap();

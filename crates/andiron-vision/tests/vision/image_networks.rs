@@ -1,11 +1,10 @@
 //! Networks for images against torchvision, timm and transformers: the files are made by
 //! `scripts/golden/image_networks.py`.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
+use crate::support::{golden, json, numbers};
 use andiron_core::{Model as _, Network, testing};
 use andiron_vision::{
-    backbone::BackboneConfig as _,
+    backbone::{BackboneConfig as _, Ends, for_classes},
     layers::inverted_residual::Stage,
     models::{
         efficientnet_lite::EfficientNetLiteConfig,
@@ -20,28 +19,13 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use serde_json::Value;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::LazyLock,
-};
+use std::{fs, path::PathBuf, sync::LazyLock};
 
 fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/image_networks").join(name)
+    golden("image_networks").join(name)
 }
 
-static GOLDEN: LazyLock<Value> = LazyLock::new(|| {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/image_networks.json");
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
-});
-
-/// All numbers in nested lists, in order.
-fn numbers(value: &Value) -> Vec<f32> {
-    match value {
-        Value::Array(items) => items.iter().flat_map(numbers).collect(),
-        number => vec![number.as_f64().unwrap() as f32],
-    }
-}
+static GOLDEN: LazyLock<Value> = LazyLock::new(|| json("image_networks.json"));
 
 /// Compares the logits of one image and of three.
 fn equals_golden<C>(name: &str, network: Network<C>, what: &str)
@@ -79,7 +63,7 @@ fn of_folder<C: PublishedBackbone>(name: &str) -> Network<C> {
 
 #[test]
 fn bottlenecks_give_the_logits_of_torchvision() {
-    let config = ResNetConfig::new(2, 3).with_widths(vec![4, 6]).with_blocks(vec![1, 2]);
+    let config = ResNetConfig::small(2, 3).with_widths(vec![4, 6]).with_blocks(vec![1, 2]);
     let config = config.with_stem(Stem::Large).with_expansion(Some(4));
     let network = of_config("resnet_bottleneck", config);
     equals_golden("resnet_bottleneck", network, "logits equal torchvision's, from a .pth file");
@@ -89,7 +73,7 @@ fn bottlenecks_give_the_logits_of_torchvision() {
 fn mobilenet_v2_gives_the_logits_of_torchvision() {
     let stages =
         vec![Stage::new(4, 1).with_expansion(1), Stage::new(6, 2).with_stride(2).with_expansion(2)];
-    let config = MobileNetV2Config::new(3, 3).with_stem(4).with_stages(stages);
+    let config = MobileNetV2Config::new(Ends::new(3, 3)).with_stem(4).with_stages(stages);
     let network = of_config("mobilenet_v2", config);
     equals_golden("mobilenet_v2", network, "logits equal torchvision's");
 }
@@ -99,7 +83,7 @@ fn lite() -> EfficientNetLiteConfig {
         Stage::new(4, 1).with_expansion(1),
         Stage::new(6, 2).with_stride(2).with_kernel(5).with_expansion(2),
     ];
-    EfficientNetLiteConfig::new(2, 3).with_stem(4).with_stages(stages).with_d_head(10)
+    EfficientNetLiteConfig::new(Ends::new(2, 3)).with_stem(4).with_stages(stages).with_d_head(10)
 }
 
 #[test]
@@ -111,7 +95,8 @@ fn efficientnet_lite_gives_the_logits_of_torch_from_a_legacy_file_with_strides()
 #[test]
 fn vision_transformers_give_the_logits_of_timm() {
     let config = || {
-        let config = ViTConfig::new(3, 8, 12, 5).with_patch(4).with_d_model(12).with_n_heads(3);
+        let config =
+            ViTConfig::new(Ends::new(3, 5), 8, 12).with_patch(4).with_d_model(12).with_n_heads(3);
         config.with_n_layers(2).with_d_hidden(18).with_epsilon(1e-6)
     };
     for (name, config) in [
@@ -139,7 +124,7 @@ fn folders_of_transformers_give_its_logits() {
 fn the_head_can_be_left_out() {
     let device = Device::flex();
     let whole = of_folder::<ViTConfig>("vit");
-    let bare = load_network(whole.config.clone().for_classes(0), &folder("vit"), &device).unwrap();
+    let bare = load_network(for_classes(whole.config.clone(), 0), &folder("vit"), &device).unwrap();
     let images = Tensor::<4>::ones([2, 3, 8, 12], &device);
     let vectors = bare.model.valid().forward(images);
     assert_eq!(vectors.dims(), [2, 12]);
@@ -243,7 +228,7 @@ fn timm_says_what_its_weights_want() {
             "crop_pct": 0.95, "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
     }))
     .unwrap();
-    assert_eq!((base.config.n_classes, base.labels.join(" ")), (3, "a b c".to_owned()));
+    assert_eq!((base.config.ends.n_classes, base.labels.join(" ")), (3, "a b c".to_owned()));
     let said = format!("{:?}", base.transform.preparation());
     assert!(said.contains("pixels: 168, filter: Bicubic"), "{said}");
     assert_eq!((base.transform.width(), base.transform.mean()), (160, &[0.1, 0.2, 0.3][..]));

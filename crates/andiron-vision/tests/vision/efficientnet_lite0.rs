@@ -2,8 +2,7 @@
 //! `scripts/golden/efficientnet_lite0.py`. Runs where `scripts/fetch-assets` has brought the
 //! weights and the photographs; with `ANDIRON_ASSETS=required` it fails where they are not.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
+use crate::support::{asset, json, numbers};
 use andiron_core::{Model as _, Network, testing};
 use andiron_vision::{
     Image,
@@ -14,36 +13,6 @@ use burn::{
     module::Module as _,
     tensor::{Device, Tensor, TensorData},
 };
-use serde_json::Value;
-use std::{
-    fs,
-    io::Write as _,
-    path::{Path, PathBuf},
-};
-
-/// What was fetched under `name`, or nothing, said aloud.
-fn asset(name: &str) -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets").join(name);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    let required = std::env::var("ANDIRON_ASSETS").is_ok_and(|value| value == "required");
-    assert!(!required, "{} is not there; scripts/fetch-assets fetches it", folder.display());
-    // Past the test harness, which keeps what a test that passes prints to itself.
-    let said =
-        format!("LEFT OUT: {} is not there; scripts/fetch-assets fetches it\n", folder.display());
-    std::io::stderr().write_all(said.as_bytes()).unwrap();
-    None
-}
-
-fn golden() -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/efficientnet_lite0.json");
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
-}
-
-fn numbers(value: &Value) -> Vec<f32> {
-    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap() as f32).collect()
-}
 
 fn network() -> Option<Network<EfficientNetLiteConfig>> {
     let folder = asset("efficientnet-lite0")?;
@@ -71,7 +40,7 @@ fn farthest(a: &[f32], b: &[f32]) -> f32 {
 #[test]
 fn the_same_pixels_give_the_logits_of_torch() {
     let Some(network) = network() else { return };
-    let golden = golden();
+    let golden = json("efficientnet_lite0.json");
     for (height, width) in [(224, 224), (97, 131)] {
         let mut pixels = Vec::with_capacity(3 * height * width);
         for c in 0..3 {
@@ -95,7 +64,7 @@ fn the_same_pixels_give_the_logits_of_torch() {
 fn photographs_get_the_classes_of_torch() {
     let (Some(network), Some(folder)) = (network(), asset("imagenet-sample")) else { return };
     let base = read_base::<EfficientNetLiteConfig>(&folder, Some("efficientnet-lite0")).unwrap();
-    let golden = golden();
+    let golden = json("efficientnet_lite0.json");
     let photographs = golden["photographs"].as_object().unwrap();
     assert_eq!(photographs.len(), 20);
     let (mut first, mut fifth, mut worst) = (0, 0, 0.0f32);

@@ -1,7 +1,6 @@
 //! Classifiers that go to Python and come back: `scripts/interchange` runs the first test, then its
 //! Python half, then the second. Without the folder that it names in `ANDIRON_INTERCHANGE`, both are
 //! left out, and say so.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use andiron_core::{
     Example, GradientTrainer, Labels, Model as _, Predictor, Recipe, Task, Trainer as _,

@@ -1,5 +1,4 @@
 //! Entities from token scores against transformers' pipeline; numbers by `scripts/golden/tags.py`.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use andiron_core::testing;
 use andiron_nlp::tags::{Aggregation, Scheme, TokenScores, decode};
@@ -9,7 +8,7 @@ type Token = (usize, usize, Option<usize>, Vec<f32>);
 
 #[test]
 fn entities_are_transformers() {
-    let file: Value = serde_json::from_str(include_str!("golden/tags.json")).unwrap();
+    let file: Value = serde_json::from_str(include_str!("../golden/tags.json")).unwrap();
     let (cases, mut found) = (file["cases"].as_array().unwrap(), 0);
     assert!(cases.len() >= 20);
     for (at, case) in cases.iter().enumerate() {

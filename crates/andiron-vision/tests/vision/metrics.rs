@@ -1,8 +1,7 @@
 //! Measurements against pycocotools and torchmetrics: the files are made by `scripts/golden/coco.py`
 //! and `regions.py`.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
+use crate::support::json;
 use andiron_vision::{
     metrics::{
         coco::{Answered, Coco, ImageObjects, True},
@@ -11,12 +10,6 @@ use andiron_vision::{
     objects::Mask,
 };
 use serde_json::Value;
-use std::path::Path;
-
-fn json(name: &str) -> Value {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    serde_json::from_slice(&std::fs::read(folder.join(name)).unwrap()).unwrap()
-}
 
 /// The rows of numbers of each image.
 fn images(value: &Value) -> Vec<Vec<Vec<f64>>> {

@@ -1,5 +1,4 @@
 //! The decoders against transformers' own; numbers by `scripts/golden/decoders.py`.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use andiron_core::{
     Model as _, ModelConfig, Network, device, testing,
@@ -28,7 +27,7 @@ fn folder() -> PathBuf {
 }
 
 fn golden() -> Value {
-    serde_json::from_str(include_str!("golden/decoders/decoders.json")).unwrap()
+    serde_json::from_str(include_str!("../golden/decoders/decoders.json")).unwrap()
 }
 
 fn texts(golden: &Value) -> Vec<Vec<i32>> {

@@ -1,6 +1,5 @@
 //! Classifiers as transformers and PEFT write them: equal logits, what is refused, and what a training
 //! takes from a base.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use andiron_core::{
     Adaptation, Example, GradientTrainer, Labels, Network, Predictor, Recipe, TrainError, Trainer,

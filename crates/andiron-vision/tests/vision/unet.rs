@@ -1,27 +1,12 @@
 //! U-Net and the dice loss against PyTorch: the files are made by `scripts/golden/unet_small.py`.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
+use crate::support::{golden, json, numbers};
 use andiron_core::{Model, Network, loss::dice_loss, weights};
 use andiron_vision::models::unet::UNetConfig;
 use burn::{
     module::Module,
     tensor::{Device, Int, Tensor, TensorData},
 };
-use serde_json::Value;
-use std::path::{Path, PathBuf};
-
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
-}
-
-fn json() -> Value {
-    serde_json::from_slice(&std::fs::read(golden("unet.json")).unwrap()).unwrap()
-}
-
-fn numbers(value: &Value) -> Vec<f32> {
-    serde_json::from_value(value.clone()).unwrap()
-}
 
 #[track_caller]
 fn assert_close(found: &[f32], wanted: &[f32], tolerance: f32) {
@@ -38,7 +23,7 @@ fn logits_are_those_of_pytorch_at_odd_sizes() {
     let config = UNetConfig::new(2, 3).with_width(4).with_depth(2);
     let network = Network::init(config, 1, &device).unwrap();
     let model = weights::load(network, &golden("unet.safetensors")).unwrap().model.valid();
-    let golden_file = json();
+    let golden_file = json("unet.json");
     let cases = golden_file["cases"].as_array().unwrap();
     assert_eq!(cases.len(), 3);
     for case in cases {
@@ -55,7 +40,7 @@ fn logits_are_those_of_pytorch_at_odd_sizes() {
 #[test]
 fn the_dice_loss_and_its_gradient_are_those_of_pytorch() {
     let device = Device::flex().autodiff();
-    let golden_file = json();
+    let golden_file = json("unet.json");
     let cases = golden_file["dice"].as_array().unwrap();
     assert_eq!(cases.len(), 2);
     for case in cases {

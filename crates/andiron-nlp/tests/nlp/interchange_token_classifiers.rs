@@ -1,7 +1,6 @@
 //! Token classifiers that go to Python and come back: `scripts/interchange` runs the first test, then
 //! its Python half, then the second. Without the folder that it names in `ANDIRON_INTERCHANGE`, both
 //! are left out, and say so.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use andiron_core::{
     Example, GradientTrainer, Model, ModelConfig, Predictor, Recipe as _, Solve, Trainer as _,

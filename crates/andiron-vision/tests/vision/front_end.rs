@@ -1,8 +1,7 @@
 //! Files and changes of images against Pillow and torchvision, and Grad-CAM against PyTorch: the golden
 //! files are made by `scripts/golden/image_files.py`, `image_changes.py` and `grad_cam.py`.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
+use crate::support::{golden, json, numbers};
 use andiron_core::{
     Example, Fitted, GradientTrainer, Network, Recipe, TrainError, Trainer, TrainingConfig,
     testing::record, trainer::Progress, weights,
@@ -16,31 +15,13 @@ use andiron_vision::{
     },
     transform::{Adjustment, Affine, Filter, Preparation, adjust, warp},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
 use serde_json::Value;
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
-
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
-}
-
-fn json(name: &str) -> Value {
-    serde_json::from_slice(&std::fs::read(golden(name)).unwrap()).unwrap()
-}
-
-/// All numbers in nested lists, in order.
-fn numbers(value: &Value) -> Vec<f32> {
-    match value {
-        Value::Array(items) => items.iter().flat_map(numbers).collect(),
-        number => vec![number.as_f64().unwrap() as f32],
-    }
-}
+use std::{path::Path, process::Command};
 
 /// An image of the golden file.
 fn image(size: &Value, channels: u64, pixels: &Value) -> Image {
@@ -116,29 +97,14 @@ fn images_are_changed_as_by_pillow_and_torchvision() {
     );
 }
 
-/// The bytes that a text in base 64 stands for.
-fn bytes_of(text: &str) -> Vec<u8> {
-    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut bytes = Vec::new();
-    let (mut held, mut bits) = (0u32, 0);
-    for letter in text.bytes().filter(|letter| *letter != b'=') {
-        let value = alphabet.iter().position(|known| *known == letter).unwrap();
-        (held, bits) = (held << 6 | value as u32, bits + 6);
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push((held >> bits) as u8);
-        }
-    }
-    bytes
-}
-
 #[test]
 fn files_are_decoded_as_by_pillow() {
     let golden_file = json("image_files.json");
     let cases = golden_file["cases"].as_object().unwrap();
     assert_eq!(cases.len(), 11);
     for (name, case) in cases {
-        let found = Image::decode(&bytes_of(case["file"].as_str().unwrap())).unwrap();
+        let found =
+            Image::decode(&STANDARD.decode(case["file"].as_str().unwrap()).unwrap()).unwrap();
         let wanted = image(&case["size"], 3, &case["pixels"]);
         assert_eq!((found.width(), found.height()), (wanted.width(), wanted.height()), "{name}");
         let pairs = found.pixels().iter().zip(wanted.pixels());
@@ -189,7 +155,7 @@ fn a_large_photograph_takes_bounded_memory() {
     scene.write_with_encoder(image::codecs::jpeg::JpegEncoder::new(file)).unwrap();
     drop(scene);
     let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_large_photograph_takes_bounded_memory"])
+        .args(["--exact", "front_end::a_large_photograph_takes_bounded_memory"])
         .args(["--nocapture", "--test-threads=1"])
         .env(CHILD, &path)
         .output()

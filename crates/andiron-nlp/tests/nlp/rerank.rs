@@ -1,11 +1,8 @@
 //! Cross-encoders against transformers; numbers by `scripts/golden/rerank.py`. The published one runs
 //! where `scripts/fetch-assets` has brought it and `scripts/convert-assets` made a folder of it; with
 //! `ANDIRON_ASSETS=required` it fails where it is not.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
-#[path = "support/read_back.rs"]
-mod read_back;
-
+use crate::read_back;
 use andiron_core::{
     DataError, Example, GradientTrainer, ModelConfig, Network, Predictor, Recipe, Solve,
     Trainer as _, TrainingConfig, device, testing, trainer::Progress,

@@ -1,6 +1,5 @@
 //! Language models trained here load in transformers with equal logits, and those saved there load
 //! here: `scripts/interchange` runs the first test, Python, and the second.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use andiron_core::{
     Example, GradientTrainer, Network, Recipe, Trainer as _, TrainingConfig, device, testing,

@@ -1,6 +1,5 @@
 //! Published token classifiers against transformers, and back; numbers by
 //! `scripts/golden/token_classifiers.py`.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use andiron_core::{
     DataError, Example, ModelConfig, Network, Predictor, Recipe, Solve, device, testing, weights,

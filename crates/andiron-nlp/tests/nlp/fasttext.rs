@@ -1,6 +1,5 @@
 //! fastText's models against fastText itself, and spoilt ones; numbers by
 //! `scripts/golden/language_id.py`, small models by `scripts/golden/fasttext_models.py`.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use andiron_core::testing;
 use andiron_nlp::{
@@ -14,7 +13,7 @@ use std::{
 };
 
 fn golden() -> Value {
-    serde_json::from_str(include_str!("golden/fasttext.json")).unwrap()
+    serde_json::from_str(include_str!("../golden/fasttext.json")).unwrap()
 }
 
 fn here(name: &str) -> PathBuf {
@@ -68,7 +67,7 @@ fn every_line_has_fasttexts_language() {
     let Some(path) = lid() else { return };
     let (golden, model) = (golden(), FastText::open(&path).unwrap());
     assert_eq!(model.labels().len(), 176);
-    let text = include_str!("golden/languages.txt");
+    let text = include_str!("../golden/languages.txt");
     let lines: Vec<&str> = text.strip_suffix('\n').unwrap().split('\n').collect();
     let wanted = golden["lid"].as_array().unwrap();
     assert_eq!(lines.len(), wanted.len());

@@ -1,5 +1,4 @@
 //! Chat templates against transformers' `apply_chat_template`; texts by `scripts/golden/chat.py`.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use andiron_core::testing;
 use andiron_nlp::chat::{ChatTemplate, Message};
@@ -7,7 +6,7 @@ use serde_json::Value;
 
 #[test]
 fn conversations_are_rendered_as_by_transformers() {
-    let golden: Value = serde_json::from_str(include_str!("golden/chat.json")).unwrap();
+    let golden: Value = serde_json::from_str(include_str!("../golden/chat.json")).unwrap();
     let cases = golden["cases"].as_array().unwrap();
     assert!(cases.len() >= 40, "{}", cases.len());
     for case in cases {

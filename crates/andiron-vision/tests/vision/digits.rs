@@ -1,7 +1,5 @@
 //! What the strong network makes of the digits that are shipped: the project's promise is 0.97.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use andiron_core::{
     GradientTrainer, Network, Recipe, Registered, Trainer, TrainingConfig,
     data::{Fractions, Subset, split_stratified},

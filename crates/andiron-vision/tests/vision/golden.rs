@@ -1,8 +1,7 @@
 //! Against PyTorch, torchvision and Pillow: the files are made by `scripts/golden/resnet_small.py` and
 //! `resize.py`.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
+use crate::support::{golden, json, numbers};
 use andiron_core::{Model, Network, testing, weights};
 use andiron_vision::{
     Image, ImageTransform,
@@ -14,23 +13,6 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
-}
-
-fn json(name: &str) -> Value {
-    serde_json::from_slice(&std::fs::read(golden(name)).unwrap()).unwrap()
-}
-
-/// All numbers in nested lists, in order.
-fn numbers(value: &Value) -> Vec<f32> {
-    match value {
-        Value::Array(items) => items.iter().flat_map(numbers).collect(),
-        number => vec![number.as_f64().unwrap() as f32],
-    }
-}
 
 #[test]
 fn a_residual_network_gives_the_logits_of_pytorch() {

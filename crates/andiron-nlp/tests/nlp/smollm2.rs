@@ -1,7 +1,6 @@
 //! SmolLM2-135M-Instruct from its GGUF file, against transformers on the same weights; numbers by
 //! `scripts/golden/smollm2.py`. Runs whenever the assets `smollm2` and `hamlet` are there
 //! (`scripts/fetch-assets`), and must if `ANDIRON_ASSETS` is `required`.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use andiron_core::{Model as _, Network, Predictor, device, testing};
 use andiron_nlp::{
@@ -31,7 +30,7 @@ fn asset(path: &str) -> Option<PathBuf> {
 }
 
 fn golden() -> Value {
-    serde_json::from_str(include_str!("golden/smollm2.json")).unwrap()
+    serde_json::from_str(include_str!("../golden/smollm2.json")).unwrap()
 }
 
 fn numbers<T: serde::de::DeserializeOwned>(value: &Value) -> Vec<T> {

@@ -1,6 +1,5 @@
 //! BLEU, chrF, ROUGE and entity F1 against the packages that papers quote; numbers by
 //! `scripts/golden/text_metrics.py`.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use andiron_core::{
     Score,
@@ -17,7 +16,7 @@ use andiron_nlp::metrics::{
 use serde_json::Value;
 
 fn cases(kind: &str) -> Vec<Value> {
-    let file: Value = serde_json::from_str(include_str!("golden/text_metrics.json")).unwrap();
+    let file: Value = serde_json::from_str(include_str!("../golden/text_metrics.json")).unwrap();
     file["cases"][kind].as_array().unwrap().clone()
 }
 

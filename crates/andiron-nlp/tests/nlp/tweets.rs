@@ -1,5 +1,4 @@
 //! The fast classifier on the shipped tweets: a number that must not fall.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use andiron_core::{
     ClassifierEvaluator, Evaluator as _, GradientTrainer, Network, Recipe as _, Trainer as _,

@@ -1,9 +1,6 @@
 //! Networks for hidden words against transformers; numbers by `scripts/golden/fill_mask.py`.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
-#[path = "support/read_back.rs"]
-mod read_back;
-
+use crate::read_back;
 use andiron_core::{
     Example, GradientTrainer, Model as _, ModelConfig, Network, Recipe as _, Solve, Trainer as _,
     TrainingConfig, device, testing, trainer::Progress,

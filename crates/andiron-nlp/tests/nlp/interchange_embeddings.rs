@@ -1,7 +1,6 @@
 //! Encoders that go to Python and come back: `scripts/interchange` runs the first test, then its
 //! Python half, then the second. Without the folder that it names in `ANDIRON_INTERCHANGE`, both are
 //! left out, and say so.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use andiron_core::{
     Example, GradientTrainer, Predictor, Recipe, Solve, TrainingConfig, device, testing::record,

@@ -1,14 +1,15 @@
 //! Detection and segmentation through their tasks: what they answer, and what they refuse.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
+use crate::support::asset;
 use andiron_core::{AnyPredictor, DataError, Example, Network, Predictor, Raw, Registered, Task};
 use andiron_vision::{
     Image, ImageSegmentation, ObjectDetection,
     classes::ClassNames,
+    draw::{self, DrawnBox},
     letterbox::Letterbox,
     models::{unet::UNetConfig, yolox::YoloxConfig},
     objects::{Mask, ObjectBox},
+    scenes::{DigitPart, Scene, Scenes},
     tasks::image_segmentation::Runs,
 };
 use burn::tensor::Device;
@@ -139,7 +140,7 @@ fn masks_that_cannot_be_learnt_are_refused() {
     let refused = refusal(grey(5, 4), unknown);
     assert!(matches!(refused, DataError::UnknownLabel { label, .. } if label == "3"));
     let refused = refusal(grey(5, 4), Mask::new(4, 5, vec![0; 20]).unwrap());
-    assert!(matches!(refused, DataError::Field { ref field, .. } if field == "the mask's width"));
+    assert!(matches!(refused, DataError::Field { ref field, .. } if field == "mask"));
     let refused = refusal(grey(1, 1), Mask::new(1, 1, vec![0]).unwrap());
     assert!(matches!(refused, DataError::TooShort { .. }));
 }
@@ -200,4 +201,30 @@ fn both_are_measured_and_survive_a_bundle() {
     assert_eq!(ImageSegmentation::evaluate(&again.unwrap(), &data).unwrap(), report);
     let none: Vec<Example<Image, Mask>> = Vec::new();
     assert!(ImageSegmentation::evaluate(&predictor, &none).is_err());
+}
+
+/// What the examples draw, with the truth in place of an answer.
+#[test]
+fn scenes_of_digits_that_are_shown_can_be_drawn() {
+    if asset("photographs").is_none() {
+        return;
+    }
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let scenes = Scenes::of_digits(&root, DigitPart::Shown, 5, 1).unwrap();
+    assert_eq!(scenes.labels().join(""), "0123456789");
+    for index in 0..5 {
+        let Scene { image, objects, mask } = scenes.scene(index).unwrap();
+        let frames: Vec<DrawnBox<'_>> = objects
+            .iter()
+            .map(|one| DrawnBox { corners: one.corners(), text: one.label(), class: 3 })
+            .collect();
+        assert!(!frames.is_empty());
+        for drawn in [draw::boxes(&image, &frames), draw::overlay(&image, &mask, 0.6)] {
+            let read = Image::decode(&drawn.to_png()).unwrap();
+            assert_eq!((read.width(), read.height(), read.channels()), (160, 128, 3));
+            assert_ne!(read, image);
+        }
+    }
+    let nowhere = Scenes::of_digits(&root.join("nowhere"), DigitPart::Train, 5, 1);
+    assert!(matches!(nowhere, Err(DataError::Io { .. })));
 }

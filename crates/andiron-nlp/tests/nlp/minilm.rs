@@ -1,7 +1,6 @@
 //! The published all-MiniLM-L6-v2 against transformers and against what its authors print. Runs
 //! where `scripts/fetch-assets` has brought the weights; with `ANDIRON_ASSETS=required` it fails
 //! where they are not.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use andiron_core::{Predictor, device, testing};
 use andiron_nlp::{
@@ -92,7 +91,7 @@ fn it_gives_what_its_authors_print() {
 #[test]
 fn two_hundred_texts_are_transformers() {
     let Some(minilm) = &*MINILM else { return };
-    let bytes = include_bytes!("golden/minilm.safetensors");
+    let bytes = include_bytes!("../golden/minilm.safetensors");
     let (_, header) = safetensors::SafeTensors::read_metadata(bytes).unwrap();
     let header = header.metadata().clone().unwrap();
     let texts: Vec<String> = serde_json::from_str(&header["texts"]).unwrap();

@@ -1,5 +1,4 @@
 //! The published encoders against transformers; numbers by `scripts/golden/encoders.py`.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use andiron_core::{Model as _, WeightsError, device, testing};
 use andiron_nlp::{
