@@ -1,6 +1,5 @@
 //! Ranking, correlation, several labels and perplexity against the packages that define them;
 //! numbers by `scripts/golden/text_metrics.py`.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use andiron_core::{
     Score,
@@ -17,7 +16,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 fn cases(kind: &str) -> Vec<Value> {
-    let file: Value = serde_json::from_str(include_str!("golden/text_metrics.json")).unwrap();
+    let file: Value = serde_json::from_str(include_str!("../golden/text_metrics.json")).unwrap();
     file["cases"][kind].as_array().unwrap().clone()
 }
 
