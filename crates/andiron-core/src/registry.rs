@@ -23,7 +23,10 @@ use burn::tensor::Device;
 use serde_json::Value;
 use std::path::Path;
 
-/// A kind of file: its ending, and what reads its rows.
+/// What stands for the ending in a [`FileKind`] that is a folder.
+pub const FOLDER: &str = "/";
+
+/// A kind of file: its ending, or [`FOLDER`], and what reads its rows.
 pub type FileKind = (&'static str, fn(&Path) -> Result<Vec<Row>, DataError>);
 
 /// A task that a program and a service can host.
@@ -42,7 +45,8 @@ pub trait Registered: Task {
     const CUT: Option<fn(ExampleOf<Self>) -> ExampleOf<Self>> = None;
 
     /// Kinds of files beside tables in which data of this task comes: a file's ending, in lower case
-    /// and without the dot, and what reads its rows.
+    /// and without the dot, or [`FOLDER`]; and what reads its rows. Paths in the rows are relative to
+    /// the folder that the file lies in, or to the folder itself.
     const FILES: &'static [FileKind] = &[];
 
     /// Draws what is made of an input, for tasks in which that can be seen.
@@ -278,6 +282,30 @@ impl TaskEntry {
         (self.published)()
     }
 
+    /// Whether the task reads the rows of a folder; for one that does not, the folders in it may be
+    /// labels.
+    pub fn reads_folders(&self) -> bool {
+        self.kind(FOLDER).is_some()
+    }
+
+    fn kind(&self, ending: &str) -> Option<&'static FileKind> {
+        self.files.iter().find(|(kind, _)| *kind == ending)
+    }
+
+    /// The rows of a file of data: of a table, as [`table::read`] has it, or of a file or folder of a
+    /// kind that the task knows.
+    ///
+    /// # Errors
+    /// As [`table::read`], or as the task's reader says.
+    pub fn rows(&self, path: &Path) -> Result<Vec<Row>, DataError> {
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        let ending = ending.to_ascii_lowercase();
+        match self.kind(if path.is_dir() { FOLDER } else { &ending }) {
+            Some((_, read)) => read(path),
+            None => table::read(path),
+        }
+    }
+
     /// Reads every record once, as training and measuring will: a damaged file is found before the
     /// first step, and not at the first use.
     ///
@@ -341,21 +369,6 @@ impl Registry {
             got: name.to_owned(),
             known: self.tasks().map(|entry| entry.name).collect(),
         })
-    }
-
-    /// The rows of a file of data: of a table, as [`table::read`] has it, or of a file that only
-    /// one of the tasks reads.
-    ///
-    /// # Errors
-    /// As [`table::read`], or as the task's reader says.
-    pub fn rows(&self, path: &Path) -> Result<Vec<Row>, DataError> {
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        let ending = ending.to_ascii_lowercase();
-        let mut kinds = self.tasks().flat_map(|task| task.files);
-        match kinds.find(|(kind, _)| *kind == ending) {
-            Some((_, read)) => read(path),
-            None => table::read(path),
-        }
     }
 
     /// Loads a bundle, whatever its task.
