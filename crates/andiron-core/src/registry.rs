@@ -1,10 +1,12 @@
 //! Which tasks and architectures a program knows. Filled from outside: core names none.
 
 mod attachment;
+mod files;
 mod overlay;
 mod published;
 
 pub use attachment::Attachment;
+pub use files::{FOLDER, FileKind};
 pub use overlay::overlay;
 pub use published::{Fit, Layout, LoadPublished, PublishedEntry};
 
@@ -12,22 +14,13 @@ use crate::{
     AnyPredictor, BundleError, ConfigError, DataError, Dataset, EvalError, Fitted, GradientTrainer,
     LoadError, ModelConfig, Network, Predictor, Raw, Record, Report, Solve, Task, TrainError,
     Trainer, bundle,
-    data::{
-        ExampleOf, Typed,
-        table::{self, Row},
-    },
+    data::{ExampleOf, Typed},
     predictor::Draw,
     trainer::Step,
 };
 use burn::tensor::Device;
 use serde_json::Value;
 use std::path::Path;
-
-/// What stands for the ending in a [`FileKind`] that is a folder.
-pub const FOLDER: &str = "/";
-
-/// A kind of file: its ending, or [`FOLDER`], and what reads its rows.
-pub type FileKind = (&'static str, fn(&Path) -> Result<Vec<Row>, DataError>);
 
 /// A task that a program and a service can host.
 pub trait Registered: Task {
@@ -280,30 +273,6 @@ impl TaskEntry {
     /// What others publish and the task can use.
     pub fn published(&self) -> &'static [PublishedEntry] {
         (self.published)()
-    }
-
-    /// Whether the task reads the rows of a folder; for one that does not, the folders in it may be
-    /// labels.
-    pub fn reads_folders(&self) -> bool {
-        self.kind(FOLDER).is_some()
-    }
-
-    fn kind(&self, ending: &str) -> Option<&'static FileKind> {
-        self.files.iter().find(|(kind, _)| *kind == ending)
-    }
-
-    /// The rows of a file of data: of a table, as [`table::read`] has it, or of a file or folder of a
-    /// kind that the task knows.
-    ///
-    /// # Errors
-    /// As [`table::read`], or as the task's reader says.
-    pub fn rows(&self, path: &Path) -> Result<Vec<Row>, DataError> {
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        let ending = ending.to_ascii_lowercase();
-        match self.kind(if path.is_dir() { FOLDER } else { &ending }) {
-            Some((_, read)) => read(path),
-            None => table::read(path),
-        }
     }
 
     /// Reads every record once, as training and measuring will: a damaged file is found before the
