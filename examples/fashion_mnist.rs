@@ -14,7 +14,12 @@ use andiron::{
     TrainingConfig,
     vision::{ImageClassification, data::idx_examples, models::resnet::ResNetConfig},
 };
-use std::{error::Error, path::Path, time::Instant};
+use clap::Parser;
+use std::{
+    error::Error,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 const SEED: u64 = 1;
 const NAMES: [&str; 10] = [
@@ -30,16 +35,16 @@ const NAMES: [&str; 10] = [
     "ankle boot",
 ];
 
-/// The value behind an option of the command line.
-fn option<V: std::str::FromStr>(name: &str) -> Result<Option<V>, String> {
-    let mut arguments = std::env::args().skip_while(|argument| argument != name).skip(1);
-    match (std::env::args().any(|argument| argument == name), arguments.next()) {
-        (false, _) => Ok(None),
-        (true, value) => match value.as_deref().map(str::parse) {
-            Some(Ok(value)) => Ok(Some(value)),
-            _ => Err(format!("{name} needs a value")),
-        },
-    }
+#[derive(Parser)]
+struct Options {
+    #[arg(long)]
+    quick: bool,
+    #[arg(long, default_value_t = 8)]
+    epochs: usize,
+    #[arg(long)]
+    folder: Option<PathBuf>,
+    #[arg(long)]
+    steps: Option<usize>,
 }
 
 /// Prints how long `steps` steps took; part of a run says nothing about its pace.
@@ -55,7 +60,7 @@ fn pace(steps: usize, started: Instant, resumed: bool) {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let quick = std::env::args().any(|argument| argument == "--quick");
+    let Options { quick, epochs, folder: kept, steps: last } = Options::parse();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/fashion-mnist");
     let read = |part: &str| {
         let file = |kind: &str| folder.join(format!("{part}-{kind}-ubyte.gz"));
@@ -77,7 +82,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let network = Network::init(config, SEED, &device)?;
     println!("{} images, {} parameters", train.len(), network.parameters());
 
-    let epochs = if quick { 1 } else { option("--epochs")?.unwrap_or(8) };
+    let epochs = if quick { 1 } else { epochs };
     let training = TrainingConfig::new(1).with_batch_size(64);
     let steps = training.steps_for(epochs, train.len());
     let training = TrainingConfig { max_steps: steps, ..training }
@@ -87,11 +92,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .with_seed(SEED);
     let mut trainer = GradientTrainer::new(training);
     let mut resumed = false;
-    if let Some(folder) = option::<String>("--folder")? {
-        resumed = Path::new(&folder).join("log.jsonl").exists();
+    if let Some(folder) = kept {
+        resumed = folder.join("log.jsonl").exists();
         trainer = trainer.with_folder(folder);
     }
-    let last = option::<usize>("--steps")?;
     if let Some(last) = last {
         trainer = trainer.with_stop_after(last);
     }

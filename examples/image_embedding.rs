@@ -16,7 +16,7 @@
 //! 9 is like 9 (0.992), 9 (0.991), 9 (0.989), 9 (0.988), 9 (0.987)
 //! ```
 //!
-//! A published network needs no training: `tasks::image_embedding::from_path` takes its head off.
+//! A published network needs no training: `published::from_path` takes its head off.
 
 use andiron::{
     DataError, GradientTrainer, Network, Recipe, Registered, Similarity, Trainer, TrainingConfig,

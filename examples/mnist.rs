@@ -13,26 +13,33 @@ use andiron::{
     ClassifierEvaluator, Evaluator, GradientTrainer, Network, Recipe, Trainer, TrainingConfig,
     vision::{ImageClassification, data::idx_examples, models::resnet::ResNetConfig},
 };
+use clap::Parser;
 use serde_json::json;
-use std::{error::Error, path::Path, time::Instant};
+use std::{
+    error::Error,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 const SEED: u64 = 1;
 const NAMES: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
-/// The value behind an option of the command line.
-fn option<V: std::str::FromStr>(name: &str) -> Result<Option<V>, String> {
-    let mut arguments = std::env::args().skip_while(|argument| argument != name).skip(1);
-    match (std::env::args().any(|argument| argument == name), arguments.next()) {
-        (false, _) => Ok(None),
-        (true, value) => match value.as_deref().map(str::parse) {
-            Some(Ok(value)) => Ok(Some(value)),
-            _ => Err(format!("{name} needs a value")),
-        },
-    }
+/// What the command line says.
+#[derive(Parser)]
+struct Options {
+    /// A few images, once.
+    #[arg(long)]
+    quick: bool,
+    /// Passes over the images.
+    #[arg(long, default_value_t = 8)]
+    epochs: usize,
+    /// Where checkpoints are kept, and a training goes on.
+    #[arg(long)]
+    folder: Option<PathBuf>,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let quick = std::env::args().any(|argument| argument == "--quick");
+    let Options { quick, epochs, folder: kept } = Options::parse();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/mnist");
     let read = |part: &str| {
         let file = |kind: &str| folder.join(format!("{part}-{kind}-ubyte"));
@@ -57,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let network = Network::init(config, SEED, &device)?;
     println!("{} images, {} parameters", train.len(), network.parameters());
 
-    let epochs = if quick { 1 } else { option("--epochs")?.unwrap_or(8) };
+    let epochs = if quick { 1 } else { epochs };
     let training = TrainingConfig::new(1).with_batch_size(64);
     let steps = training.steps_for(epochs, train.len());
     let training = TrainingConfig { max_steps: steps, ..training }
@@ -66,7 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .with_checkpoint_every(200)
         .with_seed(SEED);
     let mut trainer = GradientTrainer::new(training);
-    if let Some(folder) = option::<String>("--folder")? {
+    if let Some(folder) = kept {
         trainer = trainer.with_folder(folder);
     }
     let started = Instant::now();

@@ -7,75 +7,61 @@
 //!
 //! Each scene has one to eight digits of MNIST, 12 to 60 pixels a side, on a cut-out of a photograph.
 //! Digits and photographs of the test are in no scene of the training. `--steps N` and `--batch N` set
-//! the length; `--folder DIR` keeps checkpoints there; `--quick` takes a few steps. The picture of the
-//! first test scene under its mask is written to `target/segmentation.png`.
+//! the length; `--folder DIR` keeps checkpoints there; `--quick` takes a few steps. `--picture PATH`, by
+//! default `target/segmentation.png`, gets a scene of shipped digits with the answer drawn into it.
 
 use andiron::{
     Evaluator, GradientTrainer, Network, Recipe, Trainer, TrainingConfig,
     vision::{
         draw,
         models::unet::UNetConfig,
-        scenes::{SceneOptions, Scenes},
+        scenes::{DigitPart, Scenes},
         tasks::image_segmentation::SegmentationEvaluator,
     },
 };
+use clap::Parser;
 use serde_json::json;
 use std::{
     error::Error,
+    fs,
     path::{Path, PathBuf},
+    slice,
     time::Instant,
 };
 
 const SEED: u64 = 1;
-const TRAIN: [&str; 9] = [
-    "photographs/astronaut.png",
-    "photographs/brick.png",
-    "photographs/camera.png",
-    "photographs/coffee.png",
-    "photographs/coins.png",
-    "photographs/gravel.png",
-    "photographs/hubble_deep_field.jpg",
-    "photographs/retina.jpg",
-    "photographs-cc-by/china.jpg",
-];
-const TEST: [&str; 5] = [
-    "photographs/chelsea.png",
-    "photographs/grass.png",
-    "photographs/moon.png",
-    "photographs/rocket.jpg",
-    "photographs-cc-by/flower.jpg",
-];
-
-/// The value behind an option of the command line.
-fn option<V: std::str::FromStr>(name: &str, usual: V) -> Result<V, String> {
-    let mut arguments = std::env::args().skip_while(|argument| argument != name).skip(1);
-    match (std::env::args().any(|argument| argument == name), arguments.next()) {
-        (false, _) => Ok(usual),
-        (true, Some(value)) => value.parse().map_err(|_| format!("{name} cannot be {value}")),
-        (true, None) => Err(format!("{name} needs a value")),
-    }
+/// What the command line says.
+#[derive(Parser)]
+struct Options {
+    /// A few steps.
+    #[arg(long)]
+    quick: bool,
+    #[arg(long, default_value_t = 1500)]
+    steps: usize,
+    /// Scenes a step.
+    #[arg(long, default_value_t = 8)]
+    batch: usize,
+    /// Where checkpoints are kept, and a training goes on.
+    #[arg(long)]
+    folder: Option<PathBuf>,
+    /// Where the picture goes.
+    #[arg(long, default_value = "target/segmentation.png")]
+    picture: PathBuf,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let quick = std::env::args().any(|argument| argument == "--quick");
+    let Options { quick, mut steps, mut batch, folder, picture } = Options::parse();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let assets = root.join("assets");
-    if quick && !(assets.join("mnist").is_dir() && assets.join("photographs").is_dir()) {
-        println!(
-            "left out: digits and photographs are not there; scripts/fetch-assets fetches them"
-        );
-        return Ok(());
+    if quick {
+        (steps, batch) = (3, 4);
+        if !["mnist", "photographs"].iter().all(|name| root.join("assets").join(name).is_dir()) {
+            println!("left out: digits and photographs are not there; see scripts/fetch-assets");
+            return Ok(());
+        }
     }
-    let scenes = |part: &str, photographs: &[&str], count, seed| {
-        let file = |kind: &str| assets.join(format!("mnist/{part}-{kind}-ubyte"));
-        let photographs: Vec<PathBuf> = photographs.iter().map(|name| assets.join(name)).collect();
-        let (images, labels) = (file("images-idx3"), file("labels-idx1"));
-        Scenes::open([&images, &labels], &photographs, count, seed, SceneOptions::default())
-    };
-    let steps: usize = option("--steps", if quick { 3 } else { 1500 })?;
-    let batch: usize = option("--batch", if quick { 4 } else { 8 })?;
-    let train = scenes("train", &TRAIN, steps * batch, SEED)?;
-    let test = scenes("t10k", &TEST, if quick { 8 } else { 400 }, SEED + 1)?;
+    let scenes = |part, count, seed| Scenes::of_digits(&root, part, count, seed);
+    let train = scenes(DigitPart::Train, steps * batch, SEED)?;
+    let test = scenes(DigitPart::Test, if quick { 8 } else { 400 }, SEED + 1)?;
 
     let device = andiron::device("flex")?;
     // Two hundred scenes show all ten digits.
@@ -91,8 +77,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .with_checkpoint_every(200)
         .with_seed(SEED);
     let mut trainer = GradientTrainer::new(training);
-    let folder = option("--folder", String::new())?;
-    if !folder.is_empty() {
+    if let Some(folder) = folder {
         trainer = trainer.with_folder(folder);
     }
     let started = Instant::now();
@@ -106,13 +91,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{name} {:.3} ({:.3} to {:.3})", score.value, score.low, score.high);
     }
 
-    let scene = test.scene(0)?;
-    let answer = fitted.predictor.predict(std::slice::from_ref(&scene.image))?.remove(0);
+    let scene = scenes(DigitPart::Shown, 1, SEED)?.scene(0)?;
+    let answer = fitted.predictor.predict(slice::from_ref(&scene.image))?.remove(0);
     let there = |class: &u8| answer.mask.classes().contains(class);
     let names: Vec<&String> = (0..=10).filter(there).map(|c| &answer.classes[c as usize]).collect();
-    println!("first test scene: {names:?}");
-    let picture = draw::overlay(&scene.image, &answer.mask, 0.6);
-    std::fs::create_dir_all(root.join("target"))?;
-    std::fs::write(root.join("target/segmentation.png"), picture.to_png())?;
-    Ok(())
+    println!("in {}: {names:?}", picture.display());
+    let drawn = draw::overlay(&scene.image, &answer.mask, 0.6);
+    fs::create_dir_all(picture.parent().unwrap_or(Path::new("")))?;
+    Ok(fs::write(&picture, drawn.to_png())?)
 }

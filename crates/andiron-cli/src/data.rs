@@ -1,8 +1,8 @@
 //! Examples from a table, a folder of class folders, or a pair of idx files.
 
-use crate::{builtin::registry, error::CliError};
+use crate::error::CliError;
 use andiron::{
-    Attachment, DataError, Dataset, EvalError, Record,
+    Attachment, DataError, Dataset, EvalError, Record, TaskEntry,
     data::{
         Media,
         folder::{self, ClassFile},
@@ -35,7 +35,8 @@ pub(crate) const STEM: &str = "file-stem";
 /// Where examples come from.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
-    /// A table (.csv, .tsv, .jsonl, .ndjson), or a folder with a folder per class.
+    /// A table (.csv, .tsv, .jsonl, .ndjson), a file or folder of a kind that the task reads, or a
+    /// folder with a folder per class.
     Path(PathBuf),
     /// Images and their labels as idx files.
     Idx(IdxPair),
@@ -120,6 +121,8 @@ pub(crate) struct Records {
     pub(crate) entries: Vec<Arc<Entry>>,
     /// The table that they come from, and its columns.
     table: Option<(PathBuf, Vec<String>)>,
+    /// The folder that paths in the lines are relative to.
+    folder: PathBuf,
     /// Whether inputs over the model's length are cut, where the task cuts.
     cut: bool,
     /// The field that stands in a file of its own, whose path the line says.
@@ -145,22 +148,22 @@ impl Dataset<Record> for Records {
 impl Records {
     /// Reads what `source` names, relative to `base`.
     ///
-    /// `columns` leads from a field's name to that of the table's column; `media` is the field that
+    /// `columns` leads from a field's name to that of the table's column; the task says which field
     /// names a file, relative to the table's folder.
     pub(crate) fn read(
         source: &Source,
         base: &Path,
         columns: &BTreeMap<String, String>,
-        media: Option<&str>,
+        task: &TaskEntry,
     ) -> Result<Self, CliError> {
         let records = match source {
             Source::Idx(pair) => from_idx(pair, base)?,
             Source::Path(path) => {
                 let path = base.join(path);
-                if fs::metadata(&path).map_err(|error| DataError::io(&path, error))?.is_dir() {
-                    from_folder(&path)?
-                } else {
-                    from_table(&path, columns, media)?
+                let found = fs::metadata(&path).map_err(|error| DataError::io(&path, error))?;
+                match found.is_dir() {
+                    true if !task.reads_folders() => from_folder(&path)?,
+                    is_folder => from_table(&path, is_folder, columns, task)?,
                 }
             }
         };
@@ -177,7 +180,7 @@ impl Records {
     /// Those at `indices`, in that order.
     pub(crate) fn select(&self, indices: &[usize]) -> Self {
         let entries = indices.iter().map(|index| Arc::clone(&self.entries[*index])).collect();
-        Self { entries, table: self.table.clone(), cut: self.cut, attached: self.attached }
+        Self { entries, ..self.clone() }
     }
 
     /// The same examples, of whose lines a field stands in a file of its own.
@@ -189,8 +192,7 @@ impl Records {
     fn attachment(&self, line: &Value) -> Option<(Attachment, PathBuf)> {
         let attachment = self.attached?;
         let path = line.get(attachment.field)?.as_str()?;
-        let folder = self.table.as_ref().and_then(|(table, _)| table.parent());
-        Some((attachment, folder.unwrap_or(Path::new("")).join(path)))
+        Some((attachment, self.folder.join(path)))
     }
 
     /// The same examples, whose inputs are cut to the model's length, where the task cuts.
@@ -298,15 +300,17 @@ pub(crate) fn path_field(line: &Value, field: &str) -> Result<PathBuf, DataError
     }
 }
 
+/// A table, or a folder that the task reads as one.
 fn from_table(
     path: &Path,
+    is_folder: bool,
     columns: &BTreeMap<String, String>,
-    media: Option<&str>,
+    task: &TaskEntry,
 ) -> Result<Records, CliError> {
-    let rows = registry().rows(path)?;
+    let rows = task.rows(path)?;
     let first = rows.first().and_then(|row| row.value.as_object());
     let found: Vec<String> = first.into_iter().flat_map(|row| row.keys().cloned()).collect();
-    let folder = path.parent().unwrap_or(Path::new(""));
+    let folder = if is_folder { path } else { path.parent().unwrap_or(Path::new("")) };
     let mut entries = Vec::with_capacity(rows.len());
     for (index, table::Row { line, mut value }) in rows.into_iter().enumerate() {
         let name = format!("{}, line {line}", path.display());
@@ -320,7 +324,7 @@ fn from_table(
         for (field, cell) in cells {
             value[field] = cell;
         }
-        let content = match media {
+        let content = match task.media {
             None => Content::Line,
             Some(field) => {
                 let file = path_field(&value, field).map_err(|error| match value.get(field) {
@@ -330,11 +334,17 @@ fn from_table(
                 Content::File(folder.join(file))
             }
         };
+        let name = match &content {
+            // Nobody numbers the files of a folder.
+            Content::File(path) if is_folder => path.display().to_string(),
+            _ => name,
+        };
         entries.push(Arc::new(Entry { line: value, content, name }));
     }
     let mut known = found;
     known.extend(columns.keys().cloned());
-    Ok(Records { entries, table: Some((path.to_owned(), known)), ..Records::default() })
+    let table = Some((path.to_owned(), known));
+    Ok(Records { entries, table, folder: folder.to_owned(), ..Records::default() })
 }
 
 /// A folder's name is the label of the files in it.

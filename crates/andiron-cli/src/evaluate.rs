@@ -84,5 +84,5 @@ fn records(args: &Evaluate, task: &TaskEntry) -> Result<Records, CliError> {
         Some(labels) => Source::Idx(IdxPair { images: data, labels, names: Vec::new() }),
         None => Source::Path(data),
     };
-    Records::read(&source, Path::new(""), &columns, task.media)
+    Records::read(&source, Path::new(""), &columns, task)
 }

@@ -39,7 +39,7 @@ impl Parts {
         base: &Path,
         task: &TaskEntry,
     ) -> Result<Self, CliError> {
-        let read = |source: &Source| Records::read(source, base, &config.columns, task.media);
+        let read = |source: &Source| Records::read(source, base, &config.columns, task);
         let own = |held: &Held| match held {
             Held::Share(share) => Ok((*share, None)),
             Held::Source(source) => read(source).map(|records| (0.0, Some(records))),
@@ -92,9 +92,7 @@ impl Parts {
         task: &TaskEntry,
     ) -> Result<Records, CliError> {
         match &config.test {
-            Held::Source(source) => {
-                Ok(Records::read(source, base, &config.columns, task.media)?.cut())
-            }
+            Held::Source(source) => Ok(Records::read(source, base, &config.columns, task)?.cut()),
             Held::Share(_) => Ok(Self::read(config, base, task)?.test),
         }
     }

@@ -39,10 +39,14 @@ pub(crate) fn run(args: &Predict, device: &Device) -> Result<u8, CliError> {
     let predictor = Model::of(&args.model)?.load(&registry, args.task.as_deref(), device)?;
     let task = registry.task(predictor.task())?;
     let (media, attached) = (task.media, task.attached);
-    if let Some(dir) = &args.pictures {
-        fs::create_dir_all(dir).map_err(|source| CliError::Write { path: dir.clone(), source })?;
-    }
-    let pictures = args.pictures.clone().map(Pictures::new);
+    let pictures = match &args.pictures {
+        None => None,
+        Some(dir) if predictor.about().draw.is_some() => Some(Pictures::new(dir)?),
+        Some(_) => {
+            let (argument, reason) = ("--pictures".to_owned(), "this task's answers are not drawn");
+            return Err(CliError::Argument { argument, reason });
+        }
+    };
     let writer = match (&args.write, attached) {
         (None, _) => None,
         (Some(folder), Some(attachment)) => Some(Writer::new(folder, attachment)?),
@@ -167,8 +171,9 @@ struct Pictures {
 }
 
 impl Pictures {
-    fn new(dir: PathBuf) -> Self {
-        Self { dir, taken: RefCell::default() }
+    fn new(dir: &Path) -> Result<Self, CliError> {
+        fs::create_dir_all(dir).map_err(|source| CliError::Write { path: dir.into(), source })?;
+        Ok(Self { dir: dir.into(), taken: RefCell::default() })
     }
 
     /// Where the picture for `file` goes: its name with another ending, and with a number where
@@ -304,15 +309,9 @@ impl Answerer {
 
     /// The answer with its picture, where one is wanted.
     fn drawn(&self, answer: Value, bytes: &[u8]) -> Result<(Value, Option<Vec<u8>>), DataError> {
-        if self.pictures.is_none() {
-            return Ok((answer, None));
-        }
-        let wanted = "one whose answers can be drawn over the input";
-        let picture = self.predictor.picture(Raw::Bytes(bytes)).unwrap_or_else(|| {
-            let (field, got) = ("task".to_owned(), self.predictor.task().to_owned());
-            Err(DataError::Field { field, wanted, got })
-        })?;
-        Ok((answer, Some(picture)))
+        let draw = self.predictor.about().draw.filter(|_| self.pictures.is_some());
+        let picture = draw.map(|draw| draw(Raw::Bytes(bytes))).transpose()?;
+        Ok((answer, picture))
     }
 
     fn one(&self, raw: Raw<'_>) -> Result<Value, DataError> {

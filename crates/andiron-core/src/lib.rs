@@ -44,10 +44,10 @@ pub use error::{
 pub use evaluator::{ClassifierEvaluator, Evaluator, Report, Score};
 pub use model::{HomeFile, Model, ModelConfig, Network};
 pub use nearest::{Neighbour, Similarity, nearest};
-pub use predictor::{AnyPredictor, Contents, Draw, Predictor};
+pub use predictor::{About, AnyDraw, AnyPredictor, Contents, Draw, Predictor};
 pub use registry::{
-    AnyFitted, Attachment, FileKind, Fit, Layout, LoadPublished, ModelEntry, PublishedEntry,
-    Recipe, Registered, Registry, TaskEntry, overlay,
+    AnyFitted, Attachment, FOLDER, FileKind, Fit, Layout, LoadPublished, ModelEntry,
+    PublishedEntry, Recipe, Registered, Registry, TaskEntry, overlay,
 };
 pub use task::{Labelled, Loss, OnePass, Solve, Task};
 pub use trainer::{Fitted, GradientTrainer, Trainer, TrainingConfig};

@@ -256,22 +256,27 @@ impl<T: Registered> Predictor<T> {
     }
 }
 
+/// What a predictor is, and what it can do beside answering.
+pub struct About<'a> {
+    /// The task's name.
+    pub task: &'static str,
+    /// The architecture's name.
+    pub architecture: &'static str,
+    /// Draws what is made of an input, as the bytes of a PNG file; none for tasks whose answers are
+    /// not drawn.
+    pub draw: Option<AnyDraw<'a>>,
+}
+
+/// As [`Draw`], of a predictor whose task is forgotten.
+pub type AnyDraw<'a> = Box<dyn Fn(Raw<'_>) -> Result<Vec<u8>, DataError> + 'a>;
+
 /// The object-safe twin of [`Predictor`]: a program hosts any task without naming one.
 pub trait AnyPredictor: Send + Sync {
-    /// The task's name.
-    fn task(&self) -> &'static str;
-
-    /// The architecture's name.
-    fn architecture(&self) -> &'static str;
+    /// What it is.
+    fn about(&self) -> About<'_>;
 
     /// One answer an input, in order, as JSON; a bad input costs only its own place.
     fn predict(&self, inputs: &[Raw<'_>]) -> Vec<Result<Value, DataError>>;
-
-    /// Draws what is made of an input, as the bytes of a PNG file; none for tasks whose answers are
-    /// not drawn.
-    fn picture(&self, _input: Raw<'_>) -> Option<Result<Vec<u8>, DataError>> {
-        None
-    }
 
     /// Measures the predictor on `data`, as its task measures.
     ///
@@ -292,13 +297,26 @@ pub trait AnyPredictor: Send + Sync {
     fn contents(&self) -> Result<Contents, serde_json::Error>;
 }
 
-impl<T: Registered> AnyPredictor for Predictor<T> {
-    fn task(&self) -> &'static str {
-        T::NAME
+impl dyn AnyPredictor + '_ {
+    /// The task's name.
+    pub fn task(&self) -> &'static str {
+        self.about().task
     }
 
-    fn architecture(&self) -> &'static str {
-        Predictor::architecture(self)
+    /// The architecture's name.
+    pub fn architecture(&self) -> &'static str {
+        self.about().architecture
+    }
+}
+
+impl<T: Registered> AnyPredictor for Predictor<T> {
+    fn about(&self) -> About<'_> {
+        About {
+            task: T::NAME,
+            architecture: self.architecture(),
+            draw: T::PICTURE
+                .map(|draw| -> AnyDraw<'_> { Box::new(move |raw| draw(self, &T::read(raw)?)) }),
+        }
     }
 
     fn predict(&self, raw: &[Raw<'_>]) -> Vec<Result<Value, DataError>> {
@@ -326,10 +344,6 @@ impl<T: Registered> AnyPredictor for Predictor<T> {
                 Ok(serde_json::to_value(answer).expect("predictions are plain data"))
             })
             .collect()
-    }
-
-    fn picture(&self, input: Raw<'_>) -> Option<Result<Vec<u8>, DataError>> {
-        T::PICTURE.map(|draw| draw(self, &T::read(input)?))
     }
 
     fn evaluate(&self, data: &dyn Dataset<Record>) -> Result<Report, EvalError> {

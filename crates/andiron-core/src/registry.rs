@@ -1,10 +1,12 @@
 //! Which tasks and architectures a program knows. Filled from outside: core names none.
 
 mod attachment;
+mod files;
 mod overlay;
 mod published;
 
 pub use attachment::Attachment;
+pub use files::{FOLDER, FileKind};
 pub use overlay::overlay;
 pub use published::{Fit, Layout, LoadPublished, PublishedEntry};
 
@@ -12,19 +14,13 @@ use crate::{
     AnyPredictor, BundleError, ConfigError, DataError, Dataset, EvalError, Fitted, GradientTrainer,
     LoadError, ModelConfig, Network, Predictor, Raw, Record, Report, Solve, Task, TrainError,
     Trainer, bundle,
-    data::{
-        ExampleOf, Typed,
-        table::{self, Row},
-    },
+    data::{ExampleOf, Typed},
     predictor::Draw,
     trainer::Step,
 };
 use burn::tensor::Device;
 use serde_json::Value;
 use std::path::Path;
-
-/// A kind of file: its ending, and what reads its rows.
-pub type FileKind = (&'static str, fn(&Path) -> Result<Vec<Row>, DataError>);
 
 /// A task that a program and a service can host.
 pub trait Registered: Task {
@@ -42,7 +38,8 @@ pub trait Registered: Task {
     const CUT: Option<fn(ExampleOf<Self>) -> ExampleOf<Self>> = None;
 
     /// Kinds of files beside tables in which data of this task comes: a file's ending, in lower case
-    /// and without the dot, and what reads its rows.
+    /// and without the dot, or [`FOLDER`]; and what reads its rows. Paths in the rows are relative to
+    /// the folder that the file lies in, or to the folder itself.
     const FILES: &'static [FileKind] = &[];
 
     /// Draws what is made of an input, for tasks in which that can be seen.
@@ -341,21 +338,6 @@ impl Registry {
             got: name.to_owned(),
             known: self.tasks().map(|entry| entry.name).collect(),
         })
-    }
-
-    /// The rows of a file of data: of a table, as [`table::read`] has it, or of a file that only
-    /// one of the tasks reads.
-    ///
-    /// # Errors
-    /// As [`table::read`], or as the task's reader says.
-    pub fn rows(&self, path: &Path) -> Result<Vec<Row>, DataError> {
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        let ending = ending.to_ascii_lowercase();
-        let mut kinds = self.tasks().flat_map(|task| task.files);
-        match kinds.find(|(kind, _)| *kind == ending) {
-            Some((_, read)) => read(path),
-            None => table::read(path),
-        }
     }
 
     /// Loads a bundle, whatever its task.

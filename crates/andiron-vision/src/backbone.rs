@@ -19,6 +19,7 @@ use crate::layers::pre_norm::project;
 use andiron_core::{Adaptation, ConfigError, Model, ModelConfig};
 use andiron_kernels::{Activation, dropout};
 use burn::{
+    config::Config,
     nn::{Linear, LinearConfig},
     tensor::{Device, Tensor},
 };
@@ -52,37 +53,79 @@ pub struct HeadTraining {
     pub frozen: bool,
 }
 
+/// What every backbone is told, whatever lies between: what it sees, what it answers, and what of it
+/// is trained.
+#[derive(Config, Debug, PartialEq)]
+pub struct Ends {
+    /// Channels of an image; 1 or more.
+    pub channels: usize,
+    /// Labels to choose from, 2 or more; 0 for a network that gives its vectors.
+    pub n_classes: usize,
+    /// Which parameters are trained.
+    #[config(default = "Adaptation::default()")]
+    pub adaptation: Adaptation,
+}
+
+impl Ends {
+    /// Checks what can be checked without the network.
+    ///
+    /// # Errors
+    /// [`ConfigError::TooSmall`] for no channel or one label; [`ConfigError::Kind`] for a network that
+    /// is frozen and has no head, so that nothing would be trained.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        ConfigError::at_least("channels", 1, self.channels)?;
+        if self.n_classes != 0 {
+            return ConfigError::at_least("n_classes", 2, self.n_classes);
+        }
+        match self.adaptation.is_frozen() {
+            true => Err(ConfigError::Kind {
+                field: "adaptation".to_owned(),
+                got: "frozen".to_owned(),
+                reason: "a network without a head would have nothing to train".to_owned(),
+            }),
+            false => Ok(()),
+        }
+    }
+
+    /// What a training does at the head of such a network.
+    pub(crate) fn training(&self, dropout: f64) -> HeadTraining {
+        HeadTraining { dropout, frozen: self.adaptation.is_frozen() }
+    }
+}
+
 /// The configuration of a [`Backbone`].
 pub trait BackboneConfig: ModelConfig<Model: Backbone> {
     /// What the paths of the head's parameters begin with.
     const HEAD: &'static str;
 
-    /// Labels to choose from; 0 for a network that gives its vectors.
-    fn n_classes(&self) -> usize;
-
-    /// The same network for `n_classes` labels; 0 leaves the head out.
-    #[must_use]
-    fn for_classes(self, n_classes: usize) -> Self;
-
     /// Length of an image's vector.
     fn n_features(&self) -> usize;
 
-    /// Channels of an image.
-    fn channels(&self) -> usize;
+    /// What it sees, what it answers, and what of it is trained.
+    fn ends(&self) -> &Ends;
 
-    /// The same network for images of so many channels.
+    /// The same network between other ends.
     #[must_use]
-    fn for_channels(self, channels: usize) -> Self;
+    fn with_ends(self, ends: Ends) -> Self;
 
-    /// Height and width of the images, where the network is made for one size.
-    fn size(&self) -> Option<[usize; 2]>;
+    /// Height and width of the images, for a network that is made for one size.
+    fn size(&self) -> Option<[usize; 2]> {
+        None
+    }
+}
 
-    /// Which parameters are trained.
-    fn adaptation(&self) -> Adaptation;
+/// The same network for `n_classes` labels; 0 leaves the head out.
+#[must_use]
+pub fn for_classes<C: BackboneConfig>(config: C, n_classes: usize) -> C {
+    let ends = Ends { n_classes, ..config.ends().clone() };
+    config.with_ends(ends)
+}
 
-    /// The same network with other parameters trained.
-    #[must_use]
-    fn adapted(self, adaptation: Adaptation) -> Self;
+/// The same network for images of so many channels.
+#[must_use]
+pub fn for_channels<C: BackboneConfig>(config: C, channels: usize) -> C {
+    let ends = Ends { channels, ..config.ends().clone() };
+    config.with_ends(ends)
 }
 
 /// What [`Model::forward`] is for a backbone: the head's scores, or the vectors without one. Those of
@@ -123,20 +166,12 @@ pub(crate) fn head(
 /// The model with its parameters frozen as the configuration says.
 ///
 /// # Errors
-/// [`ConfigError::Kind`] where nothing would be left to train, and as [`Adaptation::apply`].
+/// As [`Adaptation::apply`].
 pub(crate) fn adapt<C: BackboneConfig>(
     config: &C,
     model: C::Model,
 ) -> Result<C::Model, ConfigError> {
-    let adaptation = config.adaptation();
-    if adaptation.is_frozen() && config.n_classes() == 0 {
-        return Err(ConfigError::Kind {
-            field: "adaptation".to_owned(),
-            got: "frozen".to_owned(),
-            reason: "a network without a head would have nothing to train".to_owned(),
-        });
-    }
-    adaptation.apply(model, is_head::<C>)
+    config.ends().adaptation.apply(model, is_head::<C>)
 }
 
 /// Refuses low-rank adaptation for a network whose only linear map is the head.

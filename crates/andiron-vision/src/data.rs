@@ -7,7 +7,7 @@ pub mod masks;
 
 pub use coco::{coco_examples, coco_rows};
 pub use csv::table_examples;
-pub use masks::mask_examples;
+pub use masks::{mask_examples, mask_rows};
 
 use crate::picture::Image;
 use andiron_core::{

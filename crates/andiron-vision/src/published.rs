@@ -20,6 +20,7 @@
 //! ```
 
 mod efficientnet_lite;
+mod entry;
 mod mobilenet_v2;
 mod preprocessor;
 mod preset;
@@ -28,13 +29,15 @@ mod thirds;
 mod timm;
 mod vit;
 
+pub(crate) use entry::Entry;
+pub use entry::{Served, from_path};
 pub use preset::Preset;
 
 use crate::{
-    backbone::{BackboneConfig, is_head},
+    backbone::{BackboneConfig, for_classes, is_head},
     transform::ImageTransform,
 };
-use andiron_core::{ConfigError, Fit, Labels, Layout, Network, WeightsError, weights};
+use andiron_core::{ConfigError, Labels, Layout, Network, WeightsError, weights};
 use andiron_weights::{Renamed, fields::label_names, folder::Folder};
 use burn::tensor::Device;
 use serde_json::Value;
@@ -132,16 +135,6 @@ pub(crate) fn name_in(layout: &Layout) -> Option<&str> {
     layout.named().or_else(|| layout.config()?.get("architecture")?.as_str())
 }
 
-/// How well `layout` fits a task whose networks end with one of the classes `endings` in
-/// transformers' words, and which reads networks with a head where `headed`.
-pub(crate) fn fit(layout: &Layout, ending: &str, headed: bool) -> Fit {
-    let meant = match name_in(layout) {
-        Some(_) => headed != timm::is_bare(layout.config()),
-        None => layout.architecture().is_some_and(|class| class.ends_with(ending)),
-    };
-    if meant { Fit::Meant } else { Fit::Able }
-}
-
 /// Reads what is said of a published network, and no weights. `name` is that of a [`Preset`], for
 /// weights without a description.
 ///
@@ -166,7 +159,7 @@ pub fn read_base<C: PublishedBackbone>(
         return Err(PublishedError::UnknownModel { path, got, known: C::MODEL_TYPES.to_vec() });
     }
     let labels = label_names(&config).map_err(fail)?;
-    let network = C::from_hugging_face(&config).map_err(fail)?.for_classes(labels.len());
+    let network = for_classes(C::from_hugging_face(&config).map_err(fail)?, labels.len());
     let file = path.join("preprocessor_config.json");
     let transform = preprocessor::transform(&read_json(&file)?);
     let transform = transform.map_err(|source| PublishedError::Config { path: file, source })?;
@@ -204,7 +197,7 @@ pub fn load_network<C: PublishedBackbone>(
     device: &Device,
 ) -> Result<Network<C>, PublishedError> {
     let blank = blank(config, path, device)?;
-    let source = weights_of(&blank.config, path, blank.config.n_classes() == 0)?;
+    let source = weights_of(&blank.config, path, blank.config.ends().n_classes == 0)?;
     Ok(weights::load_from(blank, &source)?)
 }
 

@@ -4,6 +4,10 @@
 //! A scene is a function of the seed and its number: it is made when it is asked for, so a set of a
 //! million takes no memory, and the same number always gives the same scene.
 
+mod digits;
+
+pub use digits::DigitPart;
+
 use crate::{
     data::{ImageExample, idx_examples},
     letterbox::with_channels,

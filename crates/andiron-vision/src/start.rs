@@ -44,12 +44,10 @@ impl StartOptions {
         if absent { Ok(()) } else { Err(decided(field, "given", reason)) }
     }
 
-    /// The network with what is trained of it; the settings of a fresh one stay as they were.
+    /// The network with what is trained of it.
     pub(crate) fn adapt<C: BackboneConfig>(&self, config: C) -> C {
-        match &self.adaptation {
-            Adaptation::Full {} => config,
-            other => config.adapted(other.clone()),
-        }
+        let ends = config.ends().clone().with_adaptation(self.adaptation.clone());
+        config.with_ends(ends)
     }
 
     /// What is known of the base, if one is given. It decides how images become numbers, so none of

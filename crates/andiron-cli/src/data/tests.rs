@@ -1,5 +1,5 @@
 use super::*;
-use crate::error::chain;
+use crate::{builtin::registry, error::chain};
 
 fn write(dir: &Path, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
     let path = dir.join(name);
@@ -10,7 +10,13 @@ fn write(dir: &Path, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
 
 fn read(path: &Path, columns: &[(&str, &str)], media: Option<&str>) -> Result<Records, String> {
     let columns = columns.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-    Records::read(&Source::Path(path.to_owned()), Path::new(""), &columns, media)
+    let task = match media {
+        None => "text-classification",
+        Some("audio") => "audio-classification",
+        Some(_) => "image-classification",
+    };
+    let task = registry().task(task).unwrap();
+    Records::read(&Source::Path(path.to_owned()), Path::new(""), &columns, task)
         .map_err(|error| chain(&error))
 }
 
@@ -100,7 +106,8 @@ fn idx_pairs_are_labelled_arrays() {
     let read = |names: &[&str], labels: &str| {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
         let pair = IdxPair { images: "i".into(), labels: labels.into(), names };
-        Records::read(&Source::Idx(pair), dir.path(), &BTreeMap::new(), Some("image"))
+        let task = registry().task("image-classification").unwrap();
+        Records::read(&Source::Idx(pair), dir.path(), &BTreeMap::new(), task)
             .map_err(|error| chain(&error))
     };
     let records = read(&[], "l").unwrap();

@@ -94,7 +94,9 @@ fn words_and_tags_are_learnt_measured_and_answered() {
 fn lines(path: &Path) -> String {
     let rows = andiron::TASKS
         .iter()
-        .fold(andiron::Registry::default(), |registry, tasks| registry.with(tasks))
+        .flat_map(|tasks| tasks.iter())
+        .find(|task| task.name == "token-classification")
+        .unwrap()
         .rows(path)
         .unwrap();
     rows.into_iter().map(|row| format!("{}\n", row.value)).collect()

@@ -1,6 +1,7 @@
 //! Images through the program: augmentation and threads by the configuration, pictures of answers.
 
-use crate::support::{andiron, names, pictures, png, text, write};
+use crate::support::{andiron, names, pictures, png, root, text, write};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 
@@ -117,4 +118,28 @@ fn an_answer_is_drawn_over_its_image() {
     assert_eq!(answer.status, Some(1));
     let lines = answer.lines();
     assert!(lines[0]["error"].is_string() && lines[1]["picture"].is_string(), "{lines:?}");
+}
+
+/// JPEG files with four inks, a GIF of several frames and the eight notes of rotation, as other programs
+/// wrote them (`scripts/golden/image_files.py`).
+#[test]
+fn unusual_files_are_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let text_of = fs::read(root().join("crates/andiron-vision/tests/golden/image_files.json"));
+    let golden: Value = serde_json::from_slice(&text_of.unwrap()).unwrap();
+    let mut files = Vec::new();
+    for (name, case) in golden["cases"].as_object().unwrap() {
+        // The ending says nothing of what is inside.
+        let path = dir.path().join(format!("{name}.png"));
+        write(&path, STANDARD.decode(case["file"].as_str().unwrap()).unwrap());
+        files.push(path);
+    }
+    for kind in ["cmyk.png", "ycck.png", "gif.png"] {
+        assert!(files.contains(&dir.path().join(kind)), "{kind}");
+    }
+    let mut args = vec!["predict", "digits"];
+    args.extend(files.iter().map(|path| text(path)));
+    let answers = andiron(&args).good().lines();
+    assert_eq!(answers.len(), files.len());
+    assert!(answers.iter().all(|answer| answer["label"].is_string()), "{answers:?}");
 }

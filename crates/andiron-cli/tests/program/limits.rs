@@ -259,3 +259,20 @@ fn what_is_no_text_is_told() {
         assert_eq!(answer["error"], "the text is empty");
     }
 }
+
+/// 143 MiB are the pixels themselves; the program has the network beside them.
+#[test]
+fn a_photograph_of_fifty_megapixels_takes_bounded_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let (large, small) = (dir.path().join("large.jpg"), dir.path().join("small.png"));
+    let scene = image::RgbImage::from_fn(8_660, 5_774, |x, y| {
+        image::Rgb([(x / 40) as u8, (y / 30) as u8, ((x + y) / 50) as u8])
+    });
+    scene.save(&large).unwrap();
+    drop(scene);
+    crate::support::png(&small, true, 1);
+    let line = |path: &Path| json!({ "image": path }).to_string();
+    let (answers, peak) = answers("digits", &[line(&large), line(&small)]);
+    assert!(answers.iter().all(|answer| answer["label"].is_string()), "{answers:?}");
+    assert!(peak < 300 << 20, "{} MiB", peak >> 20);
+}

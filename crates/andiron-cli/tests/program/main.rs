@@ -17,6 +17,7 @@ mod image_networks;
 mod images;
 mod limits;
 mod made;
+mod objects;
 mod predict;
 mod published;
 mod reranking;

@@ -1,9 +1,9 @@
 //! What others publish is loaded by the task that it was made for, or by the one asked for.
 
 use andiron_core::{
-    AnyPredictor, BundleError, Contents, DataError, Dataset, EvalError, Fit, Layout, LoadError,
-    ModelEntry, Predictor, PublishedEntry, Raw, Record, Registered, Registry, Report, Task,
-    TaskEntry,
+    About, AnyPredictor, BundleError, Contents, DataError, Dataset, EvalError, Fit, Layout,
+    LoadError, ModelEntry, Predictor, PublishedEntry, Raw, Record, Registered, Registry, Report,
+    Task, TaskEntry,
     bundle::{self, Card, Description},
     data::{Example, ExampleOf},
 };
@@ -40,11 +40,8 @@ struct Kept {
 }
 
 impl AnyPredictor for Kept {
-    fn task(&self) -> &'static str {
-        self.task
-    }
-    fn architecture(&self) -> &'static str {
-        "kept"
+    fn about(&self) -> About<'_> {
+        About { task: self.task, architecture: "kept", draw: None }
     }
     fn predict(&self, inputs: &[Raw<'_>]) -> Vec<Result<Value, DataError>> {
         let text = fs::read_to_string(self.path.join("said")).unwrap_or_default();

@@ -5,7 +5,8 @@ use crate::{
     objects::Mask,
     picture::{Image, MAX_PIXELS},
 };
-use andiron_core::{DataError, Dataset, Example};
+use andiron_core::{DataError, Dataset, Example, data::table::Row};
+use serde_json::json;
 use std::{
     collections::BTreeMap,
     io::Cursor,
@@ -61,6 +62,22 @@ pub fn mask_examples(
         return Err(DataError::Dangling { what, field: "image", got });
     }
     Ok(MaskFolder { names: names.iter().map(|name| (*name).to_owned()).collect(), pairs })
+}
+
+/// The images and masks of a folder as lines of data, `{"image": path, "mask": path}`: what a program
+/// reads of it. The images lie in the folder `images` in it, their masks in `masks`; paths are relative
+/// to the folder, and a line's number is the image's place in the order of names.
+///
+/// # Errors
+/// As [`mask_examples`], which says what such files are.
+pub fn mask_rows(folder: &Path) -> Result<Vec<Row>, DataError> {
+    let found = mask_examples(folder.join("images"), folder.join("masks"), &[])?;
+    let inside = |path: &Path| path.strip_prefix(folder).unwrap_or(path).to_owned();
+    let row = |(line, (image, mask)): (u64, &(PathBuf, PathBuf))| Row {
+        line,
+        value: json!({ "image": inside(image), "mask": inside(mask) }),
+    };
+    Ok((1..).zip(found.pairs()).map(row).collect())
 }
 
 /// The files of a folder by their names without the ending; what is hidden is passed over.

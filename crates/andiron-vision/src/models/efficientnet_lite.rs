@@ -11,26 +11,29 @@
 //!
 //! ```
 //! use andiron_core::{Model, ModelConfig};
-//! use andiron_vision::{layers::inverted_residual::Stage, models::efficientnet_lite::EfficientNetLiteConfig};
+//! use andiron_vision::{
+//!     backbone::Ends, layers::inverted_residual::Stage,
+//!     models::efficientnet_lite::EfficientNetLiteConfig,
+//! };
 //! use burn::tensor::{Device, Tensor};
 //!
 //! let device = Device::flex();
 //! let stages = vec![Stage::new(4, 1).with_expansion(1), Stage::new(6, 2).with_stride(2)];
-//! let small = EfficientNetLiteConfig::new(3, 5).with_stem(8).with_stages(stages).with_d_head(10);
+//! let small = EfficientNetLiteConfig::new(Ends::new(3, 5)).with_stem(8).with_stages(stages).with_d_head(10);
 //! let model = small.init(&device)?;
 //! assert_eq!(model.forward(Tensor::zeros([2, 3, 9, 13], &device)).dims(), [2, 5]);
 //! # Ok::<(), andiron_core::ConfigError>(())
 //! ```
 
 use crate::{
-    backbone::{self, Backbone, BackboneConfig, HeadTraining},
+    backbone::{self, Backbone, BackboneConfig, Ends, HeadTraining},
     explain::FeatureMaps,
     layers::{
         conv_norm::{ConvNorm, pooled},
         inverted_residual::{Border, InvertedResidual, Stage, blocks},
     },
 };
-use andiron_core::{Adaptation, ConfigError, Model, ModelConfig};
+use andiron_core::{ConfigError, Model, ModelConfig};
 use andiron_kernels::Activation;
 use burn::{
     config::Config,
@@ -45,10 +48,8 @@ const EPSILON: f64 = 1e-3;
 /// Settings of an [`EfficientNetLite`].
 #[derive(Config, Debug)]
 pub struct EfficientNetLiteConfig {
-    /// Channels of an image; 1 or more.
-    pub channels: usize,
-    /// Labels to choose from, 2 or more; 0 for a network that gives its vectors.
-    pub n_classes: usize,
+    /// What it sees, what it answers, and what of it is trained.
+    pub ends: Ends,
     /// Channels behind the first convolution; 1 or more.
     #[config(default = 32)]
     pub stem: usize,
@@ -61,9 +62,6 @@ pub struct EfficientNetLiteConfig {
     /// Probability of dropout before the head, 0 to 1.
     #[config(default = 0.2)]
     pub dropout: f64,
-    /// Which parameters are trained.
-    #[config(default = "Adaptation::default()")]
-    pub adaptation: Adaptation,
 }
 
 /// The stages of table 1 of the paper, with so many times the channels and blocks.
@@ -102,7 +100,7 @@ fn scaled(channels: usize, width: f64) -> usize {
 
 impl EfficientNetLiteConfig {
     fn scaled_by(width: f64, depth: f64, dropout: f64) -> Self {
-        Self::new(3, 1000).with_stages(lite_stages(width, depth)).with_dropout(dropout)
+        Self::new(Ends::new(3, 1000)).with_stages(lite_stages(width, depth)).with_dropout(dropout)
     }
 
     /// Lite0 for the thousand classes of ImageNet, 4.7 million parameters; images of 224 pixels.
@@ -148,11 +146,11 @@ impl ModelConfig for EfficientNetLiteConfig {
     type Model = EfficientNetLite;
 
     fn init(&self, device: &Device) -> Result<EfficientNetLite, ConfigError> {
-        ConfigError::at_least("channels", 1, self.channels)?;
+        self.ends.check()?;
         ConfigError::at_least("stem", 1, self.stem)?;
         ConfigError::at_least("d_head", 1, self.d_head)?;
         ConfigError::within("dropout", 0.0, 1.0, self.dropout)?;
-        backbone::no_lora(&self.adaptation)?;
+        backbone::no_lora(&self.ends.adaptation)?;
         let border = Border::Same;
         let blocks = blocks(&self.stages, self.stem, border, EPSILON, device)?;
         let narrow = self.stages.last().map_or(self.stem, |stage| stage.channels);
@@ -160,11 +158,11 @@ impl ModelConfig for EfficientNetLiteConfig {
             border.around(channels, kernel, stride, 1).with_norm(EPSILON, device)
         };
         let model = EfficientNetLite {
-            stem: conv([self.channels, self.stem], 3, 2),
+            stem: conv([self.ends.channels, self.stem], 3, 2),
             blocks,
             last: conv([narrow, self.d_head], 1, 1),
-            fc: backbone::head(self.d_head, self.n_classes, device)?,
-            head: HeadTraining { dropout: self.dropout, frozen: self.adaptation.is_frozen() },
+            fc: backbone::head(self.d_head, self.ends.n_classes, device)?,
+            head: self.ends.training(self.dropout),
         };
         backbone::adapt(self, model)
     }
@@ -195,36 +193,16 @@ impl ModelConfig for EfficientNetLiteConfig {
 impl BackboneConfig for EfficientNetLiteConfig {
     const HEAD: &'static str = "fc";
 
-    fn n_classes(&self) -> usize {
-        self.n_classes
-    }
-
-    fn for_classes(self, n_classes: usize) -> Self {
-        Self { n_classes, ..self }
-    }
-
     fn n_features(&self) -> usize {
         self.d_head
     }
 
-    fn channels(&self) -> usize {
-        self.channels
+    fn ends(&self) -> &Ends {
+        &self.ends
     }
 
-    fn for_channels(self, channels: usize) -> Self {
-        Self { channels, ..self }
-    }
-
-    fn size(&self) -> Option<[usize; 2]> {
-        None
-    }
-
-    fn adaptation(&self) -> Adaptation {
-        self.adaptation.clone()
-    }
-
-    fn adapted(self, adaptation: Adaptation) -> Self {
-        Self { adaptation, ..self }
+    fn with_ends(self, ends: Ends) -> Self {
+        Self { ends, ..self }
     }
 }
 
@@ -277,14 +255,17 @@ impl Model for EfficientNetLite {
 mod tests {
     use super::*;
     use crate::samples;
-    use andiron_core::{Network, testing, weights};
+    use andiron_core::{Adaptation, Network, testing, weights};
 
     fn tiny() -> EfficientNetLiteConfig {
         let stages = vec![
             Stage::new(4, 1).with_expansion(1),
             Stage::new(6, 2).with_stride(2).with_kernel(5).with_expansion(2),
         ];
-        EfficientNetLiteConfig::new(1, 3).with_stem(4).with_stages(stages).with_d_head(10)
+        EfficientNetLiteConfig::new(Ends::new(1, 3))
+            .with_stem(4)
+            .with_stages(stages)
+            .with_d_head(10)
     }
 
     #[test]
@@ -303,9 +284,15 @@ mod tests {
             refused.unwrap_err().to_string()
         };
         let with = |stage: Stage| tiny().with_stages(vec![stage]);
+        let adapted = |n_classes, adaptation| {
+            tiny().with_ends(Ends::new(1, n_classes).with_adaptation(adaptation))
+        };
         for (config, wanted) in [
-            (EfficientNetLiteConfig::new(0, 3), "channels must be at least 1, but is 0"),
-            (EfficientNetLiteConfig::new(1, 1), "n_classes must be at least 2, but is 1"),
+            (EfficientNetLiteConfig::new(Ends::new(0, 3)), "channels must be at least 1, but is 0"),
+            (
+                EfficientNetLiteConfig::new(Ends::new(1, 1)),
+                "n_classes must be at least 2, but is 1",
+            ),
             (tiny().with_stem(0), "stem must be at least 1, but is 0"),
             (tiny().with_d_head(0), "d_head must be at least 1, but is 0"),
             (tiny().with_dropout(1.5), "dropout must lie in 0..=1, but is 1.5"),
@@ -322,12 +309,12 @@ mod tests {
                 "setting \"stages.kernel\" cannot be 4: an odd number was wanted",
             ),
             (
-                tiny().with_adaptation(Adaptation::lora(2, 4.0)),
+                adapted(3, Adaptation::lora(2, 4.0)),
                 "setting \"adaptation\" cannot be lora: a convolutional network has no linear map \
                  beside its head",
             ),
             (
-                tiny().for_classes(0).with_adaptation(Adaptation::Frozen {}),
+                adapted(0, Adaptation::Frozen {}),
                 "setting \"adaptation\" cannot be frozen: a network without a head would have \
                  nothing to train",
             ),

@@ -9,26 +9,26 @@
 //!
 //! ```
 //! use andiron_core::{Model, ModelConfig};
-//! use andiron_vision::{layers::inverted_residual::Stage, models::mobilenet_v2::MobileNetV2Config};
+//! use andiron_vision::{backbone::Ends, layers::inverted_residual::Stage, models::mobilenet_v2::MobileNetV2Config};
 //! use burn::tensor::{Device, Tensor};
 //!
 //! let device = Device::flex();
 //! let stages = vec![Stage::new(4, 1).with_expansion(1), Stage::new(6, 2).with_stride(2)];
-//! let small = MobileNetV2Config::new(3, 5).with_stem(8).with_stages(stages).with_d_head(10);
+//! let small = MobileNetV2Config::new(Ends::new(3, 5)).with_stem(8).with_stages(stages).with_d_head(10);
 //! let model = small.init(&device)?;
 //! assert_eq!(model.forward(Tensor::zeros([2, 3, 9, 13], &device)).dims(), [2, 5]);
 //! # Ok::<(), andiron_core::ConfigError>(())
 //! ```
 
 use crate::{
-    backbone::{self, Backbone, BackboneConfig, HeadTraining},
+    backbone::{self, Backbone, BackboneConfig, Ends, HeadTraining},
     explain::FeatureMaps,
     layers::{
         conv_norm::{ConvNorm, pooled},
         inverted_residual::{Border, InvertedResidual, Stage, blocks},
     },
 };
-use andiron_core::{Adaptation, ConfigError, Model, ModelConfig};
+use andiron_core::{ConfigError, Model, ModelConfig};
 use andiron_kernels::Activation;
 use burn::{
     config::Config,
@@ -40,10 +40,8 @@ use burn::{
 /// Settings of a [`MobileNetV2`].
 #[derive(Config, Debug)]
 pub struct MobileNetV2Config {
-    /// Channels of an image; 1 or more.
-    pub channels: usize,
-    /// Labels to choose from, 2 or more; 0 for a network that gives its vectors.
-    pub n_classes: usize,
+    /// What it sees, what it answers, and what of it is trained.
+    pub ends: Ends,
     /// Channels behind the first convolution; 1 or more.
     #[config(default = 32)]
     pub stem: usize,
@@ -63,9 +61,6 @@ pub struct MobileNetV2Config {
     /// Probability of dropout before the head, 0 to 1.
     #[config(default = 0.2)]
     pub dropout: f64,
-    /// Which parameters are trained.
-    #[config(default = "Adaptation::default()")]
-    pub adaptation: Adaptation,
 }
 
 /// Table 2 of the paper: t, c, n and s.
@@ -89,7 +84,7 @@ impl MobileNetV2Config {
     /// torchvision's `mobilenet_v2` for the thousand classes of ImageNet, 3.5 million parameters;
     /// images of 224 pixels.
     pub fn mobilenet_v2() -> Self {
-        Self::new(3, 1000)
+        Self::new(Ends::new(3, 1000))
     }
 
     /// Whether the block at this place has a convolution that widens.
@@ -139,12 +134,12 @@ impl ModelConfig for MobileNetV2Config {
     type Model = MobileNetV2;
 
     fn init(&self, device: &Device) -> Result<MobileNetV2, ConfigError> {
-        ConfigError::at_least("channels", 1, self.channels)?;
+        self.ends.check()?;
         ConfigError::at_least("stem", 1, self.stem)?;
         ConfigError::at_least("d_head", 1, self.d_head)?;
         ConfigError::within("dropout", 0.0, 1.0, self.dropout)?;
         ConfigError::within("epsilon", f64::from(f32::MIN_POSITIVE), 1.0, self.epsilon)?;
-        backbone::no_lora(&self.adaptation)?;
+        backbone::no_lora(&self.ends.adaptation)?;
         let (border, epsilon) = (self.border, self.epsilon);
         let blocks = blocks(&self.stages, self.stem, border, epsilon, device)?;
         let narrow = self.stages.last().map_or(self.stem, |stage| stage.channels);
@@ -152,11 +147,11 @@ impl ModelConfig for MobileNetV2Config {
             border.around(channels, kernel, stride, 1).with_norm(epsilon, device)
         };
         let model = MobileNetV2 {
-            stem: conv([self.channels, self.stem], 3, 2),
+            stem: conv([self.ends.channels, self.stem], 3, 2),
             blocks,
             last: conv([narrow, self.d_head], 1, 1),
-            classifier: backbone::head(self.d_head, self.n_classes, device)?,
-            head: HeadTraining { dropout: self.dropout, frozen: self.adaptation.is_frozen() },
+            classifier: backbone::head(self.d_head, self.ends.n_classes, device)?,
+            head: self.ends.training(self.dropout),
         };
         backbone::adapt(self, model)
     }
@@ -185,36 +180,16 @@ impl ModelConfig for MobileNetV2Config {
 impl BackboneConfig for MobileNetV2Config {
     const HEAD: &'static str = "classifier";
 
-    fn n_classes(&self) -> usize {
-        self.n_classes
-    }
-
-    fn for_classes(self, n_classes: usize) -> Self {
-        Self { n_classes, ..self }
-    }
-
     fn n_features(&self) -> usize {
         self.d_head
     }
 
-    fn channels(&self) -> usize {
-        self.channels
+    fn ends(&self) -> &Ends {
+        &self.ends
     }
 
-    fn for_channels(self, channels: usize) -> Self {
-        Self { channels, ..self }
-    }
-
-    fn size(&self) -> Option<[usize; 2]> {
-        None
-    }
-
-    fn adaptation(&self) -> Adaptation {
-        self.adaptation.clone()
-    }
-
-    fn adapted(self, adaptation: Adaptation) -> Self {
-        Self { adaptation, ..self }
+    fn with_ends(self, ends: Ends) -> Self {
+        Self { ends, ..self }
     }
 }
 
@@ -274,7 +249,7 @@ mod tests {
             Stage::new(4, 1).with_expansion(1),
             Stage::new(6, 2).with_stride(2).with_expansion(2),
         ];
-        let config = MobileNetV2Config::new(1, 3).with_stem(4).with_stages(stages);
+        let config = MobileNetV2Config::new(Ends::new(1, 3)).with_stem(4).with_stages(stages);
         config.with_d_head(10).with_dropout(0.0)
     }
 
@@ -293,8 +268,8 @@ mod tests {
             refused.unwrap_err().to_string()
         };
         for (config, wanted) in [
-            (MobileNetV2Config::new(0, 3), "channels must be at least 1, but is 0"),
-            (MobileNetV2Config::new(1, 1), "n_classes must be at least 2, but is 1"),
+            (MobileNetV2Config::new(Ends::new(0, 3)), "channels must be at least 1, but is 0"),
+            (MobileNetV2Config::new(Ends::new(1, 1)), "n_classes must be at least 2, but is 1"),
             (tiny().with_stem(0), "stem must be at least 1, but is 0"),
             (tiny().with_d_head(0), "d_head must be at least 1, but is 0"),
             (tiny().with_dropout(-0.5), "dropout must lie in 0..=1, but is -0.5"),

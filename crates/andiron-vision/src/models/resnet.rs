@@ -19,11 +19,11 @@
 //! ```
 
 use crate::{
-    backbone::{self, Backbone, BackboneConfig, HeadTraining},
+    backbone::{self, Backbone, BackboneConfig, Ends, HeadTraining},
     explain::FeatureMaps,
     layers::conv_norm::{Convolution, pooled},
 };
-use andiron_core::{Adaptation, ConfigError, Model, ModelConfig};
+use andiron_core::{ConfigError, Model, ModelConfig};
 use andiron_kernels::{Activation, conv2d_norm_act};
 use burn::{
     config::Config,
@@ -51,10 +51,8 @@ pub enum Stem {
 /// Settings of a [`ResNet`].
 #[derive(Config, Debug)]
 pub struct ResNetConfig {
-    /// Channels of an image; 1 or more.
-    pub channels: usize,
-    /// Labels to choose from, 2 or more; 0 for a network that gives its vectors.
-    pub n_classes: usize,
+    /// What it sees, what it answers, and what of it is trained.
+    pub ends: Ends,
     /// Channels of each stage; 1 or more. Every stage but the first halves the image's sides.
     #[config(default = "vec![24, 48, 96]")]
     pub widths: Vec<usize>,
@@ -67,20 +65,18 @@ pub struct ResNetConfig {
     /// How many times `widths` the channels are that a block of three convolutions gives
     /// (section 4.1, the bottleneck; there 4); 1 or more. None is blocks of two convolutions.
     pub expansion: Option<usize>,
-    /// Which parameters are trained; none is all.
-    pub adaptation: Option<Adaptation>,
 }
 
 impl ResNetConfig {
     /// The paper's form for small images (section 4.2) with one block a stage, 8 layers, and
     /// half as many channels again: three stages of 24, 48 and 96 for 16, 32 and 64.
     pub fn small(channels: usize, n_classes: usize) -> Self {
-        Self::new(channels, n_classes)
+        Self::new(Ends::new(channels, n_classes))
     }
 
     /// The 18 layers of the paper's table 1, for images of 224 pixels.
     pub fn resnet18(channels: usize, n_classes: usize) -> Self {
-        Self::new(channels, n_classes)
+        Self::new(Ends::new(channels, n_classes))
             .with_widths(vec![64, 128, 256, 512])
             .with_blocks(vec![2, 2, 2, 2])
             .with_stem(Stem::Large)
@@ -99,7 +95,7 @@ impl ResNetConfig {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        ConfigError::at_least("channels", 1, self.channels)?;
+        self.ends.check()?;
         ConfigError::at_least("the length of widths", 1, self.widths.len())?;
         let (stages, given) = (self.widths.len(), self.blocks.len());
         if given != stages {
@@ -112,7 +108,7 @@ impl ResNetConfig {
             ConfigError::at_least("blocks", 1, *blocks)?;
         }
         ConfigError::at_least("expansion", 1, self.expansion.unwrap_or(1))?;
-        backbone::no_lora(&self.adaptation())
+        backbone::no_lora(&self.ends.adaptation)
     }
 
     /// The stages, and how many channels the last one gives.
@@ -192,12 +188,12 @@ impl ModelConfig for ResNetConfig {
         };
         let (layers, features) = self.layers(device);
         let model = ResNet {
-            conv1: conv([self.channels, first], kernel, stride, device),
+            conv1: conv([self.ends.channels, first], kernel, stride, device),
             bn1: norm(first, device),
             maxpool: maxpool.map(|pool| pool.init()),
             layers,
-            fc: backbone::head(features, self.n_classes, device)?,
-            head: HeadTraining { dropout: 0.0, frozen: self.adaptation().is_frozen() },
+            fc: backbone::head(features, self.ends.n_classes, device)?,
+            head: self.ends.training(0.0),
         };
         backbone::adapt(self, model)
     }
@@ -218,36 +214,16 @@ impl ModelConfig for ResNetConfig {
 impl BackboneConfig for ResNetConfig {
     const HEAD: &'static str = "fc";
 
-    fn n_classes(&self) -> usize {
-        self.n_classes
-    }
-
-    fn for_classes(self, n_classes: usize) -> Self {
-        Self { n_classes, ..self }
-    }
-
     fn n_features(&self) -> usize {
         self.widths.last().map_or(0, |width| width * self.expansion.unwrap_or(1))
     }
 
-    fn channels(&self) -> usize {
-        self.channels
+    fn ends(&self) -> &Ends {
+        &self.ends
     }
 
-    fn for_channels(self, channels: usize) -> Self {
-        Self { channels, ..self }
-    }
-
-    fn size(&self) -> Option<[usize; 2]> {
-        None
-    }
-
-    fn adaptation(&self) -> Adaptation {
-        self.adaptation.clone().unwrap_or_default()
-    }
-
-    fn adapted(self, adaptation: Adaptation) -> Self {
-        Self { adaptation: Some(adaptation), ..self }
+    fn with_ends(self, ends: Ends) -> Self {
+        Self { ends, ..self }
     }
 }
 
@@ -355,7 +331,7 @@ impl Model for ResNet {
 mod tests {
     use super::*;
     use crate::samples;
-    use andiron_core::{Network, testing, weights};
+    use andiron_core::{Adaptation, Network, testing, weights};
 
     fn tiny() -> ResNetConfig {
         ResNetConfig::small(1, 3).with_widths(vec![4, 6]).with_blocks(vec![1, 2])
@@ -372,7 +348,7 @@ mod tests {
     #[test]
     fn keeps_the_contract_with_a_pooling_stem() {
         let config = tiny().with_stem(Stem::Medium);
-        let config = ResNetConfig { channels: 3, ..config };
+        let config = backbone::for_channels(config, 3);
         testing::Contract::new(samples::task(13, 10, 3), config, samples::examples(3))
             .without(testing::Law::Padding, "images are resized to one size")
             .overfits_in(80, 1e-2)
@@ -421,7 +397,8 @@ mod tests {
             refusal(usual().with_expansion(Some(0))),
             "expansion must be at least 1, but is 0"
         );
-        let lora = usual().with_adaptation(Some(Adaptation::lora(2, 4.0)));
+        let lora = Ends::new(1, 3).with_adaptation(Adaptation::lora(2, 4.0));
+        let lora = usual().with_ends(lora);
         assert!(refusal(lora).starts_with("setting \"adaptation\" cannot be lora"));
         assert_eq!(
             refusal(usual().with_blocks(vec![1])),

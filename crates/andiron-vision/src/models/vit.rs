@@ -9,21 +9,21 @@
 //!
 //! ```
 //! use andiron_core::{Model, ModelConfig};
-//! use andiron_vision::models::vit::ViTConfig;
+//! use andiron_vision::{backbone::Ends, models::vit::ViTConfig};
 //! use burn::tensor::{Device, Tensor};
 //!
 //! let device = Device::flex();
-//! let small = ViTConfig::new(3, 8, 12, 5).with_patch(4).with_d_model(12).with_n_heads(3);
+//! let small = ViTConfig::new(Ends::new(3, 5), 8, 12).with_patch(4).with_d_model(12).with_n_heads(3);
 //! let model = small.with_n_layers(2).with_d_hidden(20).init(&device)?;
 //! assert_eq!(model.forward(Tensor::zeros([2, 3, 8, 12], &device)).dims(), [2, 5]);
 //! # Ok::<(), andiron_core::ConfigError>(())
 //! ```
 
 use crate::{
-    backbone::{self, Backbone, BackboneConfig, HeadTraining},
+    backbone::{self, Backbone, BackboneConfig, Ends, HeadTraining},
     layers::pre_norm::{LayerSizes, NORMAL, PreNormLayer, normalise},
 };
-use andiron_core::{Adaptation, ConfigError, Model, ModelConfig};
+use andiron_core::{ConfigError, Model, ModelConfig};
 use andiron_kernels::{Activation, conv2d_act, dropout};
 use burn::{
     config::Config,
@@ -49,14 +49,12 @@ pub enum VitPooling {
 /// Settings of a [`ViT`].
 #[derive(Config, Debug)]
 pub struct ViTConfig {
-    /// Channels of an image; 1 or more.
-    pub channels: usize,
+    /// What it sees, what it answers, and what of it is trained.
+    pub ends: Ends,
     /// Height of an image in pixels, a multiple of `patch`.
     pub height: usize,
     /// Width of an image in pixels, a multiple of `patch`.
     pub width: usize,
-    /// Labels to choose from, 2 or more; 0 for a network that gives its vectors.
-    pub n_classes: usize,
     /// Side of a patch in pixels; 1 or more.
     #[config(default = 16)]
     pub patch: usize,
@@ -87,15 +85,12 @@ pub struct ViTConfig {
     /// Probability of dropout in training, 0 to 1.
     #[config(default = 0.0)]
     pub dropout: f64,
-    /// Which parameters are trained.
-    #[config(default = "Adaptation::default()")]
-    pub adaptation: Adaptation,
 }
 
 impl ViTConfig {
     /// ViT-B/16 for the thousand classes of ImageNet, 86.6 million parameters; images of 224 pixels.
     pub fn vit_b_16() -> Self {
-        Self::new(3, 224, 224, 1000)
+        Self::new(Ends::new(3, 1000), 224, 224)
     }
 
     /// ViT-S/16 of Touvron et al. 2021, <https://arxiv.org/abs/2012.12877>, 22.1 million parameters.
@@ -114,13 +109,13 @@ impl ViTConfig {
             n_heads: self.n_heads,
             d_hidden: self.d_hidden,
             input_bias: self.input_bias,
-            dropout: if self.adaptation.is_frozen() { 0.0 } else { self.dropout },
+            dropout: if self.ends.adaptation.is_frozen() { 0.0 } else { self.dropout },
             epsilon: self.epsilon,
         }
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        ConfigError::at_least("channels", 1, self.channels)?;
+        self.ends.check()?;
         ConfigError::at_least("patch", 1, self.patch)?;
         ConfigError::at_least("height", 1, self.height)?;
         ConfigError::at_least("width", 1, self.width)?;
@@ -170,7 +165,7 @@ impl ModelConfig for ViTConfig {
         let n_patches = (self.height / patch) * (self.width / patch);
         let length = n_patches + usize::from(self.class_token);
         let model = ViT {
-            patches: Conv2dConfig::new([self.channels, d], [patch, patch])
+            patches: Conv2dConfig::new([self.ends.channels, d], [patch, patch])
                 .with_stride([patch, patch])
                 .with_initializer(NORMAL)
                 .init(device),
@@ -178,12 +173,12 @@ impl ModelConfig for ViTConfig {
             positions: NORMAL.init([1, length, d], device),
             layers: (0..self.n_layers).map(|_| sizes.init(device)).collect(),
             norm: LayerNormConfig::new(d).with_epsilon(self.epsilon).init(device),
-            classifier: backbone::head(d, self.n_classes, device)?,
+            classifier: backbone::head(d, self.ends.n_classes, device)?,
             size: [self.height, self.width],
             pooling: self.pooling,
             epsilon: self.epsilon,
             dropout: sizes.dropout,
-            head: HeadTraining { dropout: 0.0, frozen: self.adaptation.is_frozen() },
+            head: self.ends.training(0.0),
         };
         backbone::adapt(self, model)
     }
@@ -218,36 +213,20 @@ impl ModelConfig for ViTConfig {
 impl BackboneConfig for ViTConfig {
     const HEAD: &'static str = "classifier";
 
-    fn n_classes(&self) -> usize {
-        self.n_classes
-    }
-
-    fn for_classes(self, n_classes: usize) -> Self {
-        Self { n_classes, ..self }
-    }
-
     fn n_features(&self) -> usize {
         self.d_model
     }
 
-    fn channels(&self) -> usize {
-        self.channels
+    fn ends(&self) -> &Ends {
+        &self.ends
     }
 
-    fn for_channels(self, channels: usize) -> Self {
-        Self { channels, ..self }
+    fn with_ends(self, ends: Ends) -> Self {
+        Self { ends, ..self }
     }
 
     fn size(&self) -> Option<[usize; 2]> {
         Some([self.height, self.width])
-    }
-
-    fn adaptation(&self) -> Adaptation {
-        self.adaptation.clone()
-    }
-
-    fn adapted(self, adaptation: Adaptation) -> Self {
-        Self { adaptation, ..self }
     }
 }
 
@@ -313,7 +292,8 @@ mod tests {
     use andiron_core::testing;
 
     fn tiny() -> ViTConfig {
-        let config = ViTConfig::new(1, 6, 9, 3).with_patch(3).with_d_model(12).with_n_heads(3);
+        let config =
+            ViTConfig::new(Ends::new(1, 3), 6, 9).with_patch(3).with_d_model(12).with_n_heads(3);
         config.with_n_layers(2).with_d_hidden(14)
     }
 
@@ -341,10 +321,22 @@ mod tests {
             refused.unwrap_err().to_string()
         };
         for (config, wanted) in [
-            (ViTConfig::new(0, 6, 9, 3).with_patch(3), "channels must be at least 1, but is 0"),
-            (ViTConfig::new(1, 6, 9, 1).with_patch(3), "n_classes must be at least 2, but is 1"),
-            (ViTConfig::new(1, 0, 9, 3).with_patch(3), "height must be at least 1, but is 0"),
-            (ViTConfig::new(1, 6, 0, 3).with_patch(3), "width must be at least 1, but is 0"),
+            (
+                ViTConfig::new(Ends::new(0, 3), 6, 9).with_patch(3),
+                "channels must be at least 1, but is 0",
+            ),
+            (
+                ViTConfig::new(Ends::new(1, 1), 6, 9).with_patch(3),
+                "n_classes must be at least 2, but is 1",
+            ),
+            (
+                ViTConfig::new(Ends::new(1, 3), 0, 9).with_patch(3),
+                "height must be at least 1, but is 0",
+            ),
+            (
+                ViTConfig::new(Ends::new(1, 3), 6, 0).with_patch(3),
+                "width must be at least 1, but is 0",
+            ),
             (tiny().with_patch(0), "patch must be at least 1, but is 0"),
             (tiny().with_n_layers(0), "n_layers must be at least 1, but is 0"),
             (tiny().with_d_model(0), "d_model must be at least 1, but is 0"),

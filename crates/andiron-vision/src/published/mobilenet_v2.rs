@@ -5,6 +5,7 @@ use super::{
     preset::{IMAGENET, Pixels, Preset},
 };
 use crate::{
+    backbone::Ends,
     layers::inverted_residual::{Border, Stage},
     models::mobilenet_v2::MobileNetV2Config,
     transform::Filter,
@@ -59,7 +60,7 @@ impl PublishedBackbone for MobileNetV2Config {
             true => Border::Same,
             false => Border::Even,
         };
-        Ok(Self::new(fields.size_or("num_channels", 3)?, 0)
+        Ok(Self::new(Ends::new(fields.size_or("num_channels", 3)?, 0))
             .with_stem(stem)
             .with_stages(stages)
             .with_d_head(if fine { usual.d_head } else { scaled(usual.d_head) })

@@ -59,7 +59,7 @@ impl<C: PublishedBackbone> Preset<C> {
     /// What is known of the network; its labels are the numbers of its classes.
     pub fn base(&self) -> Base<C> {
         let config = (self.config)();
-        let labels = (0..config.n_classes()).map(|at| at.to_string()).collect();
+        let labels = (0..config.ends().n_classes).map(|at| at.to_string()).collect();
         let transform = self.pixels.transform().expect("a test makes the transform of each preset");
         Base { config, labels, transform }
     }

@@ -5,7 +5,7 @@ use super::{
     preset::{IMAGENET, Pixels, Preset},
 };
 use crate::{
-    backbone::BackboneConfig as _,
+    backbone::{BackboneConfig as _, Ends},
     models::resnet::{ResNetConfig, Stem},
     transform::Filter,
 };
@@ -54,7 +54,7 @@ impl PublishedBackbone for ResNetConfig {
             let reason = format!("supported is the first stage's own width, {:?}", widths.first());
             return Err(refused("embedding_size", Some(&json!(stem)), &reason));
         }
-        Ok(Self::new(fields.size_or("num_channels", 3)?, 0)
+        Ok(Self::new(Ends::new(fields.size_or("num_channels", 3)?, 0))
             .with_widths(widths)
             .with_blocks(fields.sizes_or("depths", &[3, 4, 6, 3])?)
             .with_stem(Stem::Large)

@@ -4,7 +4,7 @@ use super::{
     Base, PublishedBackbone,
     preset::{Pixels, Preset},
 };
-use crate::transform::Filter;
+use crate::{backbone::for_classes, transform::Filter};
 use andiron_core::ConfigError;
 use andiron_weights::fields::{Fields, refused};
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ pub(super) fn base<C: PublishedBackbone>(
             refused("label_names", Some(names), &format!("{count} names were wanted"))
         })?;
     }
-    base.config = base.config.for_classes(count);
+    base.config = for_classes(base.config, count);
     if let Some(pixels) = fields.inside("pretrained_cfg")? {
         pixels.one_of("custom_load", &[json!(false)])?;
         pixels.one_of("crop_mode", &[json!("center")])?;

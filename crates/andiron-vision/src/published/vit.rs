@@ -4,7 +4,7 @@ use super::{
     PublishedBackbone,
     preset::{IMAGENET, Pixels, Preset},
 };
-use crate::{models::vit::ViTConfig, transform::Filter};
+use crate::{backbone::Ends, models::vit::ViTConfig, transform::Filter};
 use andiron_core::ConfigError;
 use andiron_weights::fields::{Fields, refused};
 use serde_json::{Value, json};
@@ -61,7 +61,8 @@ impl PublishedBackbone for ViTConfig {
             Some(_) => fields.layers("num_hidden_layers")?,
             None => 12,
         };
-        Ok(Self::new(fields.size_or("num_channels", 3)?, height, width, 0)
+        let ends = Ends::new(fields.size_or("num_channels", 3)?, 0);
+        Ok(Self::new(ends, height, width)
             .with_patch(patch)
             .with_d_model(fields.size_or("hidden_size", 768)?)
             .with_n_heads(fields.size_or("num_attention_heads", 12)?)

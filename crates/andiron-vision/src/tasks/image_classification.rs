@@ -6,7 +6,7 @@ mod published;
 mod recipe;
 mod views;
 
-pub use published::{PUBLISHED, from_path};
+pub use published::PUBLISHED;
 pub use recipe::ImageOptions;
 pub use views::Views;
 

@@ -6,7 +6,7 @@
 mod published;
 mod recipe;
 
-pub use published::{PUBLISHED, from_path};
+pub use published::PUBLISHED;
 pub use recipe::EmbeddingOptions;
 
 use crate::{

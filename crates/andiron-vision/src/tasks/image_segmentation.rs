@@ -10,6 +10,8 @@ pub use runs::Runs;
 
 use crate::{
     classes::ClassNames,
+    data::mask_rows,
+    draw,
     letterbox::{Letterbox, read_image},
     models::unet::UNetConfig,
     objects::{IGNORED, Mask},
@@ -17,13 +19,17 @@ use crate::{
     transform::{Filter, resize},
 };
 use andiron_core::{
-    Attachment, ConfigError, DataError, Dataset, EvalError, Evaluator, Example, Labelled, Loss,
-    ModelEntry, OnePass, Predictor, Raw, Registered, Report, Task,
+    Attachment, ConfigError, DataError, Dataset, Draw, EvalError, Evaluator, Example, FOLDER,
+    FileKind, Labelled, Loss, ModelEntry, OnePass, Predictor, Raw, Registered, Report, Task,
     loss::{Focal, dice_loss, focal_loss},
 };
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 use serde_json::Value;
+use std::slice;
+
+/// How much of the image a class's colour covers in a picture of an answer.
+const OVERLAY: f32 = 0.6;
 
 /// The classes, how an image becomes numbers, and what the loss is made of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,15 +65,7 @@ impl ImageSegmentation {
     /// The class numbers of the frame's pixels; beside the image they are ignored.
     fn framed(&self, example: &Example<Image, Mask>) -> Result<Vec<u8>, DataError> {
         let (image, mask) = (&example.input, &example.target);
-        for (field, wanted, got) in [
-            ("the mask's width", image.width(), mask.width()),
-            ("the mask's height", image.height(), mask.height()),
-        ] {
-            if wanted != got {
-                let (wanted, got) = ("that of the image", format!("{got} for {wanted}"));
-                return Err(DataError::Field { field: field.to_owned(), wanted, got });
-            }
-        }
+        mask.check_fits(image)?;
         mask.check_classes(self.classes.names())?;
         let (width, height) = self.frame.size(image);
         let part = resize(&mask.to_image(), width, height, Filter::Nearest);
@@ -185,6 +183,14 @@ pub static IMAGE_SEGMENTERS: &[ModelEntry<ImageSegmentation>] = &[ModelEntry::of
 
 impl Registered for ImageSegmentation {
     const MEDIA: Option<&'static str> = Some("image");
+
+    const FILES: &'static [FileKind] = &[(FOLDER, mask_rows)];
+
+    const PICTURE: Option<Draw<Self>> = Some(|predictor, image| {
+        let answers = predictor.predict(slice::from_ref(image))?;
+        let drawn = answers.first().map(|answer| draw::overlay(image, &answer.mask, OVERLAY));
+        Ok(drawn.as_ref().unwrap_or(image).to_png())
+    });
 
     const ATTACHED: Option<Attachment> = Some(Attachment {
         field: "mask",

@@ -14,6 +14,8 @@ pub use suppression::{Candidate, suppress};
 
 use crate::{
     classes::ClassNames,
+    data::coco_rows,
+    draw::{self, DrawnBox},
     grid::GridBoxes,
     letterbox::{Letterbox, read_image},
     models::yolox::YoloxConfig,
@@ -21,12 +23,13 @@ use crate::{
     picture::Image,
 };
 use andiron_core::{
-    ConfigError, DataError, Dataset, EvalError, Evaluator, Example, Labelled, Loss, ModelEntry,
-    OnePass, Predictor, Raw, Registered, Report, Task, data::shortened,
+    ConfigError, DataError, Dataset, Draw, EvalError, Evaluator, Example, FileKind, Labelled, Loss,
+    ModelEntry, OnePass, Predictor, Raw, Registered, Report, Task, data::shortened,
 };
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 use serde_json::Value;
+use std::slice;
 
 /// Objects that are less sure are not considered at all, as in the `yolox` package's measurements.
 pub const FLOOR: f32 = 0.01;
@@ -153,6 +156,15 @@ impl ObjectDetection {
         Ok((Tensor::from_data(TensorData::new(values, shape), device), scales))
     }
 
+    /// The image with a frame around each object of the answer, and its label at it.
+    pub fn drawn(&self, image: &Image, answer: &Detections) -> Image {
+        let frames = answer.objects().iter().map(|FoundObject { label, corners, .. }| {
+            let class = self.classes.index(label).unwrap_or_default();
+            DrawnBox { corners: *corners, text: label, class }
+        });
+        draw::boxes(image, &frames.collect::<Vec<_>>())
+    }
+
     /// The objects of one image, from what its cells say. A number that is not finite is no answer.
     fn found(&self, candidates: Vec<Candidate>, image: &Image) -> Detections {
         let scale = self.frame.scale(image) as f32;
@@ -223,6 +235,14 @@ pub static OBJECT_DETECTORS: &[ModelEntry<ObjectDetection>] = &[ModelEntry::of::
 
 impl Registered for ObjectDetection {
     const MEDIA: Option<&'static str> = Some("image");
+
+    const FILES: &'static [FileKind] = &[("json", coco_rows)];
+
+    const PICTURE: Option<Draw<Self>> = Some(|predictor, image| {
+        let answers = predictor.predict(slice::from_ref(image))?;
+        let drawn = answers.first().map(|answer| predictor.task().drawn(image, answer));
+        Ok(drawn.as_ref().unwrap_or(image).to_png())
+    });
 
     fn models() -> &'static [ModelEntry<Self>] {
         OBJECT_DETECTORS

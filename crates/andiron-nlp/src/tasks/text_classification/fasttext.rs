@@ -6,7 +6,7 @@ use crate::{
     text::Text,
 };
 use andiron_core::{
-    AnyPredictor, BundleError, Choice, ClassifierEvaluator, Contents, DataError, Dataset,
+    About, AnyPredictor, BundleError, Choice, ClassifierEvaluator, Contents, DataError, Dataset,
     EvalError, Example, Raw, Record, Report, Task as _,
     bundle::{self, Card, Description},
     data::Typed,
@@ -76,12 +76,9 @@ impl FastTextClassifier {
 }
 
 impl AnyPredictor for FastTextClassifier {
-    fn task(&self) -> &'static str {
-        TextClassification::NAME
-    }
-
-    fn architecture(&self) -> &'static str {
-        Self::ARCHITECTURE
+    fn about(&self) -> About<'_> {
+        let (task, architecture) = (TextClassification::NAME, Self::ARCHITECTURE);
+        About { task, architecture, draw: None }
     }
 
     fn predict(&self, inputs: &[Raw<'_>]) -> Vec<Result<Value, DataError>> {
@@ -99,7 +96,11 @@ impl AnyPredictor for FastTextClassifier {
             let answer = self.classify(&example.input)?;
             Ok((example, answer.choice))
         });
-        ClassifierEvaluator::default().measure(self.task(), Self::ARCHITECTURE, answered)
+        ClassifierEvaluator::default().measure(
+            TextClassification::NAME,
+            Self::ARCHITECTURE,
+            answered,
+        )
     }
 
     fn save(&self, card: Card, dir: &Path) -> Result<(), BundleError> {

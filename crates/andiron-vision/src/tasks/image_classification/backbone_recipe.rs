@@ -3,7 +3,7 @@
 
 use super::{ImageClassification, ImageOptions, frozen, recipe::task};
 use crate::{
-    backbone::BackboneConfig,
+    backbone::{BackboneConfig, Ends, for_channels, for_classes},
     data::ImageExample,
     models::{
         efficientnet_lite::EfficientNetLiteConfig, mobilenet_v2::MobileNetV2Config, vit::ViTConfig,
@@ -42,11 +42,11 @@ impl StartOptions {
                     (image.height, image.width) = (Some(height), Some(width));
                 }
                 let task = task(&image, train, None)?;
-                let config = config.for_channels(task.transform.channels());
+                let config = for_channels(config, task.transform.channels());
                 (task, config)
             }
         };
-        let config = config.for_classes(task.labels.count());
+        let config = for_classes(config, task.labels.count());
         Ok((task, self.adapt(config)))
     }
 }
@@ -90,7 +90,7 @@ pub(super) fn fit<C: BackboneConfig>(
     device: &Device,
 ) -> Result<Fitted<ImageClassification>, TrainError> {
     let [train, valid] = data;
-    match network.config.adaptation().is_frozen() && task.augment.is_none() {
+    match network.config.ends().adaptation.is_frozen() && task.augment.is_none() {
         true => frozen::fit(trainer, task, network, data, device),
         false => trainer.fit(task, network, train, valid, device),
     }
@@ -147,7 +147,8 @@ fn prepare<C: PublishedBackbone>(
 fn fits<C: BackboneConfig>(config: &C, task: &ImageClassification) -> Result<(), ConfigError> {
     let usual = [task.transform.height(), task.transform.width()];
     let [height, width] = config.size().unwrap_or(usual);
-    task.fits([config.channels(), height, width], config.n_classes())
+    let Ends { channels, n_classes, .. } = config.ends();
+    task.fits([*channels, height, width], *n_classes)
 }
 
 impl Recipe<ImageClassification> for EfficientNetLiteConfig {
@@ -235,7 +236,7 @@ impl Recipe<ImageClassification> for ViTConfig {
         let task = made;
         let (transform, n_classes) = (&task.transform, task.labels.count());
         let (height, width) = (transform.height(), transform.width());
-        let config = Self::new(transform.channels(), height, width, n_classes)
+        let config = Self::new(Ends::new(transform.channels(), n_classes), height, width)
             .with_patch(patch)
             .with_d_model(given.d_model.unwrap_or(64))
             .with_n_heads(given.n_heads.unwrap_or(4))

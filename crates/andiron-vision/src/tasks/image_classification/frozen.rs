@@ -110,7 +110,7 @@ where
     let config = &network.config;
     let head = LinearHeadConfig::new(
         config.n_features(),
-        config.n_classes(),
+        config.ends().n_classes,
         network.model.training().dropout,
     );
     let mut blank = Network::blank(head, &plain)?;

@@ -193,7 +193,7 @@ impl Recipe<ImageClassification> for ResNetConfig {
     /// Any height and width will do.
     fn fits(&self, task: &ImageClassification) -> Result<(), ConfigError> {
         let (height, width) = (task.transform.height(), task.transform.width());
-        task.fits([self.channels, height, width], self.n_classes)
+        task.fits([self.ends.channels, height, width], self.ends.n_classes)
     }
 
     from_published!();
@@ -221,7 +221,7 @@ mod tests {
         let (task, config): (ImageClassification, _) =
             ResNetConfig::prepare(&json!(null), &data).unwrap();
         assert_eq!((task.transform.width(), task.transform.height()), (9, 5));
-        assert_eq!((config.channels, config.stem), (1, Stem::Small));
+        assert_eq!((config.ends.channels, config.stem), (1, Stem::Small));
     }
 
     #[test]
@@ -230,7 +230,10 @@ mod tests {
         let options = json!({"width": 30, "height": 21, "channels": 3, "blocks": [2, 1, 1], "label_smoothing": 0.1});
         let (task, config): (ImageClassification, _) =
             ResNetConfig::prepare(&options, &data).unwrap();
-        assert_eq!((task.transform.width(), task.transform.height(), config.channels), (30, 21, 3));
+        assert_eq!(
+            (task.transform.width(), task.transform.height(), config.ends.channels),
+            (30, 21, 3)
+        );
         assert_eq!(
             (config.blocks, config.stem, task.label_smoothing),
             (vec![2, 1, 1], Stem::Medium, 0.1)

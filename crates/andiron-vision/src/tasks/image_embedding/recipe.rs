@@ -2,7 +2,7 @@
 
 use super::ImageEmbedding;
 use crate::{
-    backbone::BackboneConfig as _,
+    backbone::{Ends, for_channels, for_classes},
     data::ImageExample,
     models::{
         efficientnet_lite::EfficientNetLiteConfig, mobilenet_v2::MobileNetV2Config,
@@ -63,14 +63,14 @@ fn prepare<C: PublishedBackbone>(
             }
             let transform = ImageStatistics::of(train)?.transform(width, height, channels)?;
             let config = match sized {
-                Some(config) => config.for_channels(transform.channels()),
+                Some(config) => for_channels(config, transform.channels()),
                 None => usual(transform.channels()),
             };
             (transform, config)
         }
     };
     let task = ImageEmbedding { scale, ..ImageEmbedding::new(transform) };
-    let config = start.adapt(config.for_classes(0));
+    let config = start.adapt(for_classes(config, 0));
     fits(&config, &task)?;
     Ok((task, config))
 }
@@ -92,7 +92,8 @@ fn start<C: PublishedBackbone>(
 fn fits<C: PublishedBackbone>(config: &C, task: &ImageEmbedding) -> Result<(), ConfigError> {
     let usual = [task.transform.height(), task.transform.width()];
     let [height, width] = config.size().unwrap_or(usual);
-    task.fits([config.channels(), height, width], config.n_classes())
+    let Ends { channels, n_classes, .. } = config.ends();
+    task.fits([*channels, height, width], *n_classes)
 }
 
 /// The recipe of a network; `$usual` makes it for so many channels.
@@ -125,6 +126,6 @@ macro_rules! recipe {
 }
 
 recipe!(ResNetConfig, |channels| Self::small(channels, 0));
-recipe!(MobileNetV2Config, |channels| Self::new(channels, 0));
-recipe!(EfficientNetLiteConfig, |channels| Self::new(channels, 0));
-recipe!(ViTConfig, |channels| Self::vit_ti_16().for_channels(channels));
+recipe!(MobileNetV2Config, |channels| Self::new(Ends::new(channels, 0)));
+recipe!(EfficientNetLiteConfig, |channels| Self::new(Ends::new(channels, 0)));
+recipe!(ViTConfig, |channels| for_channels(Self::vit_ti_16(), channels));

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::{layers::inverted_residual::Stage, samples};
+use crate::{backbone::Ends, layers::inverted_residual::Stage, samples};
 use andiron_core::{
     AnyPredictor, GradientTrainer, Network, Recipe, Trainer, TrainingConfig, nearest, testing,
     trainer::Progress,
@@ -37,19 +37,20 @@ fn resnet_keeps_the_contract() {
 
 #[test]
 fn efficientnet_lite_keeps_the_contract() {
-    let config = EfficientNetLiteConfig::new(1, 0).with_stem(4).with_stages(stages());
+    let config = EfficientNetLiteConfig::new(Ends::new(1, 0)).with_stem(4).with_stages(stages());
     keeps_the_contract(task(13, 10), config.with_d_head(12).with_dropout(0.0));
 }
 
 #[test]
 fn mobilenet_v2_keeps_the_contract() {
-    let config = MobileNetV2Config::new(1, 0).with_stem(4).with_stages(stages());
+    let config = MobileNetV2Config::new(Ends::new(1, 0)).with_stem(4).with_stages(stages());
     keeps_the_contract(task(13, 10), config.with_d_head(12).with_dropout(0.0));
 }
 
 #[test]
 fn vit_keeps_the_contract() {
-    let config = ViTConfig::new(1, 6, 9, 0).with_patch(3).with_d_model(12).with_n_heads(3);
+    let config =
+        ViTConfig::new(Ends::new(1, 0), 6, 9).with_patch(3).with_d_model(12).with_n_heads(3);
     keeps_the_contract(task(9, 6), config.with_n_layers(2).with_d_hidden(14));
 }
 
@@ -100,7 +101,7 @@ fn training_brings_images_of_one_label_together() {
     let options = json!({"width": 9, "height": 7, "scale": 10.0});
     let (task, config) =
         <ResNetConfig as Recipe<ImageEmbedding>>::prepare(&options, &data).unwrap();
-    assert_eq!((task.scale, config.n_classes), (10.0, 0));
+    assert_eq!((task.scale, config.ends.n_classes), (10.0, 0));
     let config = config.with_widths(vec![4, 8]).with_blocks(vec![1, 1]);
     let trainer = GradientTrainer::new(TrainingConfig::new(60).with_learning_rate(1e-2));
     let network = Network::init(config, 1, &device).unwrap();

@@ -62,6 +62,11 @@ impl Recipe<ImageSegmentation> for UNetConfig {
         let (mut highest, mut width, mut height, mut coloured) = (0, 0, 0, false);
         for index in 0..train.len() {
             let Example { input, target } = train.get(index)?;
+            let names = options.classes.as_deref();
+            target
+                .check_fits(&input)
+                .and_then(|()| names.map_or(Ok(()), |names| target.check_classes(names)))
+                .map_err(|error| error.at(index, None))?;
             let classes = target.classes().iter().filter(|class| **class != IGNORED);
             highest = classes.fold(highest, |most, class| most.max(*class));
             width = width.max(input.width() as usize);

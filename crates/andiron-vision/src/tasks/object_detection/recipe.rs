@@ -68,6 +68,8 @@ impl Seen {
         let mut seen = Self::default();
         for index in 0..train.len() {
             let Example { input, target } = train.get(index)?;
+            let inside = |object: &ObjectBox| object.check_inside(input.width(), input.height());
+            target.iter().try_for_each(inside).map_err(|error| error.at(index, None))?;
             seen.classes.extend(target.iter().map(|object| object.label().to_owned()));
             seen.width = seen.width.max(input.width() as usize);
             seen.height = seen.height.max(input.height() as usize);

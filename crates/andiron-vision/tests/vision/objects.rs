@@ -1,0 +1,230 @@
+//! Detection and segmentation through their tasks: what they answer, and what they refuse.
+
+use crate::support::asset;
+use andiron_core::{AnyPredictor, DataError, Example, Network, Predictor, Raw, Registered, Task};
+use andiron_vision::{
+    Image, ImageSegmentation, ObjectDetection,
+    classes::ClassNames,
+    draw::{self, DrawnBox},
+    letterbox::Letterbox,
+    models::{unet::UNetConfig, yolox::YoloxConfig},
+    objects::{Mask, ObjectBox},
+    scenes::{DigitPart, Scene, Scenes},
+    tasks::image_segmentation::Runs,
+};
+use burn::tensor::Device;
+use serde_json::{Value, json};
+
+fn names(names: &[&str]) -> ClassNames {
+    ClassNames::new(names.iter().map(|name| (*name).to_owned()).collect()).unwrap()
+}
+
+fn frame(width: usize, height: usize) -> Letterbox {
+    Letterbox::new(width, height, vec![0.4], vec![0.3]).unwrap()
+}
+
+fn detection() -> ObjectDetection {
+    ObjectDetection::new(names(&["bar", "pole"]), frame(64, 32))
+}
+
+fn segmentation() -> ImageSegmentation {
+    ImageSegmentation::new(names(&["none", "one", "two"]), frame(24, 16))
+}
+
+fn grey(width: u32, height: u32) -> Image {
+    let pixels = (0..width * height).map(|at| (at * 37 % 251) as u8).collect();
+    Image::gray(width, height, pixels).unwrap()
+}
+
+fn detector(task: ObjectDetection) -> Predictor<ObjectDetection> {
+    let config = YoloxConfig::nano(2).with_width(0.0625).with_channels(1);
+    let network = Network::init(config, 1, &Device::flex()).unwrap();
+    Predictor::new(task, network, &Device::flex())
+}
+
+fn segmenter() -> Predictor<ImageSegmentation> {
+    let config = UNetConfig::new(1, 3).with_width(2).with_depth(2);
+    let network = Network::init(config, 1, &Device::flex()).unwrap();
+    Predictor::new(segmentation(), network, &Device::flex())
+}
+
+#[test]
+fn boxes_that_cannot_be_learnt_are_refused() {
+    let refusal = |image: Image, target: Vec<ObjectBox>| {
+        let examples = [Example { input: image, target }];
+        detection().batch(&examples, &Device::flex()).map(|_| ()).unwrap_err()
+    };
+    let object = |label: &str, corners| ObjectBox::new(label, corners).unwrap();
+    for outside in [[-1.0, 2.0, 9.0, 8.0], [2.0, 2.0, 41.0, 8.0], [2.0, 2.0, 9.0, 30.5]] {
+        let refused = refusal(grey(40, 30), vec![object("bar", outside)]);
+        assert!(
+            matches!(refused, DataError::Field { ref field, .. } if field == "box"),
+            "{refused}"
+        );
+    }
+    let refused = refusal(grey(40, 30), vec![object("post", [1.0, 2.0, 9.0, 8.0])]);
+    assert!(matches!(refused, DataError::UnknownLabel { label, .. } if label == "post"));
+    let refused = refusal(grey(1, 1), vec![]);
+    assert!(matches!(refused, DataError::TooShort { least: 2, got: 1, .. }));
+    // A box without an area, or with NaN, is none.
+    for corners in [[3.0, 2.0, 3.0, 8.0], [3.0, 8.0, 9.0, 8.0], [f32::NAN, 2.0, 9.0, 8.0]] {
+        assert!(matches!(ObjectBox::new("bar", corners), Err(DataError::Field { .. })));
+    }
+}
+
+#[test]
+fn a_line_says_its_objects() {
+    let line = json!({"objects": [{"label": "bar", "box": [1, 2, 9.5, 8]}]});
+    let objects = ObjectDetection::target(&line).unwrap();
+    assert_eq!(objects, [ObjectBox::new("bar", [1.0, 2.0, 9.5, 8.0]).unwrap()]);
+    assert!(ObjectDetection::target(&json!({"objects": []})).unwrap().is_empty());
+    for bad in [
+        json!({}),
+        json!({"objects": "bar"}),
+        json!({"objects": [{"label": "bar"}]}),
+        json!({"objects": [{"label": "bar", "box": [1, 2, 3]}]}),
+        json!({"objects": [{"label": "bar", "box": [9, 2, 1, 8]}]}),
+        json!({"objects": [{"label": "bar", "box": [1, 2, 9, null]}]}),
+    ] {
+        let refused = ObjectDetection::target(&bad).unwrap_err();
+        assert!(matches!(refused, DataError::Field { .. }), "{bad}: {refused}");
+    }
+}
+
+#[test]
+fn objects_lie_in_their_image_the_surest_first() {
+    // Everything counts as an answer, so that an untrained network gives some.
+    let predictor = detector(ObjectDetection { min_score: 0.0, ..detection() });
+    for image in [grey(64, 32), grey(300, 40), grey(20, 90), grey(2, 2)] {
+        let answer = predictor.predict(std::slice::from_ref(&image)).unwrap().remove(0);
+        assert_eq!(answer.objects(), answer.all());
+        assert!(answer.all().is_sorted_by(|a, b| a.score >= b.score));
+        for object in answer.all() {
+            let [x0, y0, x1, y1] = object.corners;
+            assert!(0.0 <= x0 && x0 < x1 && x1 <= image.width() as f32);
+            assert!(0.0 <= y0 && y0 < y1 && y1 <= image.height() as f32);
+        }
+    }
+    let png = grey(20, 30).to_png();
+    let line = json!({"image": "/etc/passwd"});
+    let raw = [Raw::Bytes(&png), Raw::Json(&line), Raw::Bytes(&png[..20])];
+    let answers = AnyPredictor::predict(&predictor, &raw);
+    assert!(answers[0].as_ref().unwrap()["objects"].is_array());
+    assert!(matches!(answers[1], Err(DataError::WrongKind { .. })));
+    assert!(matches!(answers[2], Err(DataError::Decode { .. })));
+}
+
+#[test]
+fn limits_outside_their_range_are_refused() {
+    for task in [
+        ObjectDetection { min_score: 1.5, ..detection() },
+        ObjectDetection { most_overlap: f32::NAN, ..detection() },
+    ] {
+        assert!(task.check().is_err());
+    }
+    for task in [
+        ImageSegmentation { focus: -1.0, ..segmentation() },
+        ImageSegmentation { dice: f64::NAN, ..segmentation() },
+    ] {
+        assert!(task.check().is_err());
+    }
+}
+
+#[test]
+fn masks_that_cannot_be_learnt_are_refused() {
+    let refusal = |image: Image, target: Mask| {
+        let examples = [Example { input: image, target }];
+        segmentation().batch(&examples, &Device::flex()).map(|_| ()).unwrap_err()
+    };
+    let unknown = Mask::new(5, 4, vec![3; 20]).unwrap();
+    let refused = refusal(grey(5, 4), unknown);
+    assert!(matches!(refused, DataError::UnknownLabel { label, .. } if label == "3"));
+    let refused = refusal(grey(5, 4), Mask::new(4, 5, vec![0; 20]).unwrap());
+    assert!(matches!(refused, DataError::Field { ref field, .. } if field == "mask"));
+    let refused = refusal(grey(1, 1), Mask::new(1, 1, vec![0]).unwrap());
+    assert!(matches!(refused, DataError::TooShort { .. }));
+}
+
+#[test]
+fn a_mask_has_the_size_of_its_image_and_goes_through_lines_and_files() {
+    let predictor = segmenter();
+    let attachment = ImageSegmentation::ATTACHED.unwrap();
+    assert_eq!((attachment.field, attachment.ending), ("mask", "png"));
+    for image in [grey(24, 16), grey(50, 16), grey(9, 33), grey(2, 2)] {
+        let answer = predictor.predict(std::slice::from_ref(&image)).unwrap().remove(0);
+        assert_eq!((answer.mask.width(), answer.mask.height()), (image.width(), image.height()));
+        let value = serde_json::to_value(&answer).unwrap();
+        assert_eq!(value["classes"], json!(["none", "one", "two"]));
+        let line: Value = json!({ "mask": value["mask"] });
+        assert_eq!(ImageSegmentation::target(&line).unwrap(), answer.mask);
+        let png = (attachment.write)(&value["mask"]).unwrap();
+        assert_eq!((attachment.read)(&png).unwrap(), value["mask"]);
+    }
+    for bad in [json!({}), json!({"mask": "file.png"}), json!({"mask": {"width": 2}})] {
+        assert!(matches!(ImageSegmentation::target(&bad), Err(DataError::Field { .. })));
+    }
+    let coloured = Image::rgb(2, 1, vec![1, 2, 3, 4, 5, 6]).unwrap().to_png();
+    assert!(matches!((attachment.read)(&coloured), Err(DataError::Decode { .. })));
+    assert!((attachment.read)(b"no picture").is_err());
+    let runs = Runs::of(&Mask::new(2, 2, vec![1, 1, 0, 1]).unwrap());
+    assert_eq!(serde_json::to_value(runs).unwrap()["runs"], json!([[1, 2], [0, 1], [1, 1]]));
+}
+
+#[test]
+fn both_are_measured_and_survive_a_bundle() {
+    let folder = tempfile::tempdir().unwrap();
+    let boxes = vec![ObjectBox::new("bar", [3.0, 4.0, 20.0, 14.0]).unwrap()];
+    let data = vec![
+        Example { input: grey(40, 30), target: boxes },
+        Example { input: grey(33, 25), target: vec![] },
+    ];
+    let predictor = detector(detection());
+    let report = ObjectDetection::evaluate(&predictor, &data).unwrap();
+    for name in ["ap", "ap_50", "ap_75", "ap_small", "ar_1", "ar_100", "f1_50"] {
+        assert!((0.0..=1.0).contains(&report.score(name).unwrap().value), "{name}");
+    }
+    assert!(report.score("ap_large").is_err(), "no object is large");
+    assert_eq!((report.examples, report.found.len(), report.outcomes.len()), (2, 2, 2));
+    predictor.save(folder.path().join("a")).unwrap();
+    let again = Predictor::<ObjectDetection>::load(folder.path().join("a"), &Device::flex());
+    let again = ObjectDetection::evaluate(&again.unwrap(), &data).unwrap();
+    assert_eq!(again, report);
+
+    let mask = Mask::new(9, 7, (0..63).map(|at| (at % 3) as u8).collect()).unwrap();
+    let data = vec![Example { input: grey(9, 7), target: mask }];
+    let predictor = segmenter();
+    let report = ImageSegmentation::evaluate(&predictor, &data).unwrap();
+    assert!(report.score("miou").is_ok() && report.score("dice").is_ok());
+    assert_eq!((report.labels.len(), report.classes[1].support), (3, 21));
+    predictor.save(folder.path().join("b")).unwrap();
+    let again = Predictor::<ImageSegmentation>::load(folder.path().join("b"), &Device::flex());
+    assert_eq!(ImageSegmentation::evaluate(&again.unwrap(), &data).unwrap(), report);
+    let none: Vec<Example<Image, Mask>> = Vec::new();
+    assert!(ImageSegmentation::evaluate(&predictor, &none).is_err());
+}
+
+/// What the examples draw, with the truth in place of an answer.
+#[test]
+fn scenes_of_digits_that_are_shown_can_be_drawn() {
+    if asset("photographs").is_none() {
+        return;
+    }
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let scenes = Scenes::of_digits(&root, DigitPart::Shown, 5, 1).unwrap();
+    assert_eq!(scenes.labels().join(""), "0123456789");
+    for index in 0..5 {
+        let Scene { image, objects, mask } = scenes.scene(index).unwrap();
+        let frames: Vec<DrawnBox<'_>> = objects
+            .iter()
+            .map(|one| DrawnBox { corners: one.corners(), text: one.label(), class: 3 })
+            .collect();
+        assert!(!frames.is_empty());
+        for drawn in [draw::boxes(&image, &frames), draw::overlay(&image, &mask, 0.6)] {
+            let read = Image::decode(&drawn.to_png()).unwrap();
+            assert_eq!((read.width(), read.height(), read.channels()), (160, 128, 3));
+            assert_ne!(read, image);
+        }
+    }
+    let nowhere = Scenes::of_digits(&root.join("nowhere"), DigitPart::Train, 5, 1);
+    assert!(matches!(nowhere, Err(DataError::Io { .. })));
+}

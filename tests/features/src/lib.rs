@@ -1,0 +1,1 @@
+//! Nothing: what it depends on, and with which features, is all there is to it.
