@@ -110,7 +110,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         run::<SequenceClassifierConfig<BertConfig>>(kind, &options(kind), training, &texts)
     };
     let frozen = bert("frozen", training(20, 32, 2e-3))?;
-    let full = bert("full", training(1, 16, 3e-4))?;
+    let full = bert("full", training(3, 16, 1e-4))?;
     let lora = bert("lora", training(1, 16, 1e-3))?;
     for (name, report) in [("n-grams", ngrams), ("frozen", frozen), ("lora", lora)] {
         println!("\nfull against {name}\n{}", full.compare(&report)?);
