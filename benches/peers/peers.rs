@@ -13,9 +13,12 @@
 //! {"embed": [[101, 7, 102], [101, 9, 102]]}    → {"seconds": 0.1, "embedding": [first row]}
 //! {"decode": "Once upon a time", "tokens": 64} → {"seconds": 1.5, "text": ", there lived"}
 //! {"images": FILE, "batch": 16, "network": "resnet18"} → {"seconds": 0.9, "logits": [first row]}
+//! {"vad": SOUND}                               → {"seconds": 0.2, "spans": [[0.4, 1.7]]}
+//! {"log_mel": SOUND}                           → {"seconds": 0.1, "first": [80 bands of a frame]}
 //! ```
 //!
-//! FILE holds little-endian f32 numbers, `[batch, 3, 224, 224]`; reading it is not timed.
+//! FILE holds little-endian f32 numbers, `[batch, 3, 224, 224]`, SOUND samples at 16 kHz; reading them
+//! is not timed.
 //!
 //! `seconds` of a decode are those of the tokens behind the first, which reading the prompt gives.
 
@@ -32,6 +35,7 @@ use andiron::{
             text_generation::TextGeneration,
         },
     },
+    speech::{VoiceActivity, Waveform, frontend::mel::LogMelConfig, tasks::voice_activity},
     vision::{
         models::{efficientnet_lite::EfficientNetLiteConfig, resnet::ResNetConfig},
         published::load_network,
@@ -39,6 +43,7 @@ use andiron::{
 };
 use serde_json::{Value, json};
 use std::{
+    cell::OnceCell,
     error::Error,
     io::{self, BufRead as _, Write as _},
     path::{Path, PathBuf},
@@ -52,8 +57,13 @@ struct Peer {
     generation: TextGeneration,
     lite: Network<EfficientNetLiteConfig>,
     resnet: Network<ResNetConfig>,
+    /// Loaded when it is first asked for.
+    listener: OnceCell<Predictor<VoiceActivity>>,
     device: Device,
 }
+
+/// Where the weights of the listener lie.
+const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets");
 
 /// The side of the images.
 const SIDE: usize = 224;
@@ -73,7 +83,8 @@ impl Peer {
             Some(path) => load_network(config, path, &device)?,
             None => Network::init(config, 1, &device)?,
         };
-        Ok(Self { encoder, decoder, generation, lite, resnet, device })
+        let listener = OnceCell::new();
+        Ok(Self { encoder, decoder, generation, lite, resnet, listener, device })
     }
 
     fn answer(&self, line: &str) -> Result<Value, Box<dyn Error>> {
@@ -82,10 +93,14 @@ impl Peer {
             return self.embed(&serde_json::from_value::<Vec<Vec<u32>>>(rows.clone())?);
         }
         if let Some(path) = work["images"].as_str() {
-            let bytes = std::fs::read(path)?;
-            let numbers = bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
             let batch = work["batch"].as_u64().ok_or("batch is missing")? as usize;
-            return self.classify(work["network"].as_str(), numbers.collect(), [batch, SIDE]);
+            return self.classify(work["network"].as_str(), floats(path)?, [batch, SIDE]);
+        }
+        if let Some(path) = work["vad"].as_str() {
+            return self.speech(floats(path)?);
+        }
+        if let Some(path) = work["log_mel"].as_str() {
+            return log_mel(&floats(path)?);
         }
         let prompt = work["decode"].as_str().ok_or("decode is no text")?;
         let tokens = work["tokens"].as_u64().ok_or("tokens is missing")?;
@@ -111,6 +126,24 @@ impl Peer {
         let seconds = started.elapsed().as_secs_f64();
         let width = logits.len() / batch;
         Ok(json!({ "seconds": seconds, "logits": logits[..width] }))
+    }
+
+    /// When somebody speaks in samples at 16 kHz.
+    fn speech(&self, samples: Vec<f32>) -> Result<Value, Box<dyn Error>> {
+        let listener = match self.listener.get() {
+            Some(listener) => listener,
+            None => {
+                let path = Path::new(ASSETS).join("silero-vad/silero_vad_16k.safetensors");
+                let loaded = voice_activity::from_path(&path, &self.device)?;
+                self.listener.get_or_init(|| loaded)
+            }
+        };
+        let wave = Waveform::new(samples, 16_000)?;
+        let started = Instant::now();
+        let answer = listener.predict(std::slice::from_ref(&wave))?.remove(0);
+        let seconds = started.elapsed().as_secs_f64();
+        let spans: Vec<[f64; 2]> = answer.segments.iter().map(|one| [one.start, one.end]).collect();
+        Ok(json!({ "seconds": seconds, "spans": spans }))
     }
 
     /// From numbers of tokens to vectors of length 1.
@@ -156,6 +189,21 @@ impl Peer {
     }
 }
 
+/// Samples or pixels.
+fn floats(path: &str) -> Result<Vec<f32>, io::Error> {
+    let bytes = std::fs::read(path)?;
+    Ok(bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+}
+
+/// The logarithm of eighty bands of 25 ms every 10 ms.
+fn log_mel(samples: &[f32]) -> Result<Value, Box<dyn Error>> {
+    let planned = LogMelConfig::new(16_000, 400, 160).with_n_mels(80).init()?;
+    let started = Instant::now();
+    let frames = planned.compute(samples);
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(json!({ "seconds": seconds, "first": frames.rows().next() }))
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [serve, minilm, smollm2, lite, resnet] = &arguments[..]
@@ -169,7 +217,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         return Ok(());
     }
-    let assets = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets"));
+    let assets = PathBuf::from(ASSETS);
     let minilm = assets.join("all-minilm-l6-v2");
     let smollm2 = assets.join("smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
     let lite = assets.join("efficientnet-lite0");
@@ -180,6 +228,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let peer = Peer::load([&minilm, &smollm2, &lite], None)?;
     println!("{}", peer.answer(r#"{"embed": [[101, 2009, 102], [101, 2003, 102]]}"#)?["seconds"]);
     println!("{}", peer.answer(r#"{"decode": "The capital of France is", "tokens": 3}"#)?);
+    log_mel(&[0.1; 1_000])?;
+    if assets.join("silero-vad").is_dir() {
+        println!("{}", peer.speech(vec![0.1; 16_000])?);
+    }
     for network in ["efficientnet-lite0", "resnet18"] {
         println!("{}", peer.classify(Some(network), vec![0.5; 3 * 64 * 64], [1, 64])?["seconds"]);
     }

@@ -63,7 +63,7 @@
 //! - [`gelu`](mod@gelu): [`gelu`](gelu())
 //! - [`softmax`][]: [`masked_softmax`]
 //! - [`norm`][]: [`layer_norm`], [`rms_norm`], and both after a residual
-//! - [`linear`](mod@linear): [`linear()`]
+//! - [`linear`](mod@linear): [`linear()`], [`linear_by_rows`]
 //! - [`attention`](mod@attention): [`attention()`], [`AttentionOptions`]
 //! - [`rotary`](mod@rotary): [`rotary()`], [`RotaryTable`]
 //! - [`conv`][]: [`conv2d_norm_act`], [`conv1d_norm_act`], [`FoldedNorm`]
@@ -94,7 +94,7 @@ pub use attention::{AttentionOptions, attention};
 pub use conv::{FoldedNorm, conv1d_norm_act, conv2d_act, conv2d_norm_act};
 pub use depthwise::depthwise_conv2d;
 pub use gelu::gelu;
-pub use linear::linear;
+pub use linear::{linear, linear_by_rows};
 pub use norm::{add_layer_norm, add_rms_norm, layer_norm, rms_norm};
 pub use random::{draw, dropout, is_training, mix, split_mix, training};
 pub use rotary::{RotaryLayout, RotaryTable, rotary};

@@ -7,6 +7,7 @@
 //! - [`frontend`]: power spectra of any FFT size, mel bands, cepstra, statistics.
 //! - [`AudioBatch`]: what every model here takes.
 //! - [`tasks::audio_classification`]: one label a sound, by two algorithms.
+//! - [`tasks::voice_activity`]: when somebody speaks, in files and in streams.
 //!
 //! ```
 //! use andiron_core::{
@@ -44,15 +45,18 @@
 
 pub mod batch;
 pub mod frontend;
+pub mod layers;
 pub mod models;
+pub mod published;
 pub mod tasks;
 pub mod waveform;
 
 pub use batch::AudioBatch;
-pub use tasks::audio_classification::AudioClassification;
+pub use tasks::{audio_classification::AudioClassification, voice_activity::VoiceActivity};
 pub use waveform::Waveform;
 
 use andiron_core::TaskEntry;
 
 /// The tasks of this crate, for a [`Registry`](andiron_core::Registry).
-pub static TASKS: &[TaskEntry] = &[TaskEntry::of::<AudioClassification>()];
+pub static TASKS: &[TaskEntry] =
+    &[TaskEntry::of::<AudioClassification>(), TaskEntry::of::<VoiceActivity>()];

@@ -1,4 +1,6 @@
 //! Networks, one file each.
 
+pub mod ds_cnn;
 pub mod mel_cnn;
+pub mod silero_vad;
 pub mod statistics_linear;

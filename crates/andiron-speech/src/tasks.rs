@@ -1,3 +1,5 @@
 //! What can be learnt from sound, one file a task.
 
 pub mod audio_classification;
+pub mod keyword_spotting;
+pub mod voice_activity;

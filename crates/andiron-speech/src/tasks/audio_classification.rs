@@ -7,11 +7,13 @@
 
 mod preparation;
 
-pub use preparation::{ClipConfig, FrontEnd, Scaler};
+pub use preparation::{ClipConfig, FrontEnd, LogMelOptions, Scaler};
 
 use crate::{
     AudioBatch, Waveform,
-    models::{mel_cnn::MelCnnConfig, statistics_linear::StatisticsLinearConfig},
+    models::{
+        ds_cnn::DsCnnConfig, mel_cnn::MelCnnConfig, statistics_linear::StatisticsLinearConfig,
+    },
 };
 use andiron_core::{
     Choice, ClassifierEvaluator, ConfigError, DataError, Dataset, EvalError, Evaluator, Labelled,
@@ -121,8 +123,11 @@ impl OnePass for AudioClassification {
 }
 
 /// The architectures that tell sounds apart, the fastest first.
-pub static AUDIO_CLASSIFIERS: &[ModelEntry<AudioClassification>] =
-    &[ModelEntry::of::<StatisticsLinearConfig>(), ModelEntry::of::<MelCnnConfig>()];
+pub static AUDIO_CLASSIFIERS: &[ModelEntry<AudioClassification>] = &[
+    ModelEntry::of::<StatisticsLinearConfig>(),
+    ModelEntry::of::<DsCnnConfig>(),
+    ModelEntry::of::<MelCnnConfig>(),
+];
 
 impl Registered for AudioClassification {
     const MEDIA: Option<&'static str> = Some("audio");
@@ -134,13 +139,7 @@ impl Registered for AudioClassification {
 
     /// Takes the bytes of a WAV file. An array is refused: it does not say its sample rate.
     fn read(raw: Raw<'_>) -> Result<Waveform, DataError> {
-        match raw {
-            Raw::Bytes(bytes) => Waveform::from_wav(bytes),
-            other => Err(DataError::WrongKind {
-                wanted: "a WAV file, which says its sample rate,",
-                got: other.kind(),
-            }),
-        }
+        Waveform::from_raw(raw)
     }
 
     fn target(line: &Value) -> Result<String, DataError> {

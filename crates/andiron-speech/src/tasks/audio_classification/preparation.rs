@@ -151,6 +151,45 @@ impl Planned {
     }
 }
 
+/// What the recipes of networks over log-mel bands take, with its defaults.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogMelOptions {
+    /// Samples a second; none is the lowest rate of the training split, at most 16 kHz.
+    pub rate: Option<u32>,
+    /// See [`ClipConfig`]; default 4.
+    pub max_seconds: f64,
+    /// See [`ClipConfig`]; default 40.
+    pub silence: f64,
+    /// Bands; default 40.
+    pub n_mels: usize,
+    /// See [`FrontEnd`]; default false.
+    pub clip_mean: bool,
+}
+
+impl Default for LogMelOptions {
+    fn default() -> Self {
+        Self { rate: None, max_seconds: 4.0, silence: 40.0, n_mels: 40, clip_mean: false }
+    }
+}
+
+impl LogMelOptions {
+    /// The task for a training split.
+    ///
+    /// # Errors
+    /// [`DataError`] names the example or the setting that cannot be used.
+    pub fn task(
+        &self,
+        train: &dyn Dataset<ExampleOf<AudioClassification>>,
+    ) -> Result<AudioClassification, DataError> {
+        let rate = self.rate.map_or_else(|| ClipConfig::rate_of(train), Ok)?;
+        let clip =
+            ClipConfig::new(rate).with_max_seconds(self.max_seconds).with_silence(self.silence);
+        let mel = LogMelConfig::speech(rate).with_n_mels(self.n_mels);
+        AudioClassification::of(clip, FrontEnd::LogMel { mel, clip_mean: self.clip_mean }, train)
+    }
+}
+
 /// The mean and the deviation of each number of a frame over the training split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
