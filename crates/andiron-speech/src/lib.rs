@@ -1,10 +1,12 @@
 //! Speech for Andiron: waveforms, front ends, and the models that learn from them.
 //!
 //! Use this crate to tell sounds apart (languages, speakers, commands) from WAV files, or to take
-//! a front end with librosa's numbers for a model of your own. It does not transcribe or speak.
+//! a front end with the numbers of Whisper, Kaldi or librosa for a model of your own. It does not transcribe or speak.
 //!
 //! - [`Waveform`]: WAV files in, one channel of `f32` out, at the rate you want.
-//! - [`frontend`]: power spectra of any FFT size, mel bands, cepstra, statistics.
+//! - [`frontend`]: spectra of any FFT size, mel bands in three dialects, cepstra, statistics; of a
+//!   whole sound, or in pieces.
+//! - [`metrics`]: word and character error rates, and what is made equal before.
 //! - [`AudioBatch`]: what every model here takes.
 //! - [`tasks::audio_classification`]: one label a sound, by two algorithms.
 //! - [`tasks::voice_activity`]: when somebody speaks, in files and in streams.
@@ -46,6 +48,7 @@
 pub mod batch;
 pub mod frontend;
 pub mod layers;
+pub mod metrics;
 pub mod models;
 pub mod published;
 pub mod tasks;
