@@ -98,9 +98,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for voice in ["en", "es", "fr", "it", "ru"] {
         let (own, rest) = recordings(&root.join("assets/prompts").join(voice))?;
         keywords.extend(own);
-        others.extend(rest.into_iter().step_by(if quick { 50 } else { 5 }));
+        others.extend(rest.into_iter().step_by(if quick { 50 } else { 20 }));
     }
-    let mix = MixConfig { copies: if quick { 2 } else { 40 }, ..MixConfig::new(RATE) };
+    let mix = MixConfig { copies: if quick { 2 } else { 16 }, ..MixConfig::new(RATE) };
     let clips = keyword_clips(&keywords, &others, &mix, &KeywordConfig::default(), SEED)?;
     let labels: Vec<&str> = clips.iter().map(|clip| clip.target.as_str()).collect();
     let (train, valid, _) = split_stratified(&labels, Fractions { valid: 0.1, test: 0.0 }, SEED)?;
@@ -110,7 +110,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let device = andiron::device("flex")?;
     let (task, config) = DsCnnConfig::prepare(&json!({}), &train)?;
     let network = Network::init(config, SEED, &device)?;
-    let steps = if quick { 3 } else { 2_000 };
+    let steps = if quick { 3 } else { 800 };
     let training = TrainingConfig::new(steps).with_learning_rate(3e-3).with_seed(SEED);
     let trainer = GradientTrainer::new(training).with_progress(Progress::Silent);
     let predictor = trainer.fit(task, network, &train, &valid, &device)?.predictor;

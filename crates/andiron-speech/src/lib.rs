@@ -10,6 +10,8 @@
 //! - [`AudioBatch`]: what every model here takes.
 //! - [`tasks::audio_classification`]: one label a sound, by two algorithms.
 //! - [`tasks::voice_activity`]: when somebody speaks, in files and in streams.
+//! - [`tasks::speaker_embedding`]: a vector for a voice, and whether two sounds are of one speaker.
+//! - [`tasks::keyword_spotting`]: keywords in a stream, by an audio classifier.
 //!
 //! ```
 //! use andiron_core::{
@@ -55,11 +57,17 @@ pub mod tasks;
 pub mod waveform;
 
 pub use batch::AudioBatch;
-pub use tasks::{audio_classification::AudioClassification, voice_activity::VoiceActivity};
+pub use tasks::{
+    audio_classification::AudioClassification, speaker_embedding::SpeakerEmbedding,
+    voice_activity::VoiceActivity,
+};
 pub use waveform::Waveform;
 
 use andiron_core::TaskEntry;
 
 /// The tasks of this crate, for a [`Registry`](andiron_core::Registry).
-pub static TASKS: &[TaskEntry] =
-    &[TaskEntry::of::<AudioClassification>(), TaskEntry::of::<VoiceActivity>()];
+pub static TASKS: &[TaskEntry] = &[
+    TaskEntry::of::<AudioClassification>(),
+    TaskEntry::of::<VoiceActivity>(),
+    TaskEntry::of::<SpeakerEmbedding>(),
+];

@@ -2,4 +2,5 @@
 
 pub mod audio_classification;
 pub mod keyword_spotting;
+pub mod speaker_embedding;
 pub mod voice_activity;

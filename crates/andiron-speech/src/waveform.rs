@@ -72,7 +72,7 @@ impl Waveform {
     ///
     /// # Errors
     /// [`DataError::WrongKind`] for anything but bytes; and as [`from_wav`](Self::from_wav).
-    pub fn from_raw(raw: Raw<'_>) -> Result<Self, DataError> {
+    pub fn read(raw: Raw<'_>) -> Result<Self, DataError> {
         match raw {
             Raw::Bytes(bytes) => Self::from_wav(bytes),
             other => Err(DataError::WrongKind {

@@ -26,5 +26,6 @@ mod serve;
 mod server;
 mod shipped;
 mod signals;
+mod speech;
 mod support;
 mod train;

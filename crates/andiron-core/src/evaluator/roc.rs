@@ -115,9 +115,9 @@ impl Roc {
     /// [`DataError::TooFew`] without a target, or without another; [`DataError::NotFinite`] for a
     /// score that is no finite number.
     pub fn of(trials: &[Trial]) -> Result<Self, DataError> {
-        let sorted = Sorted::of(trials)?;
         let ones = vec![1.0; trials.len()];
-        Ok(Self { points: sorted.points(&ones).unwrap_or_default() })
+        let curve = SortedTrials::of(trials)?.curve(&ones);
+        Ok(curve.unwrap_or_else(|| Self { points: Vec::new() }))
     }
 
     /// The points, from "no" to everything to "yes" to everything.
@@ -169,14 +169,20 @@ impl Roc {
     }
 }
 
-/// Trials in the order of their scores, the highest first, so that a resample needs no sorting.
-struct Sorted<'a> {
+/// Trials in the order of their scores, the highest first, so that a resample needs no sorting: for
+/// evaluators whose trials share recordings, and which therefore draw recordings and not trials.
+#[derive(Debug, Clone)]
+pub struct SortedTrials<'a> {
     trials: &'a [Trial],
     order: Vec<usize>,
 }
 
-impl<'a> Sorted<'a> {
-    fn of(trials: &'a [Trial]) -> Result<Self, DataError> {
+impl<'a> SortedTrials<'a> {
+    /// Sorts `trials`.
+    ///
+    /// # Errors
+    /// As [`Roc::of`].
+    pub fn of(trials: &'a [Trial]) -> Result<Self, DataError> {
         if let Some(at) = trials.iter().position(|trial| !trial.score.is_finite()) {
             let got = trials[at].score as f32;
             return Err(DataError::NotFinite { what: "the list of scores", got, at });
@@ -192,8 +198,9 @@ impl<'a> Sorted<'a> {
         Ok(Self { trials, order })
     }
 
-    /// The curve of trials that count `weights` times; none if a kind of them does not count.
-    fn points(&self, weights: &[f64]) -> Option<Vec<OperatingPoint>> {
+    /// The curve of trials that count `weights` times, each 0 or more and one for each trial in the
+    /// order that was given; none if a kind of them does not count.
+    pub fn curve(&self, weights: &[f64]) -> Option<Roc> {
         let (mut targets, mut others) = (0.0, 0.0);
         for (trial, weight) in self.trials.iter().zip(weights) {
             *(if trial.target { &mut targets } else { &mut others }) += weight;
@@ -216,7 +223,7 @@ impl<'a> Sorted<'a> {
                 });
             }
         }
-        Some(points)
+        Some(Roc { points })
     }
 }
 
@@ -234,13 +241,12 @@ pub fn roc_scores(
     bootstrap: &Bootstrap,
 ) -> Result<BTreeMap<String, Score>, EvalError> {
     cost.check()?;
-    let sorted = Sorted::of(trials)?;
+    let sorted = SortedTrials::of(trials)?;
     let mut weights = vec![0.0; trials.len()];
     let scores = bootstrap.scores(trials.len(), |indices, out| {
         weights.fill(0.0);
         indices.iter().for_each(|index| weights[*index] += 1.0);
-        let values = sorted.points(&weights).map(|points| {
-            let roc = Roc { points };
+        let values = sorted.curve(&weights).map(|roc| {
             let least = roc.least_cost(cost).map_or(1.0, |least| least.cost);
             [roc.auc(), roc.equal_error_rate(), least]
         });

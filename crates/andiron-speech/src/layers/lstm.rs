@@ -73,8 +73,8 @@ impl Lstm {
         self.hidden.weight.dims()[0]
     }
 
-    /// All steps, from `state` on, or from zeros. On Flex, outside training, steps that come one by
-    /// one give to the last bit what they give at once.
+    /// All steps, from `state` on, or from zeros. On Flex, outside training, the steps of one sound
+    /// (a batch of 1) that come one by one give to the last bit what they give at once.
     ///
     /// # Shapes
     /// - x: `[batch, steps, d_in]`, a step or more
@@ -85,7 +85,9 @@ impl Lstm {
         let mut state = state.unwrap_or_else(|| LstmState::zeros(batch, d_hidden, &x.device()));
         assert_shape!(state.hidden, [batch, d_hidden]);
         let bias = |map: &Linear| map.bias.as_ref().map(Param::val);
-        let given = linear_by_rows(x, self.input.weight.val(), bias(&self.input), Activation::None);
+        // One sound may come in pieces; many at once are whole, and a product of matrices is faster.
+        let product = if batch == 1 { linear_by_rows::<3> } else { linear::<3> };
+        let given = product(x, self.input.weight.val(), bias(&self.input), Activation::None);
         let (weight, bias) = (self.hidden.weight.val(), bias(&self.hidden));
         let mut outputs = Vec::with_capacity(steps);
         for step in 0..steps {

@@ -139,7 +139,7 @@ impl Registered for AudioClassification {
 
     /// Takes the bytes of a WAV file. An array is refused: it does not say its sample rate.
     fn read(raw: Raw<'_>) -> Result<Waveform, DataError> {
-        Waveform::from_raw(raw)
+        Waveform::read(raw)
     }
 
     fn target(line: &Value) -> Result<String, DataError> {

@@ -237,7 +237,7 @@ impl Registered for VoiceActivity {
 
     /// Takes the bytes of a WAV file. An array is refused: it does not say its sample rate.
     fn read(raw: Raw<'_>) -> Result<Waveform, DataError> {
-        Waveform::from_raw(raw)
+        Waveform::read(raw)
     }
 
     /// The field `segments`: a list of objects with `start` and `end` in seconds.
