@@ -69,6 +69,7 @@
 //! - [`conv`][]: [`conv2d_norm_act`], [`conv1d_norm_act`], [`FoldedNorm`]
 //! - [`depthwise`][]: [`depthwise_conv2d`]
 //! - [`random`][]: [`training`], [`dropout`], [`draw`], [`mix`]
+//! - [`dice`][]: [`Dice`]
 //!
 //! No operation here sums a whole tensor, which Flex does in no fixed order when it is long. Values
 //! and gradients are the same bits for any number of threads, which the tests hold for every
@@ -79,6 +80,7 @@ pub mod attention;
 mod batch_norm;
 pub mod conv;
 pub mod depthwise;
+pub mod dice;
 mod few_rows;
 mod flex;
 pub mod gelu;
@@ -93,6 +95,7 @@ pub use activation::{Activation, silu};
 pub use attention::{AttentionOptions, attention};
 pub use conv::{FoldedNorm, conv1d_norm_act, conv2d_act, conv2d_norm_act};
 pub use depthwise::depthwise_conv2d;
+pub use dice::Dice;
 pub use gelu::gelu;
 pub use linear::linear;
 pub use norm::{add_layer_norm, add_rms_norm, layer_norm, rms_norm};

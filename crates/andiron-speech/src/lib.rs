@@ -3,10 +3,11 @@
 //! Use this crate to tell sounds apart (languages, speakers, commands) from WAV files, or to take
 //! a front end with the numbers of Whisper, Kaldi or librosa for a model of your own. It does not transcribe or speak.
 //!
-//! - [`Waveform`]: WAV files in, one channel of `f32` out, at the rate you want.
+//! - [`Waveform`]: files and streams in, one channel of `f32` out, at the rate you want.
 //! - [`frontend`]: spectra of any FFT size, mel bands in three dialects, cepstra, statistics; of a
 //!   whole sound, or in pieces.
 //! - [`metrics`]: word and character error rates, and what is made equal before.
+//! - [`augment`]: random changes of training sounds.
 //! - [`AudioBatch`]: what every model here takes.
 //! - [`tasks::audio_classification`]: one label a sound, by two algorithms.
 //!
@@ -44,6 +45,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod augment;
 pub mod batch;
 pub mod frontend;
 pub mod metrics;

@@ -22,6 +22,7 @@
 
 use crate::{
     AudioBatch, AudioClassification,
+    augment::AudioAugment,
     frontend::mel::LogMelConfig,
     tasks::audio_classification::{ClipConfig, FrontEnd},
 };
@@ -165,12 +166,14 @@ struct Options {
     clip_mean: bool,
     channels: Vec<usize>,
     dropout: f64,
+    /// How training sounds are changed at random.
+    augment: Option<AudioAugment>,
 }
 
 impl Recipe<AudioClassification> for MelCnnConfig {
     /// Options: `rate` (hertz; none is the training split's lowest, at most 16 kHz),
     /// `max_seconds`, `silence` (see [`ClipConfig`]), `n_mels`, `clip_mean` (see [`FrontEnd`]),
-    /// `channels`, `dropout`.
+    /// `channels`, `dropout`, `augment` (see [`AudioAugment`]).
     fn prepare(
         options: &Value,
         train: &dyn Dataset<ExampleOf<AudioClassification>>,
@@ -183,6 +186,7 @@ impl Recipe<AudioClassification> for MelCnnConfig {
             clip_mean: false,
             channels: vec![16, 32, 64, 96],
             dropout: 0.3,
+            augment: None,
         };
         let chosen = overlay(&defaults, options)?;
         let rate = chosen.rate.map_or_else(|| ClipConfig::rate_of(train), Ok)?;
@@ -190,7 +194,7 @@ impl Recipe<AudioClassification> for MelCnnConfig {
             ClipConfig::new(rate).with_max_seconds(chosen.max_seconds).with_silence(chosen.silence);
         let mel = LogMelConfig::speech(rate).with_n_mels(chosen.n_mels);
         let frontend = FrontEnd::LogMel { mel, clip_mean: chosen.clip_mean };
-        let task = AudioClassification::of(clip, frontend, train)?;
+        let task = AudioClassification::of(clip, frontend, train)?.with_augment(chosen.augment)?;
         let config = Self::new(task.width(), task.labels.count())
             .with_channels(chosen.channels)
             .with_dropout(chosen.dropout);
