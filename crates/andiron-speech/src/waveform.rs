@@ -4,7 +4,7 @@ mod resample;
 mod wav;
 
 use crate::frontend::reject_infinite;
-use andiron_core::DataError;
+use andiron_core::{DataError, Raw};
 use serde::{Deserialize, Serialize};
 use std::{fs, path::Path};
 
@@ -65,6 +65,21 @@ impl Waveform {
     /// floats, …), or holds less sound than it promises; and as [`check`](Self::check).
     pub fn from_wav(bytes: &[u8]) -> Result<Self, DataError> {
         wav::read(bytes)
+    }
+
+    /// Reads what a program has in its hand: the bytes of a WAV file. An array is refused, since it
+    /// does not say its sample rate.
+    ///
+    /// # Errors
+    /// [`DataError::WrongKind`]; and as [`from_wav`](Self::from_wav).
+    pub fn read(raw: Raw<'_>) -> Result<Self, DataError> {
+        match raw {
+            Raw::Bytes(bytes) => Self::from_wav(bytes),
+            other => Err(DataError::WrongKind {
+                wanted: "a WAV file, which says its sample rate,",
+                got: other.kind(),
+            }),
+        }
     }
 
     /// Reads a WAV file.

@@ -134,13 +134,7 @@ impl Registered for AudioClassification {
 
     /// Takes the bytes of a WAV file. An array is refused: it does not say its sample rate.
     fn read(raw: Raw<'_>) -> Result<Waveform, DataError> {
-        match raw {
-            Raw::Bytes(bytes) => Waveform::from_wav(bytes),
-            other => Err(DataError::WrongKind {
-                wanted: "a WAV file, which says its sample rate,",
-                got: other.kind(),
-            }),
-        }
+        Waveform::read(raw)
     }
 
     fn target(line: &Value) -> Result<String, DataError> {
