@@ -1,10 +1,13 @@
 //! Speech for Andiron: waveforms, front ends, and the models that learn from them.
 //!
 //! Use this crate to transcribe WAV files, to tell sounds apart (languages, speakers, commands), or to
-//! take a front end with librosa's numbers for a model of your own. It does not speak.
+//! take a front end with the numbers of Whisper, Kaldi or librosa for a model of your own. It does not
+//! speak.
 //!
 //! - [`Waveform`]: WAV files in, one channel of `f32` out, at the rate you want.
-//! - [`frontend`]: power spectra of any FFT size, mel bands, cepstra, statistics.
+//! - [`frontend`]: spectra of any FFT size, mel bands in three dialects, cepstra, statistics; of a
+//!   whole sound, or in pieces.
+//! - [`metrics`]: word and character error rates, and what is made equal before.
 //! - [`AudioBatch`]: what every model here takes.
 //! - [`tasks::audio_classification`]: one label a sound, by two algorithms.
 //! - [`tasks::speech_recognition`]: what is said, with times; [`whisper`] is how it is decoded.
@@ -46,6 +49,7 @@
 pub mod batch;
 pub mod frontend;
 mod layers;
+pub mod metrics;
 pub mod models;
 pub mod tasks;
 pub mod waveform;

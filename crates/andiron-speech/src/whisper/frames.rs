@@ -4,47 +4,44 @@
 
 use crate::{
     Waveform,
-    frontend::{Frames, mel::LogMelConfig},
+    frontend::{
+        Frames,
+        mel::{LogMel, LogMelConfig},
+    },
 };
 use andiron_core::DataError;
 
 /// Samples a second.
 pub const RATE: u32 = 16_000;
-/// Samples of one window of the transform.
-const N_FFT: usize = 400;
 /// Samples from one mel frame to the next.
 pub const HOP: usize = 160;
-/// How far below the loudest a frame may be, in tens of decibels.
-const DEPTH: f32 = 8.0;
+/// Zeros behind the end of a sound: as many as a frame is wide, so that the last sees no mirror.
+pub(super) const BEHIND: usize = 400;
+/// How far below the loudest a frame may be, in the quarters of ten decibels that frames are in.
+const DEPTH: f32 = 2.0;
 
-/// The decimal logarithms of mel bands, a row a frame, not yet levelled: as many frames as `samples`
-/// have hops. Behind the end there is silence.
-pub(super) fn log_mel(samples: &[f32], n_mels: usize) -> Result<Frames, DataError> {
-    let config = LogMelConfig::new(RATE, N_FFT, HOP).with_n_mels(n_mels).with_f_min(0.0);
-    let planned = config.init()?;
-    let mut padded = samples.to_vec();
-    padded.resize(samples.len() + N_FFT, 0.0);
-    let mut frames = planned.compute(&padded);
-    frames.values.truncate(samples.len() / HOP * n_mels);
-    for value in &mut frames.values {
-        *value *= std::f32::consts::LOG10_E;
-    }
-    Ok(frames)
+/// The front end, without what all frames of a sound decide together.
+pub(super) fn planned(n_mels: usize) -> Result<LogMel, DataError> {
+    let config = LogMelConfig { range: None, ..LogMelConfig::whisper(n_mels) };
+    Ok(config.init()?)
 }
 
 /// Brings frames to Whisper's level: nothing is more than 80 dB below the loudest of them all.
-pub(super) fn level(frames: &mut Frames) {
-    let loudest = frames.values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    for value in &mut frames.values {
-        *value = (value.max(loudest - DEPTH) + 4.0) / 4.0;
+pub(super) fn level(frames: &mut [f32]) {
+    let loudest = frames.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    for value in frames {
+        *value = value.max(loudest - DEPTH);
     }
 }
 
 /// The frames of a whole sound, levelled.
 pub(super) fn of(wave: &Waveform, n_mels: usize) -> Result<Frames, DataError> {
-    let wave = wave.resample(RATE)?;
-    let mut frames = log_mel(&wave.samples, n_mels)?;
-    level(&mut frames);
+    let mut samples = wave.resample(RATE)?.samples;
+    let whole = samples.len() / HOP;
+    samples.resize(samples.len() + BEHIND, 0.0);
+    let mut frames = planned(n_mels)?.compute(&samples);
+    frames.values.truncate(whole * n_mels);
+    level(&mut frames.values);
     Ok(frames)
 }
 
@@ -88,8 +85,8 @@ mod tests {
 
     #[test]
     fn nothing_is_far_below_the_loudest() {
-        let mut frames = Frames { values: vec![-10.0, 2.0, -3.0], width: 1 };
-        level(&mut frames);
-        assert_eq!(frames.values, [-0.5, 1.5, 0.25]);
+        let mut values = [-1.5, 1.5, 0.25];
+        level(&mut values);
+        assert_eq!(values, [-0.5, 1.5, 0.25]);
     }
 }
