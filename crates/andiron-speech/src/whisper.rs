@@ -2,6 +2,7 @@
 //! what others publish of it.
 //!
 //! - [`WhisperListener`]: vocabulary, windows and settings: what a task holds beside the network.
+//! - [`Live`]: the same of a sound that comes in pieces.
 //! - [`WhisperDecoding`]: greedy search, beam and samples; when a text is tried again.
 //! - [`Vocabulary`]: a published `tokenizer.json`.
 //!
@@ -11,6 +12,7 @@
 mod course;
 mod decoding;
 mod frames;
+mod live;
 mod published;
 mod rules;
 mod search;
@@ -18,6 +20,7 @@ mod vocabulary;
 
 pub use decoding::WhisperDecoding;
 pub use frames::{HOP, RATE};
+pub use live::{Heard, Live, Partial};
 pub use published::{
     ARCHITECTURES, WhisperError, describe, from_folder, load_weights, of_config_json,
 };

@@ -152,7 +152,7 @@ impl Solve<Whisper> for SpeechRecognition {
         let device = audio.features.device();
         let listener = self.whisper().expect("Recipe::fits has seen that it is one");
         let (rows, longest) = (tokens.len(), tokens.iter().map(Vec::len).max().unwrap_or(1) - 1);
-                let cells = |first: usize| -> Vec<i32> {
+        let cells = |first: usize| -> Vec<i32> {
             (0..rows)
                 .flat_map(|row| (first..first + longest).map(move |at| (row, at)))
                 .map(|(row, at)| tokens[row].as_slice().get(at).map_or(0, |id| *id as i32))
