@@ -6,16 +6,18 @@
 //! cargo test --workspace --bench peers        both pieces of work once, small
 //! ```
 //!
-//! With `--serve MINILM SMOLLM2 LITE0 RESNET18` each line of standard input is a piece of work in JSON,
+//! With `--serve MINILM SMOLLM2 LITE0 RESNET18 WHISPER` each line of standard input is a piece of work in JSON,
 //! and is answered by a line:
 //!
 //! ```text
 //! {"embed": [[101, 7, 102], [101, 9, 102]]}    → {"seconds": 0.1, "embedding": [first row]}
 //! {"decode": "Once upon a time", "tokens": 64} → {"seconds": 1.5, "text": ", there lived"}
 //! {"images": FILE, "batch": 16, "network": "resnet18"} → {"seconds": 0.9, "logits": [first row]}
+//! {"transcribe": [WAV, …]} → {"seconds": 2.5, "texts": ["And Mr. John Dashwood …", …]}
 //! ```
 //!
-//! FILE holds little-endian f32 numbers, `[batch, 3, 224, 224]`; reading it is not timed.
+//! FILE holds little-endian f32 numbers, `[batch, 3, 224, 224]`; reading it is not timed, nor is that of
+//! the WAV files. They are transcribed one after another, greedy and without times.
 //!
 //! `seconds` of a decode are those of the tokens behind the first, which reading the prompt gives.
 
@@ -31,6 +33,10 @@ use andiron::{
             embedding::{self, Embedding},
             text_generation::TextGeneration,
         },
+    },
+    speech::{
+        SpeechRecognition, Waveform,
+        whisper::{self, WhisperDecoding, WhisperListener},
     },
     vision::{
         models::{efficientnet_lite::EfficientNetLiteConfig, resnet::ResNetConfig},
@@ -52,6 +58,7 @@ struct Peer {
     generation: TextGeneration,
     lite: Network<EfficientNetLiteConfig>,
     resnet: Network<ResNetConfig>,
+    speech: Predictor<SpeechRecognition>,
     device: Device,
 }
 
@@ -61,7 +68,7 @@ const SIDE: usize = 224;
 impl Peer {
     /// Without a file for the residual network its weights are drawn.
     fn load(
-        [minilm, smollm2, lite]: [&Path; 3],
+        [minilm, smollm2, lite, whisper]: [&Path; 4],
         resnet: Option<&Path>,
     ) -> Result<Self, Box<dyn Error>> {
         let device = andiron::device("flex")?;
@@ -73,7 +80,12 @@ impl Peer {
             Some(path) => load_network(config, path, &device)?,
             None => Network::init(config, 1, &device)?,
         };
-        Ok(Self { encoder, decoder, generation, lite, resnet, device })
+        let (listener, heard) = whisper::from_folder(whisper, &device)?;
+        let language = listener.decoding.language.clone();
+        let decoding = WhisperDecoding { language, ..WhisperDecoding::greedy() };
+        let listener = WhisperListener { decoding, ..listener };
+        let speech = Predictor::new(SpeechRecognition::from(listener), heard, &device);
+        Ok(Self { encoder, decoder, generation, lite, resnet, speech, device })
     }
 
     fn answer(&self, line: &str) -> Result<Value, Box<dyn Error>> {
@@ -87,9 +99,23 @@ impl Peer {
             let batch = work["batch"].as_u64().ok_or("batch is missing")? as usize;
             return self.classify(work["network"].as_str(), numbers.collect(), [batch, SIDE]);
         }
+        if let Some(files) = work.get("transcribe") {
+            return self.transcribe(&serde_json::from_value::<Vec<PathBuf>>(files.clone())?);
+        }
         let prompt = work["decode"].as_str().ok_or("decode is no text")?;
         let tokens = work["tokens"].as_u64().ok_or("tokens is missing")?;
         self.decode(prompt, tokens as usize)
+    }
+
+    /// From samples to text, a file after the other.
+    fn transcribe(&self, files: &[PathBuf]) -> Result<Value, Box<dyn Error>> {
+        let waves = files.iter().map(Waveform::from_file).collect::<Result<Vec<_>, _>>()?;
+        let started = Instant::now();
+        let mut texts = Vec::new();
+        for wave in &waves {
+            texts.push(self.speech.predict(std::slice::from_ref(wave))?.remove(0).text);
+        }
+        Ok(json!({ "seconds": started.elapsed().as_secs_f64(), "texts": texts }))
     }
 
     /// From pixels to logits, `batch` images of `side` by `side`.
@@ -158,10 +184,10 @@ impl Peer {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [serve, minilm, smollm2, lite, resnet] = &arguments[..]
+    if let [serve, minilm, smollm2, lite, resnet, whisper] = &arguments[..]
         && serve == "--serve"
     {
-        let paths = [minilm, smollm2, lite].map(Path::new);
+        let paths = [minilm, smollm2, lite, whisper].map(Path::new);
         let peer = Peer::load(paths, Some(Path::new(resnet)))?;
         for line in io::stdin().lock().lines() {
             let answer = peer.answer(&line?)?;
@@ -173,13 +199,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let minilm = assets.join("all-minilm-l6-v2");
     let smollm2 = assets.join("smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
     let lite = assets.join("efficientnet-lite0");
-    if !minilm.is_dir() || !smollm2.is_file() || !lite.is_dir() {
+    let whisper = assets.join("whisper-tiny-en");
+    let sentence = assets.join("librivox/0880.wav");
+    if ![&minilm, &smollm2, &lite, &whisper, &sentence].into_iter().all(|path| path.exists()) {
         println!("LEFT OUT: the weights are not there; scripts/fetch-assets fetches them");
         return Ok(());
     }
-    let peer = Peer::load([&minilm, &smollm2, &lite], None)?;
+    let peer = Peer::load([&minilm, &smollm2, &lite, &whisper], None)?;
     println!("{}", peer.answer(r#"{"embed": [[101, 2009, 102], [101, 2003, 102]]}"#)?["seconds"]);
     println!("{}", peer.answer(r#"{"decode": "The capital of France is", "tokens": 3}"#)?);
+    println!("{}", peer.transcribe(&[sentence])?);
     for network in ["efficientnet-lite0", "resnet18"] {
         println!("{}", peer.classify(Some(network), vec![0.5; 3 * 64 * 64], [1, 64])?["seconds"]);
     }

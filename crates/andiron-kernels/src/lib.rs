@@ -65,6 +65,9 @@
 //! - [`norm`][]: [`layer_norm`], [`rms_norm`], and both after a residual
 //! - [`linear`](mod@linear): [`linear()`]
 //! - [`attention`](mod@attention): [`attention()`], [`AttentionOptions`]
+//! - [`kv_cache`][]: [`KvCache`], what a decoder keeps of the tokens it has read
+//! - [`module`][]: [`project`], [`normalise`], [`add_normalise`], which take burn's layers as holders
+//!   of parameters
 //! - [`rotary`](mod@rotary): [`rotary()`], [`RotaryTable`]
 //! - [`conv`][]: [`conv2d_norm_act`], [`conv1d_norm_act`], [`FoldedNorm`]
 //! - [`depthwise`][]: [`depthwise_conv2d`]
@@ -84,7 +87,9 @@ pub mod dice;
 mod few_rows;
 mod flex;
 pub mod gelu;
+pub mod kv_cache;
 pub mod linear;
+pub mod module;
 pub mod norm;
 pub mod random;
 pub mod rotary;
@@ -97,7 +102,9 @@ pub use conv::{FoldedNorm, conv1d_norm_act, conv2d_act, conv2d_norm_act};
 pub use depthwise::depthwise_conv2d;
 pub use dice::Dice;
 pub use gelu::gelu;
+pub use kv_cache::KvCache;
 pub use linear::linear;
+pub use module::{add_normalise, normalise, project};
 pub use norm::{add_layer_norm, add_rms_norm, layer_norm, rms_norm};
 pub use random::{draw, dropout, is_training, mix, split_mix, training};
 pub use rotary::{RotaryLayout, RotaryTable, rotary};

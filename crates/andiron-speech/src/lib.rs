@@ -1,7 +1,8 @@
 //! Speech for Andiron: waveforms, front ends, and the models that learn from them.
 //!
-//! Use this crate to tell sounds apart (languages, speakers, commands) from WAV files, or to take
-//! a front end with the numbers of Whisper, Kaldi or librosa for a model of your own. It does not transcribe or speak.
+//! Use this crate to transcribe WAV files, to tell sounds apart (languages, speakers, commands), or to
+//! take a front end with the numbers of Whisper, Kaldi or librosa for a model of your own. It does not
+//! speak.
 //!
 //! - [`Waveform`]: files and streams in, one channel of `f32` out, at the rate you want.
 //! - [`frontend`]: spectra of any FFT size, mel bands in three dialects, cepstra, statistics; of a
@@ -10,6 +11,7 @@
 //! - [`augment`]: random changes of training sounds.
 //! - [`AudioBatch`]: what every model here takes.
 //! - [`tasks::audio_classification`]: one label a sound, by two algorithms.
+//! - [`tasks::speech_recognition`]: what is said, with times; [`whisper`] is how it is decoded.
 //!
 //! ```
 //! use andiron_core::{
@@ -48,16 +50,19 @@
 pub mod augment;
 pub mod batch;
 pub mod frontend;
+mod layers;
 pub mod metrics;
 pub mod models;
 pub mod tasks;
 pub mod waveform;
+pub mod whisper;
 
 pub use batch::AudioBatch;
-pub use tasks::audio_classification::AudioClassification;
+pub use tasks::{audio_classification::AudioClassification, speech_recognition::SpeechRecognition};
 pub use waveform::Waveform;
 
 use andiron_core::TaskEntry;
 
 /// The tasks of this crate, for a [`Registry`](andiron_core::Registry).
-pub static TASKS: &[TaskEntry] = &[TaskEntry::of::<AudioClassification>()];
+pub static TASKS: &[TaskEntry] =
+    &[TaskEntry::of::<AudioClassification>(), TaskEntry::of::<SpeechRecognition>()];

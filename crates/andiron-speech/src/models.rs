@@ -2,3 +2,4 @@
 
 pub mod mel_cnn;
 pub mod statistics_linear;
+pub mod whisper;

@@ -1,0 +1,3 @@
+//! What several networks share and burn-nn lacks.
+
+pub(crate) mod transformer;
