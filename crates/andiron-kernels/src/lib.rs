@@ -65,10 +65,14 @@
 //! - [`norm`][]: [`layer_norm`], [`rms_norm`], and both after a residual
 //! - [`linear`](mod@linear): [`linear()`], [`linear_by_rows`]
 //! - [`attention`](mod@attention): [`attention()`], [`AttentionOptions`]
+//! - [`kv_cache`][]: [`KvCache`], what a decoder keeps of the tokens it has read
+//! - [`module`][]: [`project`], [`normalise`], [`add_normalise`], which take burn's layers as holders
+//!   of parameters
 //! - [`rotary`](mod@rotary): [`rotary()`], [`RotaryTable`]
 //! - [`conv`][]: [`conv2d_norm_act`], [`conv1d_norm_act`], [`FoldedNorm`]
 //! - [`depthwise`][]: [`depthwise_conv2d`]
 //! - [`random`][]: [`training`], [`dropout`], [`draw`], [`mix`]
+//! - [`dice`][]: [`Dice`]
 //!
 //! No operation here sums a whole tensor, which Flex does in no fixed order when it is long. Values
 //! and gradients are the same bits for any number of threads, which the tests hold for every
@@ -79,10 +83,13 @@ pub mod attention;
 mod batch_norm;
 pub mod conv;
 pub mod depthwise;
+pub mod dice;
 mod few_rows;
 mod flex;
 pub mod gelu;
+pub mod kv_cache;
 pub mod linear;
+pub mod module;
 pub mod norm;
 pub mod random;
 pub mod rotary;
@@ -93,8 +100,11 @@ pub use activation::{Activation, silu};
 pub use attention::{AttentionOptions, attention};
 pub use conv::{FoldedNorm, conv1d_norm_act, conv2d_act, conv2d_norm_act};
 pub use depthwise::depthwise_conv2d;
+pub use dice::Dice;
 pub use gelu::gelu;
+pub use kv_cache::KvCache;
 pub use linear::{linear, linear_by_rows};
+pub use module::{add_normalise, normalise, project};
 pub use norm::{add_layer_norm, add_rms_norm, layer_norm, rms_norm};
 pub use random::{draw, dropout, is_training, mix, split_mix, training};
 pub use rotary::{RotaryLayout, RotaryTable, rotary};

@@ -1,6 +1,7 @@
-//! Layers that several networks here share.
+//! What several networks share and burn-nn lacks.
 
 pub mod lstm;
+pub(crate) mod transformer;
 
 pub use lstm::{Lstm, LstmState};
 

@@ -5,3 +5,4 @@ pub mod ge2e;
 pub mod mel_cnn;
 pub mod silero_vad;
 pub mod statistics_linear;
+pub mod whisper;

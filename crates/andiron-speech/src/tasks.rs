@@ -3,4 +3,5 @@
 pub mod audio_classification;
 pub mod keyword_spotting;
 pub mod speaker_embedding;
+pub mod speech_recognition;
 pub mod voice_activity;

@@ -18,6 +18,8 @@ use andiron_speech::{
 };
 use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::{Value, json};
+#[cfg(feature = "codecs")]
+use std::path::Path;
 use support::{asset, floats, golden};
 
 fn predictor() -> Option<Predictor<SpeakerEmbedding>> {
@@ -148,6 +150,42 @@ fn speakers_are_verified_searched_and_saved() {
     let again =
         from_path(&folder.path().join("bundle/model.safetensors"), &Device::flex()).unwrap();
     assert_eq!(again.predict(&[sound(0, 20_000)]).unwrap()[0], vectors[0]);
+}
+
+// The recordings are Ogg Vorbis.
+#[cfg(feature = "codecs")]
+#[test]
+fn three_hundred_recordings_are_told_apart_as_the_package_does() {
+    let (Some(predictor), Some(stamps), Some(prompts)) =
+        (predictor(), asset("stamp-voices"), asset("prompts"))
+    else {
+        return;
+    };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/speakers.tsv");
+    let list = std::fs::read_to_string(path).unwrap();
+    let example = |line: &str| {
+        let (speaker, file) = line.split_once('\t').unwrap();
+        let path = match file.split_once('/').unwrap() {
+            ("stamp-voices", name) => stamps.join(name),
+            (_, name) => prompts.join(name),
+        };
+        let input = Waveform::from_file(path).unwrap();
+        assert!(input.seconds() >= 0.6, "{file}");
+        SpeakerExample { input, target: speaker.to_owned() }
+    };
+    let examples: Vec<SpeakerExample> = list.lines().map(example).collect();
+    assert_eq!(examples.len(), 300);
+    let report = SpeakerEvaluator::default().evaluate(&predictor, &examples).unwrap();
+    println!("{report}");
+    let (found, wanted) = (report.score("eer").unwrap(), golden("ge2e")["scores"]["eer"].clone());
+    let wanted = wanted.as_f64().unwrap();
+    assert!((found.value - wanted).abs() <= 0.005, "{} and {wanted}", found.value);
+    assert!(found.value <= 0.12 && found.low < found.value && found.value < found.high);
+    record(
+        "accuracy",
+        "speaker-embedding: ge2e on 300 recordings of ten voices",
+        &format!("EER {:.2} %; the package's {:.2} %", 100.0 * found.value, 100.0 * wanted),
+    );
 }
 
 /// Buzzes of four speakers: pitch and colour are a speaker's, the melody a sound's.

@@ -3,6 +3,7 @@
 use super::AudioClassification;
 use crate::{
     Waveform,
+    augment::AudioAugment,
     frontend::{
         Frames,
         mel::{LogMel, LogMelConfig},
@@ -165,11 +166,20 @@ pub struct LogMelOptions {
     pub n_mels: usize,
     /// See [`FrontEnd`]; default false.
     pub clip_mean: bool,
+    /// How training sounds are changed at random; none leaves them as they are.
+    pub augment: Option<AudioAugment>,
 }
 
 impl Default for LogMelOptions {
     fn default() -> Self {
-        Self { rate: None, max_seconds: 4.0, silence: 40.0, n_mels: 40, clip_mean: false }
+        Self {
+            rate: None,
+            max_seconds: 4.0,
+            silence: 40.0,
+            n_mels: 40,
+            clip_mean: false,
+            augment: None,
+        }
     }
 }
 
@@ -186,7 +196,9 @@ impl LogMelOptions {
         let clip =
             ClipConfig::new(rate).with_max_seconds(self.max_seconds).with_silence(self.silence);
         let mel = LogMelConfig::speech(rate).with_n_mels(self.n_mels);
-        AudioClassification::of(clip, FrontEnd::LogMel { mel, clip_mean: self.clip_mean }, train)
+        let frontend = FrontEnd::LogMel { mel, clip_mean: self.clip_mean };
+        let task = AudioClassification::of(clip, frontend, train)?;
+        Ok(task.with_augment(self.augment.clone())?)
     }
 }
 

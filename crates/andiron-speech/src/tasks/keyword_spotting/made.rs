@@ -3,7 +3,7 @@
 use super::{KeywordConfig, TrueKeyword};
 use crate::Waveform;
 use andiron_core::{ConfigError, DataError, Example};
-use andiron_kernels::split_mix;
+use andiron_kernels::Dice;
 
 /// The label of what is no keyword.
 pub const OTHER: &str = "other";
@@ -59,30 +59,11 @@ impl MixConfig {
     }
 }
 
-/// Random numbers from a seed.
-struct Dice(u64);
-
-impl Dice {
-    /// 0 to 1.
-    fn share(&mut self) -> f64 {
-        (split_mix(&mut self.0) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn between(&mut self, [low, high]: [f64; 2]) -> f64 {
-        low + (high - low) * self.share()
-    }
-
-    /// Below `limit`, which is above 0.
-    fn below(&mut self, limit: usize) -> usize {
-        ((self.share() * limit as f64) as usize).min(limit - 1)
-    }
-
-    /// Lays noise under `samples`, of that root of the mean square.
-    fn add_noise(&mut self, samples: &mut [f32], level: f32) {
-        let width = f64::from(level) * 12f64.sqrt();
-        for sample in samples {
-            *sample += ((self.share() - 0.5) * width) as f32;
-        }
+/// Lays noise under `samples`, of that root of the mean square.
+fn add_noise(dice: &mut Dice, samples: &mut [f32], level: f32) {
+    let width = f64::from(level) * 12f64.sqrt();
+    for sample in samples {
+        *sample += ((dice.unit() - 0.5) * width) as f32;
     }
 }
 
@@ -101,14 +82,14 @@ pub fn keyword_clips(
 ) -> Result<Vec<Example<Waveform, String>>, DataError> {
     config.check()?;
     spotting.check()?;
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let window = (spotting.window * f64::from(config.rate)).round() as usize;
     let mut clips = Vec::new();
     let mut put = |dice: &mut Dice, sound: &[f32], label: &str| {
         let mut samples = vec![0.0; window];
         let (from, to, length) = place(dice, sound.len(), window);
         samples[to..to + length].copy_from_slice(&sound[from..from + length]);
-        dice.add_noise(&mut samples, config.noise);
+        add_noise(dice, &mut samples, config.noise);
         let input = Waveform { samples, rate: config.rate };
         clips.push(Example { input, target: label.to_owned() });
     };
@@ -117,9 +98,9 @@ pub fn keyword_clips(
             let sound = at_speed(wave, config, &mut dice)?;
             put(&mut dice, &sound, label);
             // The beginning or the end of one, less than half of it.
-            let part = (dice.between([0.15, 0.45]) * sound.len() as f64) as usize;
+            let part = (dice.between(0.15, 0.45) * sound.len() as f64) as usize;
             let part = part.max(1);
-            let from = if dice.share() < 0.5 { 0 } else { sound.len() - part };
+            let from = if dice.chance(0.5) { 0 } else { sound.len() - part };
             put(&mut dice, &sound[from..from + part], OTHER);
         }
         for wave in others {
@@ -142,7 +123,7 @@ fn place(dice: &mut Dice, length: usize, window: usize) -> (usize, usize, usize)
 
 /// A recording at the wanted rate, a little slower or faster.
 fn at_speed(wave: &Waveform, config: &MixConfig, dice: &mut Dice) -> Result<Vec<f32>, DataError> {
-    let rate = f64::from(wave.rate) * dice.between(config.speed);
+    let rate = f64::from(wave.rate) * dice.between(config.speed[0], config.speed[1]);
     let (low, high) = (f64::from(Waveform::MIN_RATE), f64::from(Waveform::MAX_RATE));
     let rate = rate.round().clamp(low, high) as u32;
     Ok(Waveform { rate, ..wave.clone() }.resample(config.rate)?.samples)
@@ -164,14 +145,14 @@ pub fn mixed_stream(
             return Err(DataError::Empty { what: what.to_owned() });
         }
     }
-    let (mut dice, mut samples, mut there) = (Dice(seed), Vec::new(), Vec::new());
+    let (mut dice, mut samples, mut there) = (Dice::new(seed), Vec::new(), Vec::new());
     let total = (config.seconds * f64::from(config.rate)) as usize;
     let seconds = |samples: usize| samples as f64 / f64::from(config.rate);
     while samples.len() < total {
-        let pause = dice.between(config.pause) * f64::from(config.rate);
+        let pause = dice.between(config.pause[0], config.pause[1]) * f64::from(config.rate);
         samples.resize(samples.len() + pause as usize, 0.0);
         let start = seconds(samples.len());
-        if dice.share() < config.share {
+        if dice.chance(config.share) {
             let (label, wave) = &keywords[dice.below(keywords.len())];
             samples.extend(wave.resample(config.rate)?.samples);
             let end = seconds(samples.len());
@@ -181,7 +162,7 @@ pub fn mixed_stream(
             samples.extend(wave.resample(config.rate)?.samples);
         }
     }
-    dice.add_noise(&mut samples, config.noise);
+    add_noise(&mut dice, &mut samples, config.noise);
     Ok((Waveform { samples, rate: config.rate }, there))
 }
 
