@@ -35,7 +35,7 @@ const RATE: u32 = 8_000;
 /// The keywords with their labels, and all other recordings.
 type Recordings = (Vec<(String, Waveform)>, Vec<Waveform>);
 
-/// The keyword of a prompt: `7` of `digits-7`.
+/// `7` of `digits-7`.
 fn keyword(stem: &str) -> Option<&str> {
     stem.strip_prefix("digits-")
         .filter(|rest| rest.len() == 1 && rest.as_bytes()[0].is_ascii_digit())
@@ -80,14 +80,11 @@ fn tried(
     let all: Vec<_> = all.iter().map(|(there, heard, s)| (&there[..], &heard[..], *s)).collect();
     let report = measure(&all, 1.0)?;
     let Score { value, low, high } = report.hit_rate;
-    let (hits, keywords, hours) = (report.hits, report.keywords, report.hours);
-    println!("{name}, {hours:.2} h, 95 % intervals:");
-    println!("  hits: {hits} of {keywords}, {value:.3} ({low:.3} to {high:.3})");
+    println!("{name}, {:.2} h, 95 % intervals:", report.hours);
+    println!("  hits: {} of {}, {value:.3} ({low:.3} to {high:.3})", report.hits, report.keywords);
     let Score { value, low, high } = report.false_accepts_per_hour;
-    println!(
-        "  false accepts: {}, {value:.1} an hour ({low:.1} to {high:.1})",
-        report.false_accepts
-    );
+    let count = report.false_accepts;
+    println!("  false accepts: {count}, {value:.1} an hour ({low:.1} to {high:.1})");
     Ok(())
 }
 
