@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let read = |part: Vec<usize>| {
         let one = |at: usize| {
             // Allison Smith speaks both English and Spanish.
-            let speaker = if files[at].label == "es" { "en" } else { &files[at].label };
+            let speaker = if files[at].label == "es" { "en" } else { files[at].label.as_str() };
             Ok(Example { input: Waveform::from_file(&files[at].path)?, target: speaker.to_owned() })
         };
         part.into_iter().map(one).collect::<Result<Vec<_>, Box<dyn Error>>>()

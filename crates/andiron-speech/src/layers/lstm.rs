@@ -68,6 +68,11 @@ impl Lstm {
         }
     }
 
+    /// Numbers that a step takes.
+    pub fn d_in(&self) -> usize {
+        self.input.weight.dims()[0]
+    }
+
     /// Numbers that a step gives.
     pub fn d_hidden(&self) -> usize {
         self.hidden.weight.dims()[0]

@@ -110,8 +110,8 @@ impl Model for Ge2e {
     /// - mels: `[batch, frames, n_mels]`, a frame or more
     /// - output: `[batch, d_embedding]`, each of length 1 and no number below 0
     fn forward(&self, mels: Tensor<3>) -> Tensor<2> {
-        let [_, frames, _] = mels.dims();
-        assert_shape!(mels, [_, frames, _]);
+        let (frames, n_mels) = (mels.dims()[1], self.lstm[0].d_in());
+        assert_shape!(mels, [_, _, n_mels]);
         let mut x = mels;
         for layer in &self.lstm {
             x = layer.forward(x, None).0;
