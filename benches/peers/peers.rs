@@ -6,16 +6,21 @@
 //! cargo test --workspace --bench peers        both pieces of work once, small
 //! ```
 //!
-//! With `--serve MINILM SMOLLM2 LITE0 RESNET18` each line of standard input is a piece of work in JSON,
+//! With `--serve MINILM SMOLLM2 LITE0 RESNET18 WHISPER` each line of standard input is a piece of work in JSON,
 //! and is answered by a line:
 //!
 //! ```text
 //! {"embed": [[101, 7, 102], [101, 9, 102]]}    → {"seconds": 0.1, "embedding": [first row]}
 //! {"decode": "Once upon a time", "tokens": 64} → {"seconds": 1.5, "text": ", there lived"}
 //! {"images": FILE, "batch": 16, "network": "resnet18"} → {"seconds": 0.9, "logits": [first row]}
+//! {"transcribe": [WAV, …]} → {"seconds": 2.5, "texts": ["And Mr. John Dashwood …", …]}
+//! {"vad": SOUND}                               → {"seconds": 0.2, "spans": [[0.4, 1.7]]}
+//! {"log_mel": SOUND}                           → {"seconds": 0.1, "first": [80 bands of a frame]}
 //! ```
 //!
-//! FILE holds little-endian f32 numbers, `[batch, 3, 224, 224]`; reading it is not timed.
+//! FILE holds little-endian f32 numbers, `[batch, 3, 224, 224]`, SOUND samples at 16 kHz; reading them
+//! is not timed, nor is that of the WAV files. They are transcribed one after another, greedy and
+//! without times.
 //!
 //! `seconds` of a decode are those of the tokens behind the first, which reading the prompt gives.
 
@@ -32,6 +37,12 @@ use andiron::{
             text_generation::TextGeneration,
         },
     },
+    speech::{
+        SpeechRecognition, VoiceActivity, Waveform,
+        frontend::mel::LogMelConfig,
+        tasks::voice_activity,
+        whisper::{self, WhisperDecoding, WhisperListener},
+    },
     vision::{
         models::{efficientnet_lite::EfficientNetLiteConfig, resnet::ResNetConfig},
         published::load_network,
@@ -39,6 +50,7 @@ use andiron::{
 };
 use serde_json::{Value, json};
 use std::{
+    cell::OnceCell,
     error::Error,
     io::{self, BufRead as _, Write as _},
     path::{Path, PathBuf},
@@ -52,8 +64,14 @@ struct Peer {
     generation: TextGeneration,
     lite: Network<EfficientNetLiteConfig>,
     resnet: Network<ResNetConfig>,
+    /// Loaded when it is first asked for.
+    listener: OnceCell<Predictor<VoiceActivity>>,
+    speech: Predictor<SpeechRecognition>,
     device: Device,
 }
+
+/// Where the weights of the listener lie.
+const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets");
 
 /// The side of the images.
 const SIDE: usize = 224;
@@ -61,7 +79,7 @@ const SIDE: usize = 224;
 impl Peer {
     /// Without a file for the residual network its weights are drawn.
     fn load(
-        [minilm, smollm2, lite]: [&Path; 3],
+        [minilm, smollm2, lite, whisper]: [&Path; 4],
         resnet: Option<&Path>,
     ) -> Result<Self, Box<dyn Error>> {
         let device = andiron::device("flex")?;
@@ -73,7 +91,13 @@ impl Peer {
             Some(path) => load_network(config, path, &device)?,
             None => Network::init(config, 1, &device)?,
         };
-        Ok(Self { encoder, decoder, generation, lite, resnet, device })
+        let (transcriber, heard) = whisper::from_folder(whisper, &device)?;
+        let language = transcriber.decoding.language.clone();
+        let decoding = WhisperDecoding { language, ..WhisperDecoding::greedy() };
+        let transcriber = WhisperListener { decoding, ..transcriber };
+        let speech = Predictor::new(SpeechRecognition::from(transcriber), heard, &device);
+        let listener = OnceCell::new();
+        Ok(Self { encoder, decoder, generation, lite, resnet, listener, speech, device })
     }
 
     fn answer(&self, line: &str) -> Result<Value, Box<dyn Error>> {
@@ -82,14 +106,32 @@ impl Peer {
             return self.embed(&serde_json::from_value::<Vec<Vec<u32>>>(rows.clone())?);
         }
         if let Some(path) = work["images"].as_str() {
-            let bytes = std::fs::read(path)?;
-            let numbers = bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
             let batch = work["batch"].as_u64().ok_or("batch is missing")? as usize;
-            return self.classify(work["network"].as_str(), numbers.collect(), [batch, SIDE]);
+            return self.classify(work["network"].as_str(), floats(path)?, [batch, SIDE]);
+        }
+        if let Some(path) = work["vad"].as_str() {
+            return self.voice_activity(floats(path)?);
+        }
+        if let Some(path) = work["log_mel"].as_str() {
+            return log_mel(&floats(path)?);
+        }
+        if let Some(files) = work.get("transcribe") {
+            return self.transcribe(&serde_json::from_value::<Vec<PathBuf>>(files.clone())?);
         }
         let prompt = work["decode"].as_str().ok_or("decode is no text")?;
         let tokens = work["tokens"].as_u64().ok_or("tokens is missing")?;
         self.decode(prompt, tokens as usize)
+    }
+
+    /// From samples to text, a file after the other.
+    fn transcribe(&self, files: &[PathBuf]) -> Result<Value, Box<dyn Error>> {
+        let waves = files.iter().map(Waveform::from_file).collect::<Result<Vec<_>, _>>()?;
+        let started = Instant::now();
+        let mut texts = Vec::new();
+        for wave in &waves {
+            texts.push(self.speech.predict(std::slice::from_ref(wave))?.remove(0).text);
+        }
+        Ok(json!({ "seconds": started.elapsed().as_secs_f64(), "texts": texts }))
     }
 
     /// From pixels to logits, `batch` images of `side` by `side`.
@@ -111,6 +153,24 @@ impl Peer {
         let seconds = started.elapsed().as_secs_f64();
         let width = logits.len() / batch;
         Ok(json!({ "seconds": seconds, "logits": logits[..width] }))
+    }
+
+    /// When somebody speaks in samples at 16 kHz.
+    fn voice_activity(&self, samples: Vec<f32>) -> Result<Value, Box<dyn Error>> {
+        let listener = match self.listener.get() {
+            Some(listener) => listener,
+            None => {
+                let path = Path::new(ASSETS).join("silero-vad/silero_vad_16k.safetensors");
+                let loaded = voice_activity::from_path(&path, &self.device)?;
+                self.listener.get_or_init(|| loaded)
+            }
+        };
+        let wave = Waveform::new(samples, 16_000)?;
+        let started = Instant::now();
+        let answer = listener.predict(std::slice::from_ref(&wave))?.remove(0);
+        let seconds = started.elapsed().as_secs_f64();
+        let spans: Vec<[f64; 2]> = answer.segments.iter().map(|one| [one.start, one.end]).collect();
+        Ok(json!({ "seconds": seconds, "spans": spans }))
     }
 
     /// From numbers of tokens to vectors of length 1.
@@ -156,12 +216,27 @@ impl Peer {
     }
 }
 
+/// Samples or pixels.
+fn floats(path: &str) -> Result<Vec<f32>, io::Error> {
+    let bytes = std::fs::read(path)?;
+    Ok(bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+}
+
+/// The logarithm of eighty bands of 25 ms every 10 ms.
+fn log_mel(samples: &[f32]) -> Result<Value, Box<dyn Error>> {
+    let planned = LogMelConfig::new(16_000, 400, 160).with_n_mels(80).init()?;
+    let started = Instant::now();
+    let frames = planned.compute(samples);
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(json!({ "seconds": seconds, "first": frames.rows().next() }))
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [serve, minilm, smollm2, lite, resnet] = &arguments[..]
+    if let [serve, minilm, smollm2, lite, resnet, whisper] = &arguments[..]
         && serve == "--serve"
     {
-        let paths = [minilm, smollm2, lite].map(Path::new);
+        let paths = [minilm, smollm2, lite, whisper].map(Path::new);
         let peer = Peer::load(paths, Some(Path::new(resnet)))?;
         for line in io::stdin().lock().lines() {
             let answer = peer.answer(&line?)?;
@@ -169,17 +244,24 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         return Ok(());
     }
-    let assets = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets"));
+    let assets = PathBuf::from(ASSETS);
     let minilm = assets.join("all-minilm-l6-v2");
     let smollm2 = assets.join("smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
     let lite = assets.join("efficientnet-lite0");
-    if !minilm.is_dir() || !smollm2.is_file() || !lite.is_dir() {
+    let whisper = assets.join("whisper-tiny-en");
+    let sentence = assets.join("librivox/0880.wav");
+    if ![&minilm, &smollm2, &lite, &whisper, &sentence].into_iter().all(|path| path.exists()) {
         println!("LEFT OUT: the weights are not there; scripts/fetch-assets fetches them");
         return Ok(());
     }
-    let peer = Peer::load([&minilm, &smollm2, &lite], None)?;
+    let peer = Peer::load([&minilm, &smollm2, &lite, &whisper], None)?;
     println!("{}", peer.answer(r#"{"embed": [[101, 2009, 102], [101, 2003, 102]]}"#)?["seconds"]);
     println!("{}", peer.answer(r#"{"decode": "The capital of France is", "tokens": 3}"#)?);
+    log_mel(&[0.1; 1_000])?;
+    if assets.join("silero-vad").is_dir() {
+        println!("{}", peer.voice_activity(vec![0.1; 16_000])?);
+    }
+    println!("{}", peer.transcribe(&[sentence])?);
     for network in ["efficientnet-lite0", "resnet18"] {
         println!("{}", peer.classify(Some(network), vec![0.5; 3 * 64 * 64], [1, 64])?["seconds"]);
     }

@@ -4,7 +4,8 @@
 //! - [`Report`] is what comes out: scores, tables, and per example what the paired tests need.
 //! - [`Report::compare`] tests two reports on the same examples against each other.
 //! - [`metrics`] and [`bootstrap`] are the formulas, for an evaluator of another kind of task;
-//!   [`multilabel`], [`ranking`], [`correlation`] and [`perplexity`] those of other answers.
+//!   [`multilabel`], [`ranking`], [`correlation`], [`perplexity`] and [`roc`] those of other
+//!   answers.
 
 pub mod bootstrap;
 mod class_retrieval;
@@ -16,6 +17,7 @@ pub mod paired;
 pub mod perplexity;
 pub mod ranking;
 mod report;
+pub mod roc;
 mod table;
 
 pub use bootstrap::Bootstrap;

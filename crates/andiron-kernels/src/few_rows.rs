@@ -67,6 +67,33 @@ pub(crate) fn product(
     Some(FlexTensor::new(Bytes::from_elems(out), Layout::contiguous(shape), DType::F32))
 }
 
+/// As [`product`], for any number of rows: no value depends on how many there are beside it.
+#[inline(never)]
+pub(crate) fn product_by_rows(
+    x: &FlexTensor,
+    matrix: &FlexTensor,
+    bias: Option<&FlexTensor>,
+) -> Option<FlexTensor> {
+    let [rows, d_in] = sides(x.layout());
+    if rows <= MOST_ROWS || d_in == 0 {
+        return product(x, matrix, bias);
+    }
+    let [_, d_out] = sides(matrix.layout());
+    let weights = Matrix::of(matrix, d_in, d_out)?;
+    let x = x.to_contiguous();
+    let x = &x.storage::<f32>()[..rows * d_in];
+    let bias = bias.map(FlexTensor::to_contiguous);
+    let bias = bias.as_ref().map(|bias| &bias.storage::<f32>()[..d_out]);
+    let mut out = vec![0.0_f32; rows * d_out];
+    let groups = out.par_chunks_mut((MOST_ROWS * d_out).max(1));
+    groups.zip(x.par_chunks(MOST_ROWS * d_in)).for_each(|(out, x)| {
+        let outs = out.chunks_mut(d_out).collect();
+        run(Part { weights, x, d_in, bias, first: 0, outs });
+    });
+    let shape = Shape::from(vec![rows, d_out]);
+    Some(FlexTensor::new(Bytes::from_elems(out), Layout::contiguous(shape), DType::F32))
+}
+
 pub(crate) fn sides(layout: &Layout) -> [usize; 2] {
     let shape = layout.shape();
     [shape[0], shape[1]]
@@ -236,6 +263,7 @@ pub(crate) mod testing {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use testing::{counted, expected, values};
@@ -264,6 +292,26 @@ mod tests {
                     let wanted = Some(expected(&x, matrix, bias));
                     assert_eq!(got, wanted, "{rows}x{d_in}x{d_out}, matrix {at}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_is_the_same_beside_any_number_of_others() {
+        // Sums that are not exact, so that another order of adding would show.
+        let inexact = |x: FlexTensor| {
+            let values: Vec<f32> = values(&x).iter().map(|x| x / 3.0 + 0.1).collect();
+            FlexTensor::new(Bytes::from_elems(values), x.layout().clone(), DType::F32)
+        };
+        let (d_in, d_out) = (131, 70);
+        let x = inexact(counted(&[11, d_in], 1));
+        let bias = inexact(counted(&[d_out], 2));
+        let columns = inexact(counted(&[d_out, d_in], 3)).transpose(0, 1);
+        for matrix in [inexact(counted(&[d_in, d_out], 3)), columns] {
+            let all = values(&product_by_rows(&x, &matrix, Some(&bias)).unwrap());
+            for row in 0..11 {
+                let alone = product(&x.narrow(0, row, 1), &matrix, Some(&bias)).unwrap();
+                assert_eq!(values(&alone), all[row * d_out..][..d_out], "row {row}");
             }
         }
     }

@@ -63,13 +63,17 @@
 //! - [`gelu`](mod@gelu): [`gelu`](gelu())
 //! - [`softmax`][]: [`masked_softmax`]
 //! - [`norm`][]: [`layer_norm`], [`rms_norm`], and both after a residual
-//! - [`linear`](mod@linear): [`linear()`]
+//! - [`linear`](mod@linear): [`linear()`], [`linear_by_rows`]
 //! - [`attention`](mod@attention): [`attention()`], [`AttentionOptions`]
+//! - [`kv_cache`][]: [`KvCache`], what a decoder keeps of the tokens it has read
+//! - [`module`][]: [`project`], [`normalise`], [`add_normalise`], which take burn's layers as holders
+//!   of parameters
 //! - [`rotary`](mod@rotary): [`rotary()`], [`RotaryTable`]
 //! - [`conv`][]: [`conv2d_norm_act`], [`conv1d_norm_act`], [`FoldedNorm`]
 //! - [`dense`][]: [`dense_conv2d`]
 //! - [`depthwise`][]: [`depthwise_conv2d`]
 //! - [`random`][]: [`training`], [`dropout`], [`draw`], [`mix`]
+//! - [`dice`][]: [`Dice`]
 //!
 //! No operation here sums a whole tensor, which Flex does in no fixed order when it is long. Values
 //! and gradients are the same bits for any number of threads, which the tests hold for every
@@ -81,11 +85,14 @@ mod batch_norm;
 pub mod conv;
 pub mod dense;
 pub mod depthwise;
+pub mod dice;
 mod few_rows;
 mod flex;
 pub mod gelu;
+pub mod kv_cache;
 pub mod linear;
 mod many_rows;
+pub mod module;
 pub mod norm;
 mod planned;
 pub mod random;
@@ -99,8 +106,11 @@ pub use attention::{AttentionOptions, attention};
 pub use conv::{FoldedNorm, conv1d_norm_act, conv2d_act, conv2d_norm_act};
 pub use dense::dense_conv2d;
 pub use depthwise::depthwise_conv2d;
+pub use dice::Dice;
 pub use gelu::gelu;
-pub use linear::linear;
+pub use kv_cache::KvCache;
+pub use linear::{linear, linear_by_rows};
+pub use module::{add_normalise, normalise, project};
 pub use norm::{add_layer_norm, add_rms_norm, layer_norm, rms_norm};
 pub use random::{draw, dropout, is_training, mix, split_mix, training};
 pub use rotary::{RotaryLayout, RotaryTable, rotary};

@@ -6,7 +6,7 @@ use crate::{
     planned::{Plan, planned},
 };
 use burn::{
-    backend::Flex,
+    backend::{Flex, flex::FlexTensor},
     tensor::{Tensor, assert_shape, module},
 };
 
@@ -40,36 +40,75 @@ pub fn linear<const D: usize>(
     if let Some(bias) = &bias {
         assert_shape!(bias, [d_out]);
     }
-    let product = match plain(&x, &weight, bias.as_ref()) {
+    let few = (1..=few_rows::MOST_ROWS).contains(&rows_of(&x));
+    let make = if few { few_rows::product } else { many_rows::product };
+    let product = match plain(&x, &weight, bias.as_ref(), make) {
         Some(product) => product,
         None => recorded(x, weight, bias),
     };
     activation.apply(product)
 }
 
-/// The product where all are plain values in single precision: see [`few_rows`](crate::few_rows) and
-/// [`many_rows`](crate::many_rows).
+/// As [`linear()`], with one more promise: on Flex, where nothing is recorded, no row's result
+/// depends on how many rows there are, to the last bit. For what comes in pieces of any length and
+/// is to give what the whole gives; for many rows it is slower than [`linear()`].
+///
+/// ```
+/// use andiron_kernels::{Activation, linear_by_rows};
+/// use burn::tensor::{Device, Distribution, Tensor, s};
+///
+/// let device = Device::flex();
+/// let x = Tensor::<2>::random([9, 31], Distribution::Default, &device);
+/// let weight = Tensor::<2>::random([31, 5], Distribution::Default, &device);
+/// let of = |x: Tensor<2>| linear_by_rows(x, weight.clone(), None, Activation::Relu);
+/// let (all, third) = (of(x.clone()), of(x.slice(s![2..3, ..])));
+/// assert_eq!(all.slice(s![2..3, ..]).into_data(), third.into_data());
+/// ```
+///
+/// # Shapes
+/// As [`linear()`].
+pub fn linear_by_rows<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    activation: Activation,
+) -> Tensor<D> {
+    let [d_in, d_out] = weight.dims();
+    assert_shape!(x, [.., d_in]);
+    if let Some(bias) = &bias {
+        assert_shape!(bias, [d_out]);
+    }
+    let plain = plain(&x, &weight, bias.as_ref(), few_rows::product_by_rows);
+    activation.apply(plain.unwrap_or_else(|| recorded(x, weight, bias)))
+}
+
+/// How many rows `x` has, over all axes but the last.
+fn rows_of<const D: usize>(x: &Tensor<D>) -> usize {
+    x.dims()[..D - 1].iter().product()
+}
+
+type Product = fn(&FlexTensor, &FlexTensor, Option<&FlexTensor>) -> Option<FlexTensor>;
+
+/// The product by `make`, where all are plain values in single precision; none where they are not.
 fn plain<const D: usize>(
     x: &Tensor<D>,
     weight: &Tensor<2>,
     bias: Option<&Tensor<1>>,
+    make: Product,
 ) -> Option<Tensor<D>> {
     let mut shape = x.dims();
     let [d_in, d_out] = weight.dims();
-    let rows = shape[..D - 1].iter().product::<usize>();
-    let all_plain =
+    let rows = rows_of(x);
+    let plain =
         flex::is_plain_f32(x) && flex::is_plain_f32(weight) && bias.is_none_or(flex::is_plain_f32);
-    if rows == 0 || !all_plain {
+    if rows == 0 || !plain {
         return None;
     }
     const SEEN: &str = "the device was seen to be Flex";
     let x = x.clone().reshape([rows, d_in]).try_into_primitive::<Flex>().expect(SEEN);
     let weight = weight.clone().try_into_primitive::<Flex>().expect(SEEN);
     let bias = bias.map(|bias| bias.clone().try_into_primitive::<Flex>().expect(SEEN));
-    let product = match rows {
-        ..=few_rows::MOST_ROWS => few_rows::product(&x, &weight, bias.as_ref()),
-        _ => many_rows::product(&x, &weight, bias.as_ref()),
-    }?;
+    let product = make(&x, &weight, bias.as_ref())?;
     shape[D - 1] = d_out;
     Some(Tensor::<2>::from_primitive::<Flex>(product).reshape(shape))
 }
@@ -78,7 +117,7 @@ fn plain<const D: usize>(
 fn recorded<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
     let mut shape = x.dims();
     let [d_in, d_out] = weight.dims();
-    let rows = shape[..D - 1].iter().product::<usize>();
+    let rows = rows_of(&x);
     if rows == 0 || !(flex::is_recorded_f32(&x) || flex::is_recorded_f32(&weight)) {
         return module::linear(x, weight, bias);
     }

@@ -1,7 +1,8 @@
 //! What networks that write text have in common, whatever is inside.
 
-use crate::{batch::TextBatch, layers::kv_cache::KvCache};
+use crate::batch::TextBatch;
 use andiron_core::Model;
+use andiron_kernels::KvCache;
 use burn::tensor::{Device, Int, Tensor, activation::log_softmax};
 
 /// How many tokens of a text get logits at once: a vocabulary is wide.

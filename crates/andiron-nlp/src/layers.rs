@@ -2,11 +2,9 @@
 
 pub mod classifier_head;
 pub mod encoder_layer;
-mod fused;
-pub mod kv_cache;
 pub mod masked_lm_head;
 pub(crate) mod names;
 pub mod rope;
 pub mod text_embeddings;
 
-pub(crate) use fused::{add_normalise, normalise, project};
+pub(crate) use andiron_kernels::{add_normalise, normalise, project};

@@ -1,7 +1,9 @@
 //! From samples to what a network sees: spectra, mel bands, cepstra.
 //!
-//! - [`stft`]: power spectra of windowed frames, any FFT size.
-//! - [`mel`]: mel filter banks and their logarithm, [`LogMelConfig`].
+//! - [`stft`]: spectra of windowed frames, any FFT size; of a whole sound or in pieces.
+//! - [`framing`] and [`window`]: where the frames stand, and how they are weighed.
+//! - [`mel`]: mel filter banks and their logarithm in Whisper's, Kaldi's and librosa's dialect,
+//!   [`LogMelConfig`].
 //! - [`mfcc`]: cepstral coefficients and their slopes, [`MfccConfig`].
 //! - [`statistics`]: a clip of any length as one row of numbers, [`MfccStatisticsConfig`].
 //!
@@ -9,10 +11,12 @@
 //! [`MfccConfig`]: mfcc::MfccConfig
 //! [`MfccStatisticsConfig`]: statistics::MfccStatisticsConfig
 
+pub mod framing;
 pub mod mel;
 pub mod mfcc;
 pub mod statistics;
 pub mod stft;
+pub mod window;
 
 use andiron_core::DataError;
 

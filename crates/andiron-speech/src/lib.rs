@@ -1,12 +1,20 @@
 //! Speech for Andiron: waveforms, front ends, and the models that learn from them.
 //!
-//! Use this crate to tell sounds apart (languages, speakers, commands) from WAV files, or to take
-//! a front end with librosa's numbers for a model of your own. It does not transcribe or speak.
+//! Use this crate to transcribe WAV files, to tell sounds apart (languages, speakers, commands), or to
+//! take a front end with the numbers of Whisper, Kaldi or librosa for a model of your own. It does not
+//! speak.
 //!
-//! - [`Waveform`]: WAV files in, one channel of `f32` out, at the rate you want.
-//! - [`frontend`]: power spectra of any FFT size, mel bands, cepstra, statistics.
+//! - [`Waveform`]: files and streams in, one channel of `f32` out, at the rate you want.
+//! - [`frontend`]: spectra of any FFT size, mel bands in three dialects, cepstra, statistics; of a
+//!   whole sound, or in pieces.
+//! - [`metrics`]: word and character error rates, and what is made equal before.
+//! - [`augment`]: random changes of training sounds.
 //! - [`AudioBatch`]: what every model here takes.
 //! - [`tasks::audio_classification`]: one label a sound, by two algorithms.
+//! - [`tasks::voice_activity`]: when somebody speaks, in files and in streams.
+//! - [`tasks::speaker_embedding`]: a vector for a voice, and whether two sounds are of one speaker.
+//! - [`tasks::keyword_spotting`]: keywords in a stream, by an audio classifier.
+//! - [`tasks::speech_recognition`]: what is said, with times; [`whisper`] is how it is decoded.
 //!
 //! ```
 //! use andiron_core::{
@@ -42,17 +50,30 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod augment;
 pub mod batch;
 pub mod frontend;
+pub mod layers;
+pub mod metrics;
 pub mod models;
+pub mod published;
 pub mod tasks;
 pub mod waveform;
+pub mod whisper;
 
 pub use batch::AudioBatch;
-pub use tasks::audio_classification::AudioClassification;
+pub use tasks::{
+    audio_classification::AudioClassification, speaker_embedding::SpeakerEmbedding,
+    speech_recognition::SpeechRecognition, voice_activity::VoiceActivity,
+};
 pub use waveform::Waveform;
 
 use andiron_core::TaskEntry;
 
 /// The tasks of this crate, for a [`Registry`](andiron_core::Registry).
-pub static TASKS: &[TaskEntry] = &[TaskEntry::of::<AudioClassification>()];
+pub static TASKS: &[TaskEntry] = &[
+    TaskEntry::of::<AudioClassification>(),
+    TaskEntry::of::<SpeechRecognition>(),
+    TaskEntry::of::<VoiceActivity>(),
+    TaskEntry::of::<SpeakerEmbedding>(),
+];

@@ -1,10 +1,19 @@
-//! Sound as numbers: what comes out of a WAV file and goes into a front end.
+//! Sound as numbers: what comes out of a file or a stream and goes into a front end.
+//!
+//! WAV is always read; FLAC, MP3 and Ogg Vorbis with the feature `codecs`, which brings symphonia
+//! (Mozilla Public License 2.0).
 
+#[cfg(feature = "codecs")]
+mod codecs;
+mod pcm;
 mod resample;
 mod wav;
 
+pub use pcm::{PcmFormat, PcmStream};
+pub use resample::Resampler;
+
 use crate::frontend::reject_infinite;
-use andiron_core::DataError;
+use andiron_core::{DataError, Raw};
 use serde::{Deserialize, Serialize};
 use std::{fs, path::Path};
 
@@ -67,14 +76,48 @@ impl Waveform {
         wav::read(bytes)
     }
 
-    /// Reads a WAV file.
+    /// Reads what a program has in its hand: the bytes of a file. An array is refused, since it
+    /// does not say its sample rate.
+    ///
+    /// # Errors
+    /// [`DataError::WrongKind`]; and as [`from_bytes`](Self::from_bytes).
+    pub fn read(raw: Raw<'_>) -> Result<Self, DataError> {
+        match raw {
+            Raw::Bytes(bytes) => Self::from_bytes(bytes),
+            other => Err(DataError::WrongKind {
+                wanted: "a WAV file, which says its sample rate,",
+                got: other.kind(),
+            }),
+        }
+    }
+
+    /// Reads a file's bytes, told by its first ones: WAV, and with the feature `codecs` FLAC, MP3 and
+    /// Ogg Vorbis.
+    ///
+    /// # Errors
+    /// [`DataError::Decode`] if it is none of these, cut, damaged, or of a format that was not
+    /// compiled in; and as [`check`](Self::check).
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DataError> {
+        match compressed(bytes) {
+            None => Self::from_wav(bytes),
+            #[cfg(feature = "codecs")]
+            Some(what) => codecs::read(what, bytes),
+            #[cfg(not(feature = "codecs"))]
+            Some(what) => Err(DataError::Decode {
+                what: format!("{what} audio"),
+                reason: "it needs the feature \"codecs\", which was not compiled in".to_owned(),
+            }),
+        }
+    }
+
+    /// Reads a file.
     ///
     /// # Errors
     /// [`DataError::Io`] with the path if the file cannot be read; and as
-    /// [`from_wav`](Self::from_wav).
+    /// [`from_bytes`](Self::from_bytes).
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
-        Self::from_wav(&fs::read(path).map_err(|source| DataError::io(path, source))?)
+        Self::from_bytes(&fs::read(path).map_err(|source| DataError::io(path, source))?)
     }
 
     /// The waveform as a WAV file of 32-bit floats, one channel; [`from_wav`](Self::from_wav)
@@ -103,7 +146,7 @@ impl Waveform {
         if rate == self.rate {
             return Ok(self.clone());
         }
-        Self::new(resample::resample(&self.samples, self.rate, rate), rate)
+        Self::new(resample::resample(&self.samples, self.rate, rate)?, rate)
     }
 
     /// The largest magnitude of a sample.
@@ -140,6 +183,18 @@ impl Waveform {
             }
         }
         self
+    }
+}
+
+/// The name of a compressed format, told by a file's first bytes.
+fn compressed(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [b'f', b'L', b'a', b'C', ..] => Some("FLAC"),
+        [b'O', b'g', b'g', b'S', ..] => Some("Ogg"),
+        // A tag before the sound, or the eleven bits that every frame begins with.
+        [b'I', b'D', b'3', ..] => Some("MP3"),
+        [0xFF, second, ..] if second & 0xE6 == 0xE2 => Some("MP3"),
+        _ => None,
     }
 }
 

@@ -15,7 +15,6 @@
 //! ```
 
 mod crop;
-mod dice;
 mod mix;
 mod policy;
 
@@ -27,7 +26,7 @@ use crate::{
     transform::{Adjustment, Affine, ImageTransform, adjust, warp},
 };
 use andiron_core::{ConfigError, DataError};
-use dice::Dice;
+use andiron_kernels::Dice;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 

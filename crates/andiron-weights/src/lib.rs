@@ -1,4 +1,4 @@
-//! Readers of published weights: safetensors, PyTorch, GGUF, and the hub.
+//! Readers of published weights: safetensors, PyTorch, GGUF, CTranslate2, and the hub.
 //!
 //! Use this crate to load a network from what others have published: [`open`] a file or folder,
 //! hide or map names with [`Renamed`], and give it to [`andiron_core::weights::load_from`]. What
@@ -22,12 +22,15 @@
 //! network takes them. A file must not be changed while it is open. Whatever is in a file, it is
 //! read or refused with an error that names the file and the field; no code from a file is run.
 //!
+//! - [`ctranslate2`]: CTranslate2's `model.bin`.
 //! - [`fields`]: what a `config.json` says.
 //! - [`folder`]: safetensors and PyTorch files, sharded or not.
 //! - [`gguf`]: llama.cpp's format, with its quantised types.
 //! - [`Renamed`]: other names for a source's tensors.
 //! - `hub` (feature `hub`): published models from the Hugging Face hub.
 
+pub mod ctranslate2;
+mod cursor;
 mod error;
 pub mod fields;
 mod floats;
@@ -36,6 +39,7 @@ pub mod gguf;
 #[cfg(feature = "hub")]
 pub mod hub;
 mod map;
+mod once;
 mod renamed;
 #[cfg(feature = "testing")]
 pub mod testing;

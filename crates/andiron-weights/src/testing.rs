@@ -1,7 +1,10 @@
 //! What must hold of whatever a reader takes from bytes of any origin. The fuzz target in `fuzz/`
 //! calls this, and so does an ordinary test, on inputs that it spoils by itself.
 
-use crate::gguf::{Array, Gguf, Value};
+use crate::{
+    ctranslate2::CTranslate2,
+    gguf::{Array, Gguf, Value},
+};
 use andiron_core::weights::Source;
 use std::path::Path;
 
@@ -53,5 +56,24 @@ pub fn gguf(bytes: &[u8]) -> bool {
         .sum();
     assert!(texts <= bytes.len(), "{texts} bytes of text came out of {}", bytes.len());
     source(&gguf);
+    true
+}
+
+/// Reads `bytes` as CTranslate2's `model.bin`; gives whether they are one.
+///
+/// # Panics
+/// If more came out than is in the bytes.
+pub fn ctranslate2(bytes: &[u8]) -> bool {
+    let Ok(file) = CTranslate2::from_bytes(bytes.to_vec(), Path::new("model.bin")) else {
+        return false;
+    };
+    let names: usize = file.names().iter().map(String::len).sum();
+    assert!(names <= bytes.len(), "{names} bytes of names came out of {}", bytes.len());
+    for name in file.names() {
+        if let Err(error) = file.integer(&name) {
+            assert!(!error.to_string().is_empty());
+        }
+    }
+    source(&file);
     true
 }

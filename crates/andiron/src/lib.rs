@@ -33,6 +33,7 @@
 //! | `vision` | yes | vision |
 //! | `speech` | yes | speech |
 //! | `hub` | no | `hub::fetch`: published models from the Hugging Face hub; nothing else downloads |
+//! | `codecs` | no | `speech`, and FLAC, MP3 and Ogg Vorbis by symphonia, which is under MPL-2.0 |
 //! | `testing` | no | the contract suite, for models of your own |
 //! | `ndarray` | no | burn's older CPU backend, to check the default one against |
 //! | `wgpu`, `vulkan`, `metal`, `cuda`, `rocm` | no | handed to burn; not tried yet |

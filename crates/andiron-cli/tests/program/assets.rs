@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::{io::Write as _, path::PathBuf};
 
 /// What was fetched under `name`, or nothing, said aloud.
-fn asset(name: &str) -> Option<PathBuf> {
+pub(crate) fn asset(name: &str) -> Option<PathBuf> {
     let path = root().join("assets").join(name);
     if path.exists() {
         return Some(path);
@@ -21,7 +21,7 @@ fn asset(name: &str) -> Option<PathBuf> {
 }
 
 /// The answer to a line.
-fn ask(model: &str, line: &Value) -> Value {
+pub(crate) fn ask(model: &str, line: &Value) -> Value {
     andiron_with(&["predict", model, "-"], format!("{line}\n")).good().lines().remove(0)
 }
 

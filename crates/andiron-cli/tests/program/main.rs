@@ -27,5 +27,6 @@ mod serve;
 mod server;
 mod shipped;
 mod signals;
+mod speech;
 mod support;
 mod train;

@@ -18,10 +18,10 @@
 //! # Ok::<(), andiron_core::ConfigError>(())
 //! ```
 
-use crate::{batch::TextBatch, decoder::Decoder, layers::kv_cache::KvCache, published_decoder};
+use crate::{batch::TextBatch, decoder::Decoder, published_decoder};
 use andiron_core::{ConfigError, HomeFile, Model, ModelConfig};
 use andiron_kernels::{
-    Activation, AttentionOptions, add_layer_norm, attention, dropout, layer_norm, linear,
+    Activation, AttentionOptions, KvCache, add_layer_norm, attention, dropout, layer_norm, linear,
 };
 use burn::{
     config::Config,

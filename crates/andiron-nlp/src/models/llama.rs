@@ -23,7 +23,6 @@ use crate::{
     batch::TextBatch,
     decoder::Decoder,
     layers::{
-        kv_cache::KvCache,
         project,
         rope::{Angles, Frequencies, RopeScaling},
     },
@@ -31,7 +30,8 @@ use crate::{
 };
 use andiron_core::{ConfigError, HomeFile, Model, ModelConfig};
 use andiron_kernels::{
-    Activation, AttentionOptions, RotaryLayout, add_rms_norm, attention, linear, rms_norm, rotary,
+    Activation, AttentionOptions, KvCache, RotaryLayout, add_rms_norm, attention, linear, rms_norm,
+    rotary,
 };
 use burn::{
     config::Config,

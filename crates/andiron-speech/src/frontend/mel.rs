@@ -5,134 +5,41 @@
 //! spectrum and `T` the triangles:
 //!
 //! ```text
-//! log_mel[t, m] = ln max(Σ_k T[m, k] · P[t, k], floor)
+//! mel[t, m] = Σ_k T[m, k] · P[t, k]
+//! log[t, m] = ln max(mel[t, m], floor)                       or log10, or decibels, or mel itself
+//! out[t, m] = (max(log[t, m], max log − range) + shift) · gain
 //! ```
 //!
+//! What programs call "log-mel" differs in all of it, so all of it is data, saved with a model:
+//!
+//! | dialect | frames | bands | logarithm |
+//! |---|---|---|---|
+//! | [`LogMelConfig::whisper`] | 400 of 400, hop 160, mirrored, the last left out | Slaney, area | log10, 8 below the loudest at least, `(x + 4) / 4` |
+//! | [`LogMelConfig::kaldi`] | 25 ms in the next power of two, hop 10 ms, whole frames, no mean, pre-emphasis, Povey | HTK, straight over mels | ln, at least 1.2e-7 |
+//! | [`LogMelConfig::librosa`] | 2048 of 2048, hop 512, zeros beyond the ends | Slaney, area | decibels, 80 below the loudest at least |
+//! | [`LogMelConfig::new`] | any size and hop, mirrored | Slaney, area | ln, at least 1e-10 |
+//!
 //! Sources: Stevens, Volkmann & Newman 1937, <https://doi.org/10.1121/1.1915893> (the scale);
-//! Davis & Mermelstein 1980, <https://doi.org/10.1109/TASSP.1980.1163420> (the bands); formulas and
-//! defaults as in librosa's `filters.mel`.
+//! Davis & Mermelstein 1980, <https://doi.org/10.1109/TASSP.1980.1163420> (the bands); Radford et al.
+//! 2022, <https://arxiv.org/abs/2212.04356>, section 2.2, and `whisper/audio.py`; Kaldi's
+//! `feat/feature-fbank.cc` as in `torchaudio.compliance.kaldi`; librosa's `filters.mel`,
+//! `feature.melspectrogram` and `power_to_db`.
 
-use super::{Frames, stft::Stft};
-use andiron_core::ConfigError;
-use burn::config::Config;
-use serde::{Deserialize, Serialize};
+mod bank;
+mod settings;
+mod stream;
 
-/// Which mel scale the centres are spaced on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MelScale {
-    /// Slaney's Auditory Toolbox: linear below 1 kHz, logarithmic above; librosa's default.
-    #[default]
-    Slaney,
-    /// The HTK Book's `2595 · log10(1 + f / 700)`.
-    Htk,
-}
+pub use bank::{MelNorm, MelScale};
+pub use settings::{LogMelConfig, Logarithm};
+pub use stream::LogMelStream;
 
-impl MelScale {
-    /// Mels of a frequency in hertz.
-    pub fn of_hertz(self, hertz: f64) -> f64 {
-        match self {
-            Self::Slaney if hertz < 1_000.0 => hertz * 3.0 / 200.0,
-            Self::Slaney => 15.0 + (hertz / 1_000.0).ln() * 27.0 / 6.4f64.ln(),
-            Self::Htk => 2_595.0 * (1.0 + hertz / 700.0).log10(),
-        }
-    }
-
-    /// The frequency in hertz of a value in mels: the inverse of [`of_hertz`](Self::of_hertz).
-    pub fn to_hertz(self, mels: f64) -> f64 {
-        match self {
-            Self::Slaney if mels < 15.0 => mels * 200.0 / 3.0,
-            Self::Slaney => 1_000.0 * ((mels - 15.0) * 6.4f64.ln() / 27.0).exp(),
-            Self::Htk => 700.0 * (10f64.powf(mels / 2_595.0) - 1.0),
-        }
-    }
-}
-
-/// How tall the triangles are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MelNorm {
-    /// Each has the area one over hertz, so that wide bands are not louder; librosa's `"slaney"`.
-    #[default]
-    Area,
-    /// Each has the height one.
-    Height,
-}
-
-/// Settings of a [`LogMel`].
-#[derive(Config, Debug, PartialEq)]
-pub struct LogMelConfig {
-    /// Samples a second of the sound; 1 or more.
-    pub rate: u32,
-    /// Samples of one window; 2 or more.
-    pub n_fft: usize,
-    /// Samples from one frame to the next; 1 or more.
-    pub hop: usize,
-    /// Bands; 1 to `n_fft / 2 + 1`.
-    #[config(default = 40)]
-    pub n_mels: usize,
-    /// The lower end of the lowest band in hertz; 0 or more.
-    #[config(default = 20.0)]
-    pub f_min: f64,
-    /// The upper end of the highest band in hertz, above `f_min`; none is half the rate, which is
-    /// also the most.
-    pub f_max: Option<f64>,
-    /// The scale that the bands are spaced on.
-    #[config(default = "MelScale::Slaney")]
-    pub scale: MelScale,
-    /// The height of the triangles.
-    #[config(default = "MelNorm::Area")]
-    pub norm: MelNorm,
-    /// What a band holds at least, before the logarithm; above 0.
-    #[config(default = 1e-10)]
-    pub floor: f64,
-}
-
-impl LogMelConfig {
-    /// Windows of 32 ms every 10 ms, for speech at `rate` samples a second.
-    pub fn speech(rate: u32) -> Self {
-        let samples = |milliseconds: u64| (u64::from(rate) * milliseconds / 1_000) as usize;
-        Self::new(rate, samples(32).max(2), samples(10).max(1))
-    }
-
-    /// The upper end of the highest band, in hertz.
-    fn top(&self) -> f64 {
-        self.f_max.unwrap_or(f64::from(self.rate) / 2.0)
-    }
-
-    /// Checks every field.
-    ///
-    /// # Errors
-    /// [`ConfigError`] names the field.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        ConfigError::at_least("rate", 1, self.rate as usize)?;
-        ConfigError::at_least("n_fft", 2, self.n_fft)?;
-        ConfigError::at_least("n_mels", 1, self.n_mels)?;
-        ConfigError::within("n_mels", 1.0, (self.n_fft / 2 + 1) as f64, self.n_mels as f64)?;
-        let half = f64::from(self.rate) / 2.0;
-        ConfigError::within("f_min", 0.0, half - f64::EPSILON * half, self.f_min)?;
-        let least = self.f_min * (1.0 + f64::EPSILON) + f64::MIN_POSITIVE;
-        ConfigError::within("f_max", least, half, self.top())?;
-        ConfigError::within("floor", f64::MIN_POSITIVE, 1.0, self.floor)
-    }
-
-    /// Plans the transform and draws the triangles.
-    ///
-    /// # Errors
-    /// [`ConfigError`] names the field that cannot be used.
-    pub fn init(&self) -> Result<LogMel, ConfigError> {
-        self.check()?;
-        let stft = Stft::new(self.n_fft, self.hop)?;
-        Ok(LogMel { bands: triangles(self), stft, floor: self.floor })
-    }
-}
-
-/// A triangle's weights from frequency number `first` on; all others are zero.
-#[derive(Debug, Clone)]
-struct Band {
-    first: usize,
-    weights: Vec<f64>,
-}
+use super::{
+    Frames,
+    framing::Sound,
+    stft::{Complex, Stft},
+};
+use bank::Band;
+use std::ops::Range;
 
 /// Samples to the logarithm of mel bands; built by [`LogMelConfig`].
 ///
@@ -146,32 +53,40 @@ struct Band {
 /// let middle = &frames.values[10 * 23..11 * 23];
 /// let loudest = (0..23).max_by(|a, b| middle[*a].total_cmp(&middle[*b]));
 /// assert_eq!(loudest, Some(9)); // centred on 988 Hz
+///
+/// // Whisper's: a hundred frames a second, however long the sound is.
+/// let whisper = LogMelConfig::whisper(80).init()?;
+/// assert_eq!(whisper.compute(&vec![0.0; 30 * 16_000]).len(), 3_000);
 /// # Ok::<(), andiron_core::ConfigError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct LogMel {
     stft: Stft,
     bands: Vec<Band>,
-    floor: f64,
+    config: LogMelConfig,
 }
 
 impl LogMel {
-    /// The bands of every frame of `samples`, natural logarithm.
+    /// The bands of every frame of `samples`.
     ///
     /// # Shapes
     /// - samples: `[samples]`, at the rate of the configuration
     /// - output: `[frames, n_mels]`, frames as in [`Stft::frames`]
     pub fn compute(&self, samples: &[f32]) -> Frames {
-        let power = self.stft.power(samples);
-        let mut values = Vec::with_capacity(self.stft.frames(samples.len()) * self.bands.len());
-        for spectrum in power.chunks_exact(self.stft.bins()) {
-            values.extend(self.bands.iter().map(|band| {
-                let part = &spectrum[band.first..band.first + band.weights.len()];
-                let sum: f64 = part.iter().zip(&band.weights).map(|(p, w)| p * w).sum();
-                sum.max(self.floor).ln() as f32
-            }));
-        }
-        Frames { values, width: self.bands.len() }
+        let all = 0..self.stft.frames(samples.len());
+        let mut frames = self.logarithms(Sound { samples, first: 0 }, all);
+        self.config.finish(&mut frames.values);
+        frames
+    }
+
+    /// How many frames `samples` samples give.
+    pub fn frames(&self, samples: usize) -> usize {
+        self.stft.frames(samples)
+    }
+
+    /// The settings it was built from.
+    pub fn config(&self) -> &LogMelConfig {
+        &self.config
     }
 
     /// The weights of the triangles, row-major `[n_mels, n_fft / 2 + 1]`.
@@ -182,104 +97,37 @@ impl LogMel {
         }
         rows
     }
-}
 
-/// The triangles of a configuration that was checked.
-fn triangles(config: &LogMelConfig) -> Vec<Band> {
-    let (low, high) = (config.scale.of_hertz(config.f_min), config.scale.of_hertz(config.top()));
-    let step = (high - low) / (config.n_mels + 1) as f64;
-    let edges: Vec<f64> =
-        (0..config.n_mels + 2).map(|m| config.scale.to_hertz(low + step * m as f64)).collect();
-    let bin = f64::from(config.rate) / config.n_fft as f64;
-    edges
-        .windows(3)
-        .map(|edge| {
-            let (rise, fall) = (edge[1] - edge[0], edge[2] - edge[1]);
-            let height = match config.norm {
-                MelNorm::Area => 2.0 / (edge[2] - edge[0]),
-                MelNorm::Height => 1.0,
-            };
-            let weight = |k: usize| {
-                let hertz = k as f64 * bin;
-                ((hertz - edge[0]) / rise).min((edge[2] - hertz) / fall).max(0.0) * height
-            };
-            let all: Vec<f64> = (0..config.n_fft / 2 + 1).map(weight).collect();
-            let first = all.iter().position(|w| *w > 0.0).unwrap_or(0);
-            let end = all.iter().rposition(|w| *w > 0.0).map_or(first, |last| last + 1);
-            Band { first, weights: all[first..end].to_vec() }
-        })
-        .collect()
+    /// The same bands of a sound that comes in pieces.
+    ///
+    /// # Errors
+    /// [`ConfigError::OutOfRange`](andiron_core::ConfigError::OutOfRange) if the settings have a
+    /// `range`: how loud the loudest band is, is known at the end only. Without it, and with
+    /// [`LogMelConfig::finish`] at the end, the numbers are those of the whole.
+    pub fn stream(&self) -> Result<LogMelStream, andiron_core::ConfigError> {
+        LogMelStream::new(self)
+    }
+
+    /// The bands of some frames, before what the whole sound decides.
+    fn logarithms(&self, sound: Sound<'_>, frames: Range<usize>) -> Frames {
+        let width = self.bands.len();
+        let values = self.stft.rows(sound, frames, width, |spectrum, row: &mut [f32]| {
+            for (value, band) in row.iter_mut().zip(&self.bands) {
+                let part = &spectrum[band.first..band.first + band.weights.len()];
+                *value = self.config.logarithm(self.weigh(part, &band.weights)) as f32;
+            }
+        });
+        Frames { values, width }
+    }
+
+    fn weigh(&self, part: &[Complex<f64>], weights: &[f64]) -> f64 {
+        let pairs = part.iter().zip(weights);
+        match self.config.magnitude {
+            true => pairs.map(|(x, w)| x.norm_sqr().sqrt() * w).sum(),
+            false => pairs.map(|(x, w)| x.norm_sqr() * w).sum(),
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    #[test]
-    fn scales_are_the_sources() {
-        // Slaney's toolbox: 1 kHz is 15, and 27 steps up is a factor of 6.4.
-        for (hertz, mels) in [(0.0, 0.0), (200.0, 3.0), (1_000.0, 15.0), (6_400.0, 42.0)] {
-            assert!((MelScale::Slaney.of_hertz(hertz) - mels).abs() < 1e-9, "{hertz}");
-        }
-        // The HTK Book, section 5.4: 1 kHz is 1000 mels, near enough.
-        assert!((MelScale::Htk.of_hertz(1_000.0) - 999.985_6).abs() < 1e-4);
-        for scale in [MelScale::Slaney, MelScale::Htk] {
-            for hertz in [0.0, 33.0, 999.0, 1_001.0, 7_919.0] {
-                assert!((scale.to_hertz(scale.of_hertz(hertz)) - hertz).abs() < 1e-9);
-            }
-        }
-    }
-
-    #[test]
-    fn triangles_have_the_height_or_the_area_one() {
-        let config =
-            LogMelConfig::new(16_000, 2_048, 160).with_n_mels(30).with_scale(MelScale::Htk);
-        let bin = 16_000.0 / 2_048.0;
-        for row in config.init().unwrap().filterbank().chunks(1_025) {
-            assert!((row.iter().sum::<f64>() * bin - 1.0).abs() < 0.05);
-        }
-        let config = config.with_norm(MelNorm::Height);
-        for row in config.init().unwrap().filterbank().chunks(1_025) {
-            let tallest = row.iter().copied().fold(0.0, f64::max);
-            assert!(tallest <= 1.0 && tallest > 0.85, "{tallest}");
-        }
-    }
-
-    #[test]
-    fn silence_stands_at_the_floor() {
-        let config = LogMelConfig::speech(8_000).with_floor(1e-6).with_n_mels(7);
-        let frames = config.init().unwrap().compute(&[0.0; 500]);
-        assert_eq!((frames.len(), frames.width), (7, 7));
-        assert!(frames.values.iter().all(|value| (value - 1e-6f32.ln()).abs() < 1e-5));
-    }
-
-    #[test]
-    fn settings_are_refused_by_name() {
-        let refused = |config: LogMelConfig| config.init().map(|_| ()).unwrap_err().to_string();
-        let good = LogMelConfig::new(8_000, 200, 80);
-        assert!(good.check().is_ok());
-        for (config, start) in [
-            (LogMelConfig { rate: 0, ..good.clone() }, "rate must be at least 1, but is 0"),
-            (LogMelConfig { n_fft: 1, ..good.clone() }, "n_fft must be at least 2, but is 1"),
-            (LogMelConfig { hop: 0, ..good.clone() }, "hop must be at least 1, but is 0"),
-            (LogMelConfig { n_mels: 0, ..good.clone() }, "n_mels must be at least 1, but is 0"),
-            (
-                LogMelConfig { n_mels: 102, ..good.clone() },
-                "n_mels must lie in 1..=101, but is 102",
-            ),
-            (LogMelConfig { f_min: -1.0, ..good.clone() }, "f_min must lie in 0..="),
-            (LogMelConfig { f_min: f64::NAN, ..good.clone() }, "f_min must lie in 0..="),
-            (LogMelConfig { f_min: 4_000.0, ..good.clone() }, "f_min must lie in 0..="),
-            (LogMelConfig { f_max: Some(20.0), ..good.clone() }, "f_max must lie in 20"),
-            (LogMelConfig { f_max: Some(4_001.0), ..good.clone() }, "f_max must lie in 20"),
-            (
-                LogMelConfig { floor: 0.0, ..good.clone() },
-                "floor must be greater than 0 and at most 1, but is 0",
-            ),
-        ] {
-            let text = refused(config);
-            assert!(text.starts_with(start), "{text}");
-        }
-    }
-}
+mod tests;

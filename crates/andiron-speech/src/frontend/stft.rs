@@ -1,23 +1,29 @@
-//! The short-time Fourier transform: power spectra of overlapping windows.
+//! The short-time Fourier transform: spectra of overlapping windows.
 //!
 //! With `x` the samples, `w` the window of `N = n_fft` samples, `H` the hop:
 //!
 //! ```text
-//! w[n]    = ½ − ½ cos(2πn / N)                                   periodic Hann
-//! X[t, k] = Σ_n  w[n] · x[tH + n − N/2] · e^(−2πikn/N)           k = 0 ..= N/2
+//! X[t, k] = Σ_n  w[n] · x[s(t) + n] · e^(−2πikn/N)           k = 0 ..= N/2
 //! ```
 //!
-//! Frames are centred on every `H`-th sample; what a window needs beyond the ends is mirrored there
-//! (without repeating the edge sample), again and again where the sound is shorter than the window.
+//! Where frame `t` starts, `s(t)`, what it holds beyond the ends, and how it is weighed is said by
+//! [`Framing`]; by default `s(t) = tH − N/2` with mirrored ends and a periodic Hann window.
+//! Computed in double precision by `realfft`, for any size, not only powers of two.
 //! Source: Oppenheim & Schafer, "Discrete-Time Signal Processing", section 10.3; conventions as in
 //! librosa's `stft(center=True, pad_mode="reflect")`.
 
+use super::framing::{Frame, Framing, Sound};
 use andiron_core::ConfigError;
+use rayon::prelude::*;
+pub use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
-use std::{f64::consts::TAU, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 /// Longest window, in samples: a bound on what a configuration from outside can ask for.
 pub const MAX_FFT: usize = 1 << 17;
+
+/// Frames that one thread takes at a time.
+const SHARE: usize = 128;
 
 /// A planned transform; any size, not only powers of two.
 ///
@@ -34,97 +40,205 @@ pub const MAX_FFT: usize = 1 << 17;
 #[derive(Clone)]
 pub struct Stft {
     plan: Arc<dyn RealToComplex<f64>>,
-    window: Vec<f64>,
-    hop: usize,
+    frame: Frame,
 }
 
 impl fmt::Debug for Stft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stft").field("n_fft", &self.window.len()).field("hop", &self.hop).finish()
+        f.debug_struct("Stft")
+            .field("n_fft", &self.frame.n_fft())
+            .field("hop", &self.frame.hop())
+            .field("framing", self.frame.framing())
+            .finish()
     }
 }
 
 impl Stft {
-    /// Plans a transform of `n_fft` samples (2 to [`MAX_FFT`]) every `hop` samples (1 or more).
+    /// Plans a transform of `n_fft` samples (2 to [`MAX_FFT`]) every `hop` samples (1 to
+    /// [`MAX_FFT`]), with the default [`Framing`].
     ///
     /// # Errors
     /// [`ConfigError`] names the setting.
     pub fn new(n_fft: usize, hop: usize) -> Result<Self, ConfigError> {
+        Self::framed(n_fft, hop, &Framing::default())
+    }
+
+    /// Plans a transform of `n_fft` samples every `hop` samples, of frames as `framing` says.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the setting.
+    pub fn framed(n_fft: usize, hop: usize, framing: &Framing) -> Result<Self, ConfigError> {
         ConfigError::within("n_fft", 2.0, MAX_FFT as f64, n_fft as f64)?;
         ConfigError::at_least("hop", 1, hop)?;
-        let window =
-            (0..n_fft).map(|n| 0.5 - 0.5 * (TAU * n as f64 / n_fft as f64).cos()).collect();
-        Ok(Self { plan: RealFftPlanner::new().plan_fft_forward(n_fft), window, hop })
+        ConfigError::within("hop", 1.0, MAX_FFT as f64, hop as f64)?;
+        framing.check(n_fft)?;
+        let plan = RealFftPlanner::new().plan_fft_forward(n_fft);
+        Ok(Self { plan, frame: Frame::new(framing, n_fft, hop) })
     }
 
     /// How many frequencies a spectrum has: `n_fft / 2 + 1`.
     pub fn bins(&self) -> usize {
-        self.window.len() / 2 + 1
+        self.frame.n_fft() / 2 + 1
     }
 
-    /// How many frames `samples` samples give: `1 + samples / hop` for an even `n_fft`, and none
-    /// for no sample.
+    /// How many frames `samples` samples give: with the default framing `1 + samples / hop` for an
+    /// even `n_fft`, and none for no sample.
     pub fn frames(&self, samples: usize) -> usize {
-        match samples {
-            0 => 0,
-            // An odd window reaches one sample less to the right than an even one.
-            n => 1 + (n - self.window.len() % 2) / self.hop,
-        }
+        self.frame.count(samples)
+    }
+
+    /// `X[t, k]`, row-major `[frames, bins]`.
+    pub fn spectra(&self, samples: &[f32]) -> Vec<Complex<f64>> {
+        let all = 0..self.frames(samples.len());
+        self.rows(Sound { samples, first: 0 }, all, self.bins(), |spectrum, row| {
+            row.copy_from_slice(spectrum);
+        })
     }
 
     /// `|X[t, k]|²`, row-major `[frames, bins]`.
     pub fn power(&self, samples: &[f32]) -> Vec<f64> {
-        let (n_fft, frames) = (self.window.len(), self.frames(samples.len()));
-        let mut frame = vec![0f64; n_fft];
-        let mut spectrum = self.plan.make_output_vec();
-        let mut scratch = self.plan.make_scratch_vec();
-        let mut power = Vec::with_capacity(frames * self.bins());
-        for t in 0..frames {
-            let start = (t * self.hop) as isize - (n_fft / 2) as isize;
-            fill(&mut frame, samples, start);
-            for (value, weight) in frame.iter_mut().zip(&self.window) {
-                *value *= weight;
+        power_rows(self, Sound { samples, first: 0 }, 0..self.frames(samples.len()))
+    }
+
+    /// The same transform of a sound that comes in pieces.
+    pub fn stream(&self) -> StftStream {
+        StftStream { stft: self.clone(), pending: Pending::default() }
+    }
+
+    pub(super) fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    /// What `make` writes into `width` numbers for the spectrum of each of the `frames`. Rows do
+    /// not depend on one another, so the number of threads changes nothing.
+    pub(super) fn rows<V, F>(
+        &self,
+        sound: Sound<'_>,
+        frames: std::ops::Range<usize>,
+        width: usize,
+        make: F,
+    ) -> Vec<V>
+    where
+        V: Clone + Default + Send,
+        F: Fn(&[Complex<f64>], &mut [V]) + Sync,
+    {
+        let mut values = vec![V::default(); frames.len() * width];
+        let share = |(at, rows): (usize, &mut [V])| {
+            let mut frame = vec![0f64; self.frame.n_fft()];
+            let mut spectrum = self.plan.make_output_vec();
+            let mut scratch = self.plan.make_scratch_vec();
+            for (t, row) in (frames.start + at * SHARE..).zip(rows.chunks_exact_mut(width)) {
+                self.frame.write(&mut frame, &sound, t);
+                self.plan
+                    .process_with_scratch(&mut frame, &mut spectrum, &mut scratch)
+                    .expect("the buffers are the plan's own");
+                make(&spectrum, row);
             }
-            self.plan
-                .process_with_scratch(&mut frame, &mut spectrum, &mut scratch)
-                .expect("the buffers are the plan's own");
-            power.extend(spectrum.iter().map(|value| value.norm_sqr()));
+        };
+        if frames.len() <= SHARE {
+            values.chunks_mut(SHARE * width).enumerate().for_each(share);
+        } else {
+            values.par_chunks_mut(SHARE * width).enumerate().for_each(share);
         }
-        power
+        values
     }
 }
 
-/// Copies `frame.len()` samples from position `start` on, mirrored at the ends.
-fn fill(frame: &mut [f64], samples: &[f32], start: isize) {
-    let inside = usize::try_from(start).ok().and_then(|at| samples.get(at..at + frame.len()));
-    match inside {
-        Some(part) => {
-            for (value, sample) in frame.iter_mut().zip(part) {
-                *value = f64::from(*sample);
-            }
-        }
-        None => {
-            for (value, at) in frame.iter_mut().zip(start..) {
-                *value = f64::from(samples[mirrored(at, samples.len())]);
-            }
-        }
+/// What of a sound that comes in pieces has not become a frame yet.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pending {
+    samples: Vec<f32>,
+    first: usize,
+    next: usize,
+}
+
+impl Pending {
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Takes more samples, and gives the frames that are certain now to `make`.
+    pub(super) fn push<R>(
+        &mut self,
+        frame: &Frame,
+        samples: &[f32],
+        make: impl FnOnce(Sound<'_>, std::ops::Range<usize>) -> R,
+    ) -> R {
+        self.samples.extend_from_slice(samples);
+        let end = self.next + frame.ready(self.next, self.first + self.samples.len());
+        let made = make(Sound { samples: &self.samples, first: self.first }, self.next..end);
+        self.next = end;
+        let drop = frame.keep_from(end).saturating_sub(self.first).min(self.samples.len());
+        self.samples.drain(..drop);
+        self.first += drop;
+        made
+    }
+
+    /// The sound ends here: gives the remaining frames to `make`, and forgets the sound.
+    pub(super) fn finish<R>(
+        &mut self,
+        frame: &Frame,
+        make: impl FnOnce(Sound<'_>, std::ops::Range<usize>) -> R,
+    ) -> R {
+        let end = frame.count(self.first + self.samples.len());
+        let made = make(Sound { samples: &self.samples, first: self.first }, self.next..end);
+        *self = Self::default();
+        made
     }
 }
 
-/// The position inside `0..length` that stands where `at` would, mirrored at the ends.
-fn mirrored(at: isize, length: usize) -> usize {
-    let last = length as isize - 1;
-    if last == 0 {
-        return 0;
+/// An [`Stft`] with state: pieces of any size give the frames of the whole, bit for bit. It holds no
+/// more than a few windows of the sound.
+///
+/// ```
+/// use andiron_speech::frontend::stft::Stft;
+///
+/// let stft = Stft::new(64, 10)?;
+/// let sound: Vec<f32> = (0..500).map(|n| (n as f32 * 0.3).sin()).collect();
+/// let mut stream = stft.stream();
+/// let mut power = Vec::new();
+/// for piece in sound.chunks(7) {
+///     power.extend(stream.push(piece));
+/// }
+/// power.extend(stream.finish());
+/// assert_eq!(power, stft.power(&sound));
+/// # Ok::<(), andiron_core::ConfigError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct StftStream {
+    stft: Stft,
+    pending: Pending,
+}
+
+impl StftStream {
+    /// The power spectra that `samples` complete, row-major `[frames, bins]`; often none.
+    pub fn push(&mut self, samples: &[f32]) -> Vec<f64> {
+        let stft = &self.stft;
+        self.pending.push(stft.frame(), samples, |sound, frames| power_rows(stft, sound, frames))
     }
-    let at = at.rem_euclid(2 * last);
-    (if at > last { 2 * last - at } else { at }) as usize
+
+    /// The power spectra of the frames that reach beyond the end of the sound. The next piece
+    /// starts a new sound.
+    pub fn finish(&mut self) -> Vec<f64> {
+        let stft = &self.stft;
+        self.pending.finish(stft.frame(), |sound, frames| power_rows(stft, sound, frames))
+    }
+}
+
+fn power_rows(stft: &Stft, sound: Sound<'_>, frames: std::ops::Range<usize>) -> Vec<f64> {
+    stft.rows(sound, frames, stft.bins(), |spectrum, row| {
+        for (value, part) in row.iter_mut().zip(spectrum) {
+            *value = part.norm_sqr();
+        }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use std::f64::consts::TAU;
 
     /// The formula at the head of this file, word for word.
     fn by_formula(samples: &[f32], n_fft: usize, hop: usize) -> Vec<f64> {

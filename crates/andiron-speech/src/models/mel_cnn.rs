@@ -21,9 +21,7 @@
 //! ```
 
 use crate::{
-    AudioBatch, AudioClassification,
-    frontend::mel::LogMelConfig,
-    tasks::audio_classification::{ClipConfig, FrontEnd},
+    AudioBatch, AudioClassification, layers::over_time, tasks::audio_classification::LogMelOptions,
 };
 use andiron_core::{
     ConfigError, DataError, Dataset, Model, ModelConfig, Recipe, data::ExampleOf, overlay,
@@ -132,12 +130,6 @@ impl Model for MelCnn {
     }
 }
 
-/// A mask as numbers that multiply `[batch, channels, bands, frames]`.
-fn over_time(mask: &Tensor<2, Bool>) -> Tensor<4> {
-    let [clips, frames] = mask.dims();
-    mask.clone().float().reshape([clips, 1, 1, frames])
-}
-
 /// Mean and deviation over the frames that exist (Snyder et al. 2018, section 2.1).
 ///
 /// # Shapes
@@ -157,43 +149,25 @@ fn pooled(x: Tensor<4>, mask: &Tensor<2, Bool>) -> Tensor<2> {
 /// What [`Recipe::prepare`] takes, with its defaults.
 #[derive(Debug, Serialize, Deserialize)]
 struct Options {
-    /// Samples a second; none is the lowest rate of the training split, at most 16 kHz.
-    rate: Option<u32>,
-    max_seconds: f64,
-    silence: f64,
-    n_mels: usize,
-    clip_mean: bool,
+    #[serde(flatten)]
+    clip: LogMelOptions,
     channels: Vec<usize>,
     dropout: f64,
 }
 
 impl Recipe<AudioClassification> for MelCnnConfig {
-    /// Options: `rate` (hertz; none is the training split's lowest, at most 16 kHz),
-    /// `max_seconds`, `silence` (see [`ClipConfig`]), `n_mels`, `clip_mean` (see [`FrontEnd`]),
-    /// `channels`, `dropout`.
+    /// Options: those of [`LogMelOptions`], `channels`, `dropout`.
     fn prepare(
         options: &Value,
         train: &dyn Dataset<ExampleOf<AudioClassification>>,
     ) -> Result<(AudioClassification, Self), DataError> {
-        let defaults = Options {
-            rate: None,
-            max_seconds: 4.0,
-            silence: 40.0,
-            n_mels: 40,
-            clip_mean: false,
-            channels: vec![16, 32, 64, 96],
-            dropout: 0.3,
-        };
-        let chosen = overlay(&defaults, options)?;
-        let rate = chosen.rate.map_or_else(|| ClipConfig::rate_of(train), Ok)?;
-        let clip =
-            ClipConfig::new(rate).with_max_seconds(chosen.max_seconds).with_silence(chosen.silence);
-        let mel = LogMelConfig::speech(rate).with_n_mels(chosen.n_mels);
-        let frontend = FrontEnd::LogMel { mel, clip_mean: chosen.clip_mean };
-        let task = AudioClassification::of(clip, frontend, train)?;
+        let clip = LogMelOptions::default();
+        let defaults = Options { clip, channels: vec![16, 32, 64, 96], dropout: 0.3 };
+        let Options { clip, channels, dropout } = overlay(&defaults, options)?;
+        let task = clip.task(train)?;
         let config = Self::new(task.width(), task.labels.count())
-            .with_channels(chosen.channels)
-            .with_dropout(chosen.dropout);
+            .with_channels(channels)
+            .with_dropout(dropout);
         Ok((task, config))
     }
 

@@ -20,6 +20,7 @@
 
 use crate::{
     AudioBatch, AudioClassification,
+    augment::AudioAugment,
     frontend::{mel::LogMelConfig, mfcc::MfccConfig, statistics::MfccStatisticsConfig},
     tasks::audio_classification::{ClipConfig, FrontEnd},
 };
@@ -97,12 +98,14 @@ struct Options {
     delta_width: usize,
     means: bool,
     dropout: f64,
+    /// How training sounds are changed at random.
+    augment: Option<AudioAugment>,
 }
 
 impl Recipe<AudioClassification> for StatisticsLinearConfig {
     /// Options: `rate` (hertz; none is the training split's lowest, at most 16 kHz),
     /// `max_seconds`, `silence` (see [`ClipConfig`]), `n_mels`, `n_mfcc`, `delta_width`, `means`
-    /// (see [`MfccStatisticsConfig`]), `dropout`.
+    /// (see [`MfccStatisticsConfig`]), `dropout`, `augment` (see [`AudioAugment`]; no masks).
     fn prepare(
         options: &Value,
         train: &dyn Dataset<ExampleOf<AudioClassification>>,
@@ -116,6 +119,7 @@ impl Recipe<AudioClassification> for StatisticsLinearConfig {
             delta_width: 9,
             means: true,
             dropout: 0.1,
+            augment: None,
         };
         let chosen = overlay(&defaults, options)?;
         let rate = chosen.rate.map_or_else(|| ClipConfig::rate_of(train), Ok)?;
@@ -126,7 +130,7 @@ impl Recipe<AudioClassification> for StatisticsLinearConfig {
             .with_delta_width(chosen.delta_width)
             .with_means(chosen.means);
         let frontend = FrontEnd::MfccStatistics { statistics };
-        let task = AudioClassification::of(clip, frontend, train)?;
+        let task = AudioClassification::of(clip, frontend, train)?.with_augment(chosen.augment)?;
         let config = Self::new(task.width(), task.labels.count()).with_dropout(chosen.dropout);
         Ok((task, config))
     }

@@ -7,17 +7,21 @@
 
 mod preparation;
 
-pub use preparation::{ClipConfig, FrontEnd, Scaler};
+pub use preparation::{ClipConfig, FrontEnd, LogMelOptions, Scaler};
 
 use crate::{
     AudioBatch, Waveform,
-    models::{mel_cnn::MelCnnConfig, statistics_linear::StatisticsLinearConfig},
+    augment::AudioAugment,
+    models::{
+        ds_cnn::DsCnnConfig, mel_cnn::MelCnnConfig, statistics_linear::StatisticsLinearConfig,
+    },
 };
 use andiron_core::{
     Choice, ClassifierEvaluator, ConfigError, DataError, Dataset, EvalError, Evaluator, Labelled,
     Labels, Loss, ModelEntry, OnePass, Predictor, Raw, Registered, Report, Task,
     data::{ExampleOf, text_field},
 };
+use andiron_kernels::{draw, mix};
 use burn::tensor::{Device, Int, Tensor};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -35,6 +39,9 @@ pub struct AudioClassification {
     pub frontend: FrontEnd,
     /// From frames to numbers around zero.
     pub scaler: Scaler,
+    /// How training sounds are changed at random; none leaves them as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub augment: Option<AudioAugment>,
 }
 
 impl AudioClassification {
@@ -53,7 +60,19 @@ impl AudioClassification {
             .collect::<Result<Vec<_>, DataError>>()?;
         let labels = Labels::of(&targets)?;
         let scaler = Scaler::of(&clip, &frontend, train)?;
-        Ok(Self { labels, clip, frontend, scaler })
+        Ok(Self { labels, clip, frontend, scaler, augment: None })
+    }
+
+    /// The same task with training sounds that are changed at random.
+    ///
+    /// # Errors
+    /// [`ConfigError::OutOfRange`] for masks over frames where a sound has only one.
+    pub fn with_augment(self, augment: Option<AudioAugment>) -> Result<Self, ConfigError> {
+        let masks = augment.as_ref().is_some_and(|augment| augment.mask().is_some());
+        if masks && matches!(self.frontend, FrontEnd::MfccStatistics { .. }) {
+            ConfigError::within("masks over one row of statistics", 0.0, 0.0, 1.0)?;
+        }
+        Ok(Self { augment, ..self })
     }
 
     /// How many numbers a frame has.
@@ -88,7 +107,43 @@ impl Task for AudioClassification {
     ) -> Result<Self::Batch, DataError> {
         let inputs: Vec<&Waveform> = examples.iter().map(|example| &example.input).collect();
         let truth = self.labels.indices(examples.iter().map(|example| &example.target), device)?;
-        Ok(Labelled { features: self.collate(&inputs, device)?, truth })
+        // A seed comes in training only.
+        let drawn = self.augment.as_ref().and_then(|augment| Some((augment, draw()?)));
+        Ok(Labelled { features: self.frames(&inputs, drawn, device)?, truth })
+    }
+}
+
+impl AudioClassification {
+    /// The frames of some sounds, changed at random if that is `drawn`.
+    fn frames(
+        &self,
+        inputs: &[&Waveform],
+        drawn: Option<(&AudioAugment, u64)>,
+        device: &Device,
+    ) -> Result<AudioBatch, DataError> {
+        let planned = self.frontend.init()?;
+        self.scaler.check(self.width())?;
+        let frames = |wave: &Waveform| {
+            let mut frames = planned.compute(&self.clip.apply(wave)?)?;
+            self.scaler.apply(&mut frames);
+            Ok(frames)
+        };
+        let heard = |(at, wave): (usize, &&Waveform)| {
+            let Some((augment, seed)) = drawn else { return frames(wave) };
+            let seed = mix(seed, &[at as u64]);
+            let others: Vec<&Waveform> = inputs
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != at)
+                .map(|(_, w)| *w)
+                .collect();
+            let mut frames = frames(&augment.draw(wave, &others, seed)?)?;
+            augment.draw_frames(&mut frames, seed);
+            Ok(frames)
+        };
+        let clips =
+            inputs.par_iter().enumerate().map(heard).collect::<Result<Vec<_>, DataError>>()?;
+        Ok(AudioBatch::of(&clips, self.width(), device))
     }
 }
 
@@ -98,17 +153,7 @@ impl OnePass for AudioClassification {
     type Output = Tensor<2>;
 
     fn collate(&self, inputs: &[&Waveform], device: &Device) -> Result<AudioBatch, DataError> {
-        let planned = self.frontend.init()?;
-        self.scaler.check(self.width())?;
-        let clips = inputs
-            .par_iter()
-            .map(|wave| {
-                let mut frames = planned.compute(&self.clip.apply(wave)?)?;
-                self.scaler.apply(&mut frames);
-                Ok(frames)
-            })
-            .collect::<Result<Vec<_>, DataError>>()?;
-        Ok(AudioBatch::of(&clips, self.width(), device))
+        self.frames(inputs, None, device)
     }
 
     fn loss(&self, output: Tensor<2>, truth: Tensor<1, Int>) -> Loss {
@@ -121,8 +166,11 @@ impl OnePass for AudioClassification {
 }
 
 /// The architectures that tell sounds apart, the fastest first.
-pub static AUDIO_CLASSIFIERS: &[ModelEntry<AudioClassification>] =
-    &[ModelEntry::of::<StatisticsLinearConfig>(), ModelEntry::of::<MelCnnConfig>()];
+pub static AUDIO_CLASSIFIERS: &[ModelEntry<AudioClassification>] = &[
+    ModelEntry::of::<StatisticsLinearConfig>(),
+    ModelEntry::of::<DsCnnConfig>(),
+    ModelEntry::of::<MelCnnConfig>(),
+];
 
 impl Registered for AudioClassification {
     const MEDIA: Option<&'static str> = Some("audio");
@@ -134,13 +182,7 @@ impl Registered for AudioClassification {
 
     /// Takes the bytes of a WAV file. An array is refused: it does not say its sample rate.
     fn read(raw: Raw<'_>) -> Result<Waveform, DataError> {
-        match raw {
-            Raw::Bytes(bytes) => Waveform::from_wav(bytes),
-            other => Err(DataError::WrongKind {
-                wanted: "a WAV file, which says its sample rate,",
-                got: other.kind(),
-            }),
-        }
+        Waveform::read(raw)
     }
 
     fn target(line: &Value) -> Result<String, DataError> {
@@ -185,7 +227,10 @@ pub(crate) fn tones() -> Vec<ExampleOf<AudioClassification>> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::frontend::mel::LogMelConfig;
+    use crate::{
+        augment::{SpecAugment, WaveChange},
+        frontend::mel::LogMelConfig,
+    };
     use serde_json::json;
 
     fn task() -> AudioClassification {
@@ -230,6 +275,30 @@ mod tests {
         assert!(longer.abs_diff(frames) <= 1, "{longer} {frames}");
         let (_, resampled) = features(&wave.resample(48_000).unwrap());
         assert!(resampled.abs_diff(frames) <= 1, "{resampled} {frames}");
+    }
+
+    #[test]
+    fn training_sounds_are_changed_and_others_are_not() {
+        let plain = task();
+        let mask = SpecAugment { bands: 3, band_masks: 1, frames: 5, frame_masks: 1, share: 1.0 };
+        let steps = vec![
+            WaveChange::Speed { least: 0.9, most: 1.1 },
+            WaveChange::Mix { snr: [0.0, 10.0], probability: 1.0 },
+        ];
+        let augment = AudioAugment::new(steps, Some(mask)).unwrap();
+        let task = plain.clone().with_augment(Some(augment)).unwrap();
+        let (examples, device) = (tones(), Device::flex());
+        let heard = |task: &AudioClassification, seed: Option<u64>| {
+            let batch = || task.batch(&examples, &device).unwrap().features.features.into_data();
+            seed.map_or_else(batch, |seed| andiron_kernels::training(seed, batch))
+        };
+        assert_eq!(heard(&task, None), heard(&plain, None));
+        assert_eq!(heard(&plain, Some(3)), heard(&plain, None));
+        assert_eq!(heard(&task, Some(3)), heard(&task, Some(3)));
+        assert_ne!(heard(&task, Some(3)), heard(&task, Some(4)));
+        assert_ne!(heard(&task, Some(3)), heard(&plain, None));
+        let text = serde_json::to_string(&task).unwrap();
+        assert_eq!(serde_json::from_str::<AudioClassification>(&text).unwrap(), task);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Waveform, DataError> {
 }
 
 /// The mean over the channels of interleaved values.
-fn mixed(values: &[f32], channels: usize) -> Vec<f32> {
+pub(super) fn mixed(values: &[f32], channels: usize) -> Vec<f32> {
     let mean = |frame: &[f32]| {
         let sum: f64 = frame.iter().map(|value| f64::from(*value)).sum();
         (sum / channels as f64) as f32

@@ -1,11 +1,12 @@
 //! A random part of an image, brought to the network's size.
 
-use super::{check_range, dice::Dice};
+use super::check_range;
 use crate::{
     picture::Image,
     transform::{Filter, ImageTransform, resize},
 };
 use andiron_core::ConfigError;
+use andiron_kernels::Dice;
 use serde::{Deserialize, Serialize};
 
 /// A window of random place, size and shape, resized to what the network takes: the crop of

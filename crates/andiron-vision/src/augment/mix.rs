@@ -1,7 +1,7 @@
 //! Pairs of images of a batch made into one, and their truths with them.
 
-use super::dice::Dice;
 use andiron_core::ConfigError;
+use andiron_kernels::Dice;
 use serde::{Deserialize, Serialize};
 
 /// How the images of a batch are mixed in pairs; where both kinds are set, each is drawn for half of

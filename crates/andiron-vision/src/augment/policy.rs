@@ -1,11 +1,11 @@
 //! The fourteen operations that RandAugment and TrivialAugment choose from, with torchvision's
 //! ranges of strength.
 
-use super::dice::Dice;
 use crate::{
     picture::Image,
     transform::{Adjustment, Affine, adjust, warp},
 };
+use andiron_kernels::Dice;
 
 /// An operation with its strength.
 #[derive(Debug, Clone, Copy, PartialEq)]

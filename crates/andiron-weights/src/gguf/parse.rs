@@ -2,12 +2,8 @@
 //! is believed before the bytes are there, and no memory is taken for what is not.
 
 use super::{Array, ElementType, Info, Value};
-use crate::{ReadError, floats};
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    ops::Range,
-    path::Path,
-};
+use crate::{ReadError, cursor::Cursor, floats, once};
+use std::{collections::BTreeMap, ops::Range, path::Path};
 
 /// ggml's own limit.
 const MAX_DIMENSIONS: u32 = 4;
@@ -27,7 +23,7 @@ pub(super) struct Header {
 
 /// Reads the head of the file `bytes`, and checks that every tensor lies in it.
 pub(super) fn header(bytes: &[u8], path: &Path) -> Result<Header, ReadError> {
-    let mut reader = Reader { bytes, at: 0, path, within: "the header".to_owned() };
+    let mut reader = Cursor::new(bytes, path, "the header");
     let magic = bytes.get(..4).unwrap_or(bytes);
     if magic != b"GGUF" {
         return Err(ReadError::Magic { path: path.into(), got: magic.to_vec() });
@@ -49,7 +45,7 @@ pub(super) fn header(bytes: &[u8], path: &Path) -> Result<Header, ReadError> {
         reader.within = format!("metadata {key:?}");
         let kind = u32::from_le_bytes(reader.array("type")?);
         let value = reader.value(kind)?;
-        insert(&mut metadata, key, value, "metadata key", path)?;
+        once::insert(&mut metadata, key, value, "metadata key", path)?;
     }
     let mut described = Vec::new();
     for number in 0..n_tensors {
@@ -64,27 +60,9 @@ pub(super) fn header(bytes: &[u8], path: &Path) -> Result<Header, ReadError> {
     for (name, description) in described {
         reader.within = format!("tensor {name:?}");
         let info = reader.place(description, start, alignment)?;
-        insert(&mut tensors, name, info, "tensor", path)?;
+        once::insert(&mut tensors, name, info, "tensor", path)?;
     }
     Ok(Header { version, metadata, tensors })
-}
-
-fn insert<T>(
-    map: &mut BTreeMap<String, T>,
-    name: String,
-    value: T,
-    what: &'static str,
-    path: &Path,
-) -> Result<(), ReadError> {
-    match map.entry(name) {
-        Entry::Vacant(place) => {
-            place.insert(value);
-            Ok(())
-        }
-        Entry::Occupied(place) => {
-            Err(ReadError::Twice { path: path.into(), what, name: place.key().clone() })
-        }
-    }
 }
 
 fn alignment(metadata: &BTreeMap<String, Value>, path: &Path) -> Result<u64, ReadError> {
@@ -107,64 +85,9 @@ struct Description {
     offset: u64,
 }
 
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    path: &'a Path,
-    /// What is being read, for messages.
-    within: String,
-}
-
-impl<'a> Reader<'a> {
-    fn left(&self) -> u64 {
-        (self.bytes.len() - self.at) as u64
-    }
-
-    fn short(&self, field: &str, wanted: u64) -> ReadError {
-        ReadError::Short {
-            path: self.path.into(),
-            field: format!("the {field} of {}", self.within),
-            at: self.at as u64,
-            wanted,
-            left: self.left(),
-        }
-    }
-
-    fn wrong(&self, field: &str, wanted: &'static str, got: impl ToString) -> ReadError {
-        ReadError::Field {
-            path: self.path.into(),
-            field: format!("the {field} of {}", self.within),
-            wanted,
-            got: got.to_string(),
-        }
-    }
-
-    /// The next `length` bytes.
-    fn take(&mut self, field: &str, length: u64) -> Result<&'a [u8], ReadError> {
-        let end = usize::try_from(length).ok().and_then(|length| self.at.checked_add(length));
-        let Some(taken) = end.and_then(|end| self.bytes.get(self.at..end)) else {
-            return Err(self.short(field, length));
-        };
-        self.at += taken.len();
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self, field: &str) -> Result<[u8; N], ReadError> {
-        let taken = self.take(field, N as u64)?;
-        taken.try_into().map_err(|_| self.short(field, N as u64))
-    }
-
+impl Cursor<'_> {
     fn u64(&mut self, field: &str) -> Result<u64, ReadError> {
         Ok(u64::from_le_bytes(self.array(field)?))
-    }
-
-    /// Refuses a `count` of things of at least `least` bytes that cannot all be in the file.
-    fn plausible(&self, field: &str, count: u64, least: u64) -> Result<(), ReadError> {
-        let wanted = count.saturating_mul(least);
-        if wanted > self.left() {
-            return Err(self.short(&format!("{field} ({count})"), wanted));
-        }
-        Ok(())
     }
 
     fn text(&mut self, field: &str) -> Result<String, ReadError> {

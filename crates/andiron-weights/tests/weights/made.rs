@@ -88,3 +88,38 @@ impl GgufFile {
         bytes
     }
 }
+
+/// A text as CTranslate2 has it.
+fn string(text: &str) -> Vec<u8> {
+    [&(text.len() as u16 + 1).to_le_bytes()[..], text.as_bytes(), &[0]].concat()
+}
+
+/// A variable of CTranslate2's: name, extents, number of the type, bytes.
+pub(crate) type Variable<'a> = (&'a str, &'a [u32], u8, &'a [u8]);
+
+/// CTranslate2's `model.bin` with these variables and aliases.
+pub(crate) fn model_bin(
+    version: u32,
+    kind: &str,
+    variables: &[Variable<'_>],
+    aliases: &[(&str, &str)],
+) -> Vec<u8> {
+    let mut bytes = version.to_le_bytes().to_vec();
+    bytes.extend(string(kind));
+    bytes.extend(3u32.to_le_bytes());
+    bytes.extend((variables.len() as u32).to_le_bytes());
+    for (name, extents, kind, values) in variables {
+        bytes.extend(string(name));
+        bytes.push(extents.len() as u8);
+        bytes.extend(extents.iter().flat_map(|extent| extent.to_le_bytes()));
+        bytes.push(*kind);
+        bytes.extend((values.len() as u32).to_le_bytes());
+        bytes.extend(*values);
+    }
+    bytes.extend((aliases.len() as u32).to_le_bytes());
+    for (alias, of) in aliases {
+        bytes.extend(string(alias));
+        bytes.extend(string(of));
+    }
+    bytes
+}

@@ -1,6 +1,6 @@
 //! Files that are spoilt in seeded ways are read or refused: the bounded, ordinary twin of `fuzz/`.
 
-use crate::made::{GgufFile, golden, safetensors, singles};
+use crate::made::{GgufFile, golden, model_bin, safetensors, singles};
 use andiron_weights::{folder::Folder, gguf::Gguf, testing};
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 use std::{fs, path::Path};
@@ -141,4 +141,20 @@ fn a_spoilt_pytorch_file_is_read_or_refused() {
         assert!(read > least, "only {read} spoilt {name} were read: the test tries too little");
     }
     assert!(!Path::new("a-pickle-was-run").exists());
+}
+
+#[test]
+fn a_spoilt_model_bin_is_read_or_refused() {
+    let small = model_bin(
+        6,
+        "WhisperSpec",
+        &[
+            ("a/weight", &[2, 3], 0, &[1; 24]),
+            ("b", &[5], 4, &[1; 10]),
+            ("n_heads", &[], 2, &[6, 0]),
+        ],
+        &[("c", "b")],
+    );
+    let read = try_all(&small, 8000, testing::ctranslate2);
+    assert!(read > 400, "only {read} of the spoilt files were read: the test tries too little");
 }

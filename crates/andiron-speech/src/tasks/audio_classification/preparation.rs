@@ -3,6 +3,7 @@
 use super::AudioClassification;
 use crate::{
     Waveform,
+    augment::AudioAugment,
     frontend::{
         Frames,
         mel::{LogMel, LogMelConfig},
@@ -148,6 +149,56 @@ impl Planned {
             }
             Self::MfccStatistics(statistics) => statistics.compute(samples)?,
         })
+    }
+}
+
+/// What the recipes of networks over log-mel bands take, with its defaults.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogMelOptions {
+    /// Samples a second; none is the lowest rate of the training split, at most 16 kHz.
+    pub rate: Option<u32>,
+    /// See [`ClipConfig`]; default 4.
+    pub max_seconds: f64,
+    /// See [`ClipConfig`]; default 40.
+    pub silence: f64,
+    /// Bands; default 40.
+    pub n_mels: usize,
+    /// See [`FrontEnd`]; default false.
+    pub clip_mean: bool,
+    /// How training sounds are changed at random; none leaves them as they are.
+    pub augment: Option<AudioAugment>,
+}
+
+impl Default for LogMelOptions {
+    fn default() -> Self {
+        Self {
+            rate: None,
+            max_seconds: 4.0,
+            silence: 40.0,
+            n_mels: 40,
+            clip_mean: false,
+            augment: None,
+        }
+    }
+}
+
+impl LogMelOptions {
+    /// The task for a training split.
+    ///
+    /// # Errors
+    /// [`DataError`] names the example or the setting that cannot be used.
+    pub fn task(
+        &self,
+        train: &dyn Dataset<ExampleOf<AudioClassification>>,
+    ) -> Result<AudioClassification, DataError> {
+        let rate = self.rate.map_or_else(|| ClipConfig::rate_of(train), Ok)?;
+        let clip =
+            ClipConfig::new(rate).with_max_seconds(self.max_seconds).with_silence(self.silence);
+        let mel = LogMelConfig::speech(rate).with_n_mels(self.n_mels);
+        let frontend = FrontEnd::LogMel { mel, clip_mean: self.clip_mean };
+        let task = AudioClassification::of(clip, frontend, train)?;
+        Ok(task.with_augment(self.augment.clone())?)
     }
 }
 

@@ -1,44 +1,54 @@
 //! Draws from one seed.
 
-use andiron_kernels::split_mix;
+use crate::split_mix;
 
-/// A stream of random numbers that a seed decides, on every platform.
+/// A stream of random numbers that a seed decides, on every platform: what the random changes of
+/// training data are drawn from.
+///
+/// ```
+/// use andiron_kernels::Dice;
+///
+/// let (mut one, mut other) = (Dice::new(7), Dice::new(7));
+/// assert_eq!(one.below(6), other.below(6));
+/// assert!((0.0..1.0).contains(&one.unit()));
+/// ```
 #[derive(Debug, Clone)]
-pub(super) struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
+    /// The stream of a seed.
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// 0 or above, below 1, in steps of 2⁻⁵³.
-    pub(super) fn unit(&mut self) -> f64 {
+    pub fn unit(&mut self) -> f64 {
         (split_mix(&mut self.0) >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// Between two numbers.
-    pub(super) fn between(&mut self, low: f64, high: f64) -> f64 {
+    pub fn between(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.unit()
     }
 
     /// A whole number from 0 to below `n`, which is 1 or more.
-    pub(super) fn below(&mut self, n: usize) -> usize {
+    pub fn below(&mut self, n: usize) -> usize {
         // The bias of the multiplication is below n / 2⁶⁴.
         ((u128::from(split_mix(&mut self.0)) * n as u128) >> 64) as usize
     }
 
     /// Whether something of this probability happens.
-    pub(super) fn chance(&mut self, probability: f64) -> bool {
+    pub fn chance(&mut self, probability: f64) -> bool {
         self.unit() < probability
     }
 
     /// Plus or minus one.
-    pub(super) fn sign(&mut self) -> f64 {
+    pub fn sign(&mut self) -> f64 {
         if self.chance(0.5) { 1.0 } else { -1.0 }
     }
 
     /// The normal distribution of mean 0 and variance 1 (Box & Muller 1958).
-    fn normal(&mut self) -> f64 {
+    pub fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.unit()).cos()
     }
@@ -62,7 +72,7 @@ impl Dice {
     }
 
     /// The beta distribution with both parameters `alpha`, above 0.
-    pub(super) fn beta(&mut self, alpha: f64) -> f64 {
+    pub fn beta(&mut self, alpha: f64) -> f64 {
         let (a, b) = (self.gamma(alpha), self.gamma(alpha));
         // Both vanish only where alpha is next to nothing; then one of the ends is drawn.
         if a + b > 0.0 { a / (a + b) } else { f64::from(u8::from(self.chance(0.5))) }

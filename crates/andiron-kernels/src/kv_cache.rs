@@ -11,7 +11,7 @@ const BLOCK: usize = 64;
 /// All rows have equally many slots; a shorter row begins with empty ones, which no query sees.
 ///
 /// ```
-/// use andiron_nlp::layers::kv_cache::KvCache;
+/// use andiron_kernels::KvCache;
 /// use burn::tensor::{Device, Tensor};
 ///
 /// let mut cache = KvCache::new(1, &[0, 2]);
@@ -35,6 +35,11 @@ impl KvCache {
     /// the row will be empty.
     pub fn new(n_layers: usize, padding: &[usize]) -> Self {
         Self { layers: vec![None; n_layers], padding: padding.to_vec(), length: 0, capacity: 0 }
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.padding.len()
     }
 
     /// How many slots are filled: the slot of the next token.
@@ -79,6 +84,24 @@ impl KvCache {
     /// Counts `len` tokens as read, once every layer has appended them.
     pub fn advance(&mut self, len: usize) {
         self.length += len;
+    }
+
+    /// Goes on with other rows: the first with what `rows[0]` has read, the second with that of
+    /// `rows[1]`, and so on; a row may be there several times, or not at all. For a search that
+    /// keeps the best of many continuations.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn select(&mut self, rows: &[usize]) {
+        if rows.iter().copied().eq(0..self.padding.len()) {
+            return;
+        }
+        self.padding = rows.iter().map(|row| self.padding[*row]).collect();
+        let numbers: Vec<i32> = rows.iter().map(|row| *row as i32).collect();
+        for layer in self.layers.iter_mut().flatten() {
+            let numbers = Tensor::<1, Int>::from_ints(&numbers[..], &layer[0].device());
+            *layer = layer.clone().map(|buffer| buffer.select(0, numbers.clone()));
+        }
     }
 
     /// Which slots hold a token, once `len` more are filled: `[batch, length + len]`; none if all do.
@@ -145,6 +168,23 @@ mod tests {
             cache.advance(len);
         }
         assert_eq!(cache.length(), 139);
+    }
+
+    #[test]
+    fn rows_are_taken_in_another_order() {
+        let mut cache = KvCache::new(1, &[0, 1, 2]);
+        let part = numbers(0, [3, 2, 5, 2]);
+        cache.append(0, part.clone(), part.clone());
+        cache.advance(5);
+        cache.select(&[2, 0, 2, 1]);
+        let more = numbers(100, [4, 2, 1, 2]);
+        let (keys, values) = cache.append(0, more.clone(), more.clone());
+        let row = |at: usize| part.clone().narrow(0, at, 1);
+        let wanted = Tensor::cat(vec![row(2), row(0), row(2), row(1)], 0);
+        let wanted = Tensor::cat(vec![wanted, more], 2).into_data();
+        assert_eq!((keys.into_data(), values.into_data()), (wanted.clone(), wanted));
+        let places: Vec<i32> = cache.places(1, &Device::flex()).into_data().iter::<i32>().collect();
+        assert_eq!(places, [3, 5, 3, 4]);
     }
 
     #[test]

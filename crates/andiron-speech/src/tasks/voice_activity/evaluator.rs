@@ -1,0 +1,176 @@
+//! Measuring by frames.
+
+use super::{VoiceActivity, VoiceSegments};
+use andiron_core::{
+    DataError, Dataset, EvalError, Evaluator, Predictor, Report, Task,
+    data::ExampleOf,
+    evaluator::{
+        Bootstrap, Fingerprint, Found, Outcome, Score,
+        metrics::PrecisionRecall,
+        roc::{SortedTrials, Trial},
+    },
+};
+use std::collections::BTreeMap;
+
+/// How many sounds are in memory at once.
+const CHUNK: usize = 8;
+
+/// Measures frame by frame: `auc`, the area under the ROC curve (the probability that a frame with
+/// speech gets a higher number than one without, equals counting half), and at the task's threshold
+/// `precision`, `recall`, `f1` and `accuracy`.
+///
+/// A frame is speech if its middle lies in one of the true spans. The intervals draw whole sounds,
+/// since the frames of one are not independent; with a dozen of them they are too narrow. An outcome
+/// is right where every frame is; its loss is the share of frames that are wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct VoiceActivityEvaluator {
+    /// How the intervals are made, by drawing sounds.
+    pub bootstrap: Bootstrap,
+}
+
+/// The frames of one sound, counted at the threshold.
+#[derive(Debug, Clone, Copy)]
+struct Measured {
+    found: Found,
+    right: usize,
+    frames: usize,
+}
+
+impl Measured {
+    fn of(frames: &[Trial], threshold: f64) -> Self {
+        let count = |is: fn(bool, bool) -> bool| {
+            frames.iter().filter(|frame| is(frame.target, frame.score >= threshold)).count()
+        };
+        let found = Found {
+            right: count(|is, said| is && said),
+            answered: count(|_, said| said),
+            truth: count(|is, _| is),
+        };
+        Self { found, right: count(|is, said| is == said), frames: frames.len() }
+    }
+}
+
+/// The scores by name, of the frames of each sound.
+fn scores(
+    sounds: &[Vec<Trial>],
+    all: &[Measured],
+    bootstrap: &Bootstrap,
+) -> Result<BTreeMap<String, Score>, EvalError> {
+    let trials: Vec<Trial> = sounds.concat();
+    let sorted = SortedTrials::of(&trials)?;
+    let mut weights = vec![0.0; trials.len()];
+    let drawn = |indices: &[usize], out: &mut Vec<f64>| {
+        let mut times = vec![0.0; sounds.len()];
+        indices.iter().for_each(|index| times[*index] += 1.0);
+        let mut rest = weights.as_mut_slice();
+        for (sound, times) in sounds.iter().zip(times) {
+            let (own, others) = rest.split_at_mut(sound.len());
+            own.fill(times);
+            rest = others;
+        }
+        let (mut found, mut right, mut frames) = (Found::default(), 0, 0);
+        for one in indices.iter().map(|index| &all[*index]) {
+            found.right += one.found.right;
+            found.answered += one.found.answered;
+            found.truth += one.found.truth;
+            right += one.right;
+            frames += one.frames;
+        }
+        let of = PrecisionRecall::of(found.right, found.answered, found.truth);
+        // Without speech, or without anything else, nothing is known, and a coin is as good.
+        let auc = sorted.curve(&weights).map_or(0.5, |curve| curve.auc());
+        out.extend([auc, of.precision, of.recall, of.f1, right as f64 / frames.max(1) as f64]);
+    };
+    let names = ["auc", "precision", "recall", "f1", "accuracy"].map(str::to_owned);
+    Ok(names.into_iter().zip(bootstrap.scores(all.len(), drawn)?).collect())
+}
+
+impl Evaluator<VoiceActivity> for VoiceActivityEvaluator {
+    fn evaluate(
+        &self,
+        predictor: &Predictor<VoiceActivity>,
+        data: &dyn Dataset<ExampleOf<VoiceActivity>>,
+    ) -> Result<Report, EvalError> {
+        self.bootstrap.check()?;
+        if data.is_empty() {
+            return Err(DataError::Empty { what: "the data set".to_owned() }.into());
+        }
+        let task = predictor.task();
+        let (mut sounds, mut fingerprint) = (Vec::with_capacity(data.len()), Fingerprint::new());
+        let places: Vec<usize> = (0..data.len()).collect();
+        for part in places.chunks(CHUNK) {
+            let mut inputs = Vec::with_capacity(part.len());
+            let mut targets = Vec::with_capacity(part.len());
+            for index in part {
+                let example = data.get(*index).map_err(|error| error.at(*index, None))?;
+                let added =
+                    fingerprint.add(&example.input).and_then(|()| fingerprint.add(&example.target));
+                added.map_err(|error| error.at(*index, None))?;
+                inputs.push(example.input);
+                targets.push(example.target);
+            }
+            let answers: Vec<VoiceSegments> = predictor.predict(&inputs)?;
+            for (target, answer) in targets.iter().zip(answers) {
+                let truth = task.truth(target, answer.probabilities.len());
+                let frame = |(target, probability): (bool, f32)| Trial {
+                    score: probability.into(),
+                    target,
+                };
+                sounds.push(truth.into_iter().zip(answer.probabilities).map(frame).collect());
+            }
+        }
+        let threshold = task.segmentation.threshold;
+        let measured = |frames: &Vec<Trial>| Measured::of(frames, threshold);
+        let all: Vec<Measured> = sounds.iter().map(measured).collect();
+        let Bootstrap { resamples, confidence, seed } = self.bootstrap;
+        let outcome = |one: &Measured| Outcome {
+            right: one.right == one.frames,
+            loss: 1.0 - one.right as f64 / one.frames.max(1) as f64,
+        };
+        Ok(Report {
+            task: VoiceActivity::NAME.to_owned(),
+            architecture: predictor.architecture().to_owned(),
+            examples: all.len(),
+            confidence,
+            resamples,
+            seed,
+            scores: scores(&sounds, &all, &self.bootstrap)?,
+            labels: Vec::new(),
+            classes: Vec::new(),
+            confusion: Vec::new(),
+            fingerprint: fingerprint.finish(),
+            outcomes: all.iter().map(outcome).collect(),
+            found: all.iter().map(|one| one.found).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn frames_of_all_sounds_are_one_curve() {
+        // sklearn.metrics.roc_auc_score([1,0,1,1,0,0,1], [.9,.9,.4,.8,.1,.4,.2]) is 7/12.
+        let frames = [
+            (0.9, true),
+            (0.9, false),
+            (0.4, true),
+            (0.8, true),
+            (0.1, false),
+            (0.4, false),
+            (0.2, true),
+        ]
+        .map(Trial::from);
+        for sounds in [vec![frames.to_vec()], vec![frames[..3].to_vec(), frames[3..].to_vec()]] {
+            let all: Vec<Measured> =
+                sounds.iter().map(|frames| Measured::of(frames, 0.5)).collect();
+            let scores = scores(&sounds, &all, &Bootstrap::default()).unwrap();
+            assert!((scores["auc"].value - 7.0 / 12.0).abs() < 1e-12);
+            assert_eq!(scores["precision"].value, 2.0 / 3.0);
+            assert_eq!(scores["recall"].value, 0.5);
+            assert_eq!(scores["accuracy"].value, 4.0 / 7.0);
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! How a [`Whisper`](crate::models::whisper::Whisper) is asked what was said, window by window, and
+//! what others publish of it.
+//!
+//! - [`WhisperListener`]: vocabulary, windows and settings: what a task holds beside the network.
+//! - [`Live`]: the same of a sound that comes in pieces.
+//! - [`WhisperDecoding`]: greedy search, beam and samples; when a text is tried again.
+//! - [`Vocabulary`]: a published `tokenizer.json`.
+//!
+//! Paper: Radford et al. 2022, <https://arxiv.org/abs/2212.04356>, sections 2.3 and 4.5. What is
+//! decided where follows openai-whisper, so that texts are equal.
+
+mod course;
+mod decoding;
+mod frames;
+mod live;
+mod published;
+mod rules;
+mod search;
+mod vocabulary;
+
+pub use decoding::WhisperDecoding;
+pub use frames::{HOP, RATE};
+pub use live::{Heard, Live, Partial};
+pub use published::{
+    ARCHITECTURES, WhisperError, describe, from_folder, load_weights, of_config_json,
+};
+pub use vocabulary::{Marks, Vocabulary, VocabularyError};
+
+use crate::{
+    Waveform,
+    frontend::Frames,
+    models::whisper::{Whisper, WhisperConfig},
+    tasks::speech_recognition::{Segment, Transcript},
+};
+use andiron_core::{ConfigError, DataError};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use course::{Course, Decided};
+pub(crate) use published::fit;
+use rayon::prelude::*;
+use rules::{Rules, Times};
+use search::{Ask, Search, most_probable};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Windows of different sounds that are heard at once at the most.
+const AT_ONCE: usize = 8;
+
+/// What belongs to a Whisper beside its weights: vocabulary, sizes of its windows, settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhisperListener {
+    /// Text and marks as tokens.
+    pub vocabulary: Vocabulary,
+    /// Whether the language stands before a text.
+    pub multilingual: bool,
+    /// Mel bands of a frame.
+    pub n_mels: usize,
+    /// Frames behind the encoder's convolutions: a window has twice as many mel frames, of ten
+    /// milliseconds each.
+    pub n_frames: usize,
+    /// The longest text in tokens, what stands before it included.
+    pub max_length: usize,
+    /// Tokens that are never written.
+    pub suppress: Vec<u32>,
+    /// How text is searched for.
+    #[serde(default)]
+    pub decoding: WhisperDecoding,
+}
+
+impl WhisperListener {
+    /// Whether a network can answer with this.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names what network and task say differently, or the setting that cannot be
+    /// used.
+    pub fn fits(&self, config: &WhisperConfig) -> Result<(), ConfigError> {
+        ConfigError::agree("the number of mel bands", config.n_mels, self.n_mels)?;
+        ConfigError::agree("the number of frames", config.n_frames, self.n_frames)?;
+        ConfigError::agree("the longest text", config.max_length, self.max_length)?;
+        let n_tokens = self.vocabulary.n_tokens();
+        ConfigError::at_least("the number of tokens", n_tokens, config.n_tokens)?;
+        self.check()
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        // The marks before a text, one token and its end.
+        ConfigError::at_least("max_length", 12, self.max_length)?;
+        self.decoding.check()?;
+        if let Some(code) = self.decoding.language.as_ref().filter(|_| self.multilingual) {
+            self.vocabulary.language(code)?;
+        }
+        Ok(())
+    }
+
+    /// How many mel frames a window has.
+    pub fn window(&self) -> usize {
+        2 * self.n_frames
+    }
+
+    /// Log-mel frames of a sound, levelled over all of it; as many as it has hops.
+    ///
+    /// # Errors
+    /// [`DataError`] for a sound that cannot be used.
+    pub fn frames(&self, wave: &Waveform) -> Result<Frames, DataError> {
+        frames::of(wave, self.n_mels)
+    }
+
+    /// Windows of frames from their beginnings on, as the network takes them; zeros behind the end.
+    ///
+    /// # Shapes
+    /// - output: `[windows, n_mels, 2 · n_frames]`
+    pub fn windows(&self, starts: &[(&Frames, usize)], device: &Device) -> Tensor<3> {
+        let mut values = Vec::with_capacity(starts.len() * self.n_mels * self.window());
+        for (frames, from) in starts {
+            frames::window(frames, *from, self.window(), &mut values);
+        }
+        let shape = [starts.len(), self.n_mels, self.window()];
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    /// The marks that begin a transcript in the language of the mark `language`.
+    fn beginning(&self, language: Option<u32>) -> Vec<u32> {
+        let marks = self.vocabulary.marks();
+        let mut all = vec![marks.start];
+        if self.multilingual {
+            let what = if self.decoding.translate { marks.translate } else { marks.transcribe };
+            all.extend(language);
+            all.extend(what);
+        }
+        if !self.decoding.timestamps {
+            all.push(marks.no_timestamps);
+        }
+        all
+    }
+
+    /// The tokens from which a network learns a text without times, and how many of them stand before
+    /// what it learns.
+    ///
+    /// # Errors
+    /// [`DataError::TooLarge`] for a text over the network's length, [`DataError::Config`] for a
+    /// multilingual one whose language is not set.
+    pub fn lesson(&self, text: &str) -> Result<(Vec<u32>, usize), DataError> {
+        let without = WhisperDecoding { timestamps: false, ..self.decoding.clone() };
+        let code = without.language.clone().unwrap_or_else(|| "no language".to_owned());
+        let language = match self.multilingual {
+            true => Some(self.vocabulary.language(&code)?),
+            false => None,
+        };
+        let mut ids = Self { decoding: without, ..self.clone() }.beginning(language);
+        let before = ids.len();
+        ids.extend(self.vocabulary.ids(text)?);
+        ids.push(self.vocabulary.marks().end);
+        // The last is only a truth.
+        if ids.len() > self.max_length + 1 {
+            let what = "the length of the transcript in tokens";
+            let (limit, got) = ((self.max_length + 1) as u64, ids.len() as u64);
+            return Err(DataError::TooLarge { what, limit, got });
+        }
+        Ok((ids, before))
+    }
+
+    fn rules(&self) -> Result<Rules, DataError> {
+        let marks = self.vocabulary.marks();
+        let mut blank = self.vocabulary.ids(" ")?;
+        blank.push(marks.end);
+        let times = self.decoding.timestamps.then(|| Times {
+            initial: self
+                .decoding
+                .max_initial_timestamp
+                .map(|seconds| (seconds * 50.0).round() as u32),
+        });
+        Ok(Rules {
+            suppress: self.suppress.clone(),
+            blank,
+            end: marks.end,
+            times,
+            timestamps: marks.timestamps,
+            no_timestamps: marks.no_timestamps,
+        })
+    }
+
+    /// What is said in each sound. A sound's transcript does not depend on what else is asked.
+    ///
+    /// # Errors
+    /// [`DataError`] for a sound or a setting that cannot be used.
+    pub fn transcribe(
+        &self,
+        model: &Whisper,
+        waves: &[Waveform],
+        device: &Device,
+    ) -> Result<Vec<Transcript>, DataError> {
+        self.check()?;
+        let all = waves.par_iter().map(|wave| self.frames(wave));
+        let all = all.collect::<Result<Vec<Frames>, DataError>>()?;
+        let course = Course::new(self)?;
+        let mut courses = vec![course; waves.len()];
+        let mut segments: Vec<Vec<Segment>> = vec![Vec::new(); waves.len()];
+        loop {
+            let open = (0..waves.len()).filter(|at| courses[*at].seek < all[*at].len());
+            let open: Vec<usize> = open.take(AT_ONCE).collect();
+            if open.is_empty() {
+                break;
+            }
+            let starts: Vec<_> = open.iter().map(|at| (&all[*at], courses[*at].seek)).collect();
+            let encoded = model.encode(self.windows(&starts, device));
+            let mut now: Vec<Course> = open.iter().map(|at| courses[*at].clone()).collect();
+            let decided = self.decide(model, encoded, &mut now, device)?;
+            for ((at, mut course), decided) in open.into_iter().zip(now).zip(decided) {
+                let size = self.window().min(all[at].len() - course.seek);
+                segments[at].extend(course.take(&decided, size, self)?);
+                courses[at] = course;
+            }
+        }
+        let transcript = |(course, segments): (Course, Vec<Segment>)| {
+            let language = course.language.map(|(code, _)| code);
+            let language = language.or_else(|| self.decoding.language.clone());
+            Transcript { language, ..Transcript::of(segments) }
+        };
+        Ok(courses.into_iter().zip(segments).map(transcript).collect())
+    }
+
+    /// The text of one window of each course: the first that passes, of as many temperatures as it
+    /// takes.
+    ///
+    /// # Shapes
+    /// - encoded: `[windows, n_frames, d_model]`
+    fn decide(
+        &self,
+        model: &Whisper,
+        encoded: Tensor<3>,
+        courses: &mut [Course],
+        device: &Device,
+    ) -> Result<Vec<Decided>, DataError> {
+        self.detect(model, &encoded, courses, device);
+        let rules = self.rules()?;
+        let befores: Vec<_> =
+            courses.iter().map(|course| course.before(self, model.max_length())).collect();
+        let mut decided: Vec<Option<Decided>> = vec![None; courses.len()];
+        let mut open: Vec<usize> = (0..courses.len()).collect();
+        for (tried, temperature) in self.decoding.temperatures.iter().enumerate() {
+            let search = Search {
+                model,
+                rules: &rules,
+                settings: &self.decoding,
+                temperature: *temperature,
+                no_speech: self.vocabulary.marks().no_speech,
+                room: model.max_length() / 2,
+            };
+            // A batch has rows of one length.
+            let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+            for at in open.drain(..) {
+                groups.entry(befores[at].0.len()).or_default().push(at);
+            }
+            let last = tried + 1 == self.decoding.temperatures.len();
+            for group in groups.into_values() {
+                let asks: Vec<Ask> = group
+                    .iter()
+                    .map(|at| {
+                        let (before, start) = befores[*at].clone();
+                        let seed = self.seed(courses[*at].seek, tried);
+                        Ask { before, start, seed }
+                    })
+                    .collect();
+                let answers = search.run(some(&encoded, &group), &asks, device);
+                for (at, answer) in group.into_iter().zip(answers) {
+                    if !last && self.tries_again(&answer)? {
+                        open.push(at);
+                    }
+                    decided[at] = Some(Decided { answer, temperature: *temperature });
+                }
+            }
+            open.sort_unstable();
+        }
+        Ok(decided.into_iter().flatten().collect())
+    }
+
+    /// A random stream of its own for each window and try.
+    fn seed(&self, seek: usize, tried: usize) -> u64 {
+        let place = ((seek as u64) << 8) | tried as u64;
+        andiron_kernels::mix(self.decoding.seed, &[place])
+    }
+
+    /// Whether an answer does not pass (the paper's section 4.5).
+    fn tries_again(&self, answer: &search::Answer) -> Result<bool, DataError> {
+        let decoding = &self.decoding;
+        let improbable =
+            decoding.log_probability.is_some_and(|least| answer.log_probability < least);
+        // Silence is improbable text, and is left alone.
+        if improbable && decoding.no_speech.is_some_and(|limit| answer.no_speech > limit) {
+            return Ok(false);
+        }
+        let repeats = match decoding.compression_ratio {
+            Some(limit) => self.vocabulary.ratio(&answer.tokens)? > limit,
+            None => false,
+        };
+        Ok(improbable || repeats)
+    }
+
+    /// Hears which language is spoken, where a course does not know.
+    fn detect(
+        &self,
+        model: &Whisper,
+        encoded: &Tensor<3>,
+        courses: &mut [Course],
+        device: &Device,
+    ) {
+        let open = (0..courses.len()).filter(|at| courses[*at].language.is_none());
+        let open: Vec<usize> = open.filter(|_| self.multilingual).collect();
+        if open.is_empty() {
+            return;
+        }
+        for (at, probabilities) in
+            open.iter().zip(self.languages(model, some(encoded, &open), device))
+        {
+            let best = probabilities.iter().map(|(_, probability)| *probability as f32);
+            let best = most_probable(&best.collect::<Vec<_>>()) as usize;
+            let Some((code, _)) = probabilities.into_iter().nth(best) else { continue };
+            let mark = self.vocabulary.marks().languages[&code];
+            courses[*at].language = Some((code, mark));
+        }
+    }
+
+    /// How probable each language is in each window, in the order of the codes; they sum to 1.
+    ///
+    /// # Shapes
+    /// - encoded: `[windows, n_frames, d_model]`, as the network's
+    ///   [`encode`](Whisper::encode) gives it
+    pub fn languages(
+        &self,
+        model: &Whisper,
+        encoded: Tensor<3>,
+        device: &Device,
+    ) -> Vec<Vec<(String, f64)>> {
+        let marks = self.vocabulary.marks();
+        let windows = encoded.dims()[0];
+        let start = TensorData::new(vec![marks.start as i32; windows], [windows, 1]);
+        let start = Tensor::<2, Int>::from_data(start, device);
+        let hidden = model.read(start, &mut model.listen(encoded));
+        let logits: Vec<f32> = model.logits(hidden).into_data().iter::<f32>().collect();
+        let of_window = |logits: &[f32]| {
+            let known: Vec<(&String, f32)> = marks
+                .languages
+                .iter()
+                .filter_map(|(code, mark)| Some((code, *logits.get(*mark as usize)?)))
+                .collect();
+            let whole = rules::log_sum(&known.iter().map(|(_, logit)| *logit).collect::<Vec<_>>());
+            let share = |logit: f32| (f64::from(logit) - whole).exp();
+            known.into_iter().map(|(code, logit)| (code.clone(), share(logit))).collect()
+        };
+        logits.chunks_exact(model.n_tokens()).map(of_window).collect()
+    }
+}
+
+/// Some of the rows of a batch.
+fn some(all: &Tensor<3>, rows: &[usize]) -> Tensor<3> {
+    if rows.iter().copied().eq(0..all.dims()[0]) {
+        return all.clone();
+    }
+    let numbers: Vec<i32> = rows.iter().map(|row| *row as i32).collect();
+    all.clone().select(0, Tensor::<1, Int>::from_ints(&numbers[..], &all.device()))
+}

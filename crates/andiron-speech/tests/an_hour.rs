@@ -1,0 +1,54 @@
+//! An hour of sound through a stream: what is held does not grow. A file of its own, so that no
+//! other test takes memory meanwhile.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use andiron_core::{Network, testing::record};
+use andiron_speech::{
+    VoiceActivity, models::silero_vad::SileroVadConfig, tasks::voice_activity::VoiceStream,
+};
+use burn::tensor::Device;
+use std::{fs, io::Write as _};
+
+/// Kilobytes of this process that are in memory; none where the system does not say.
+fn resident() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+#[test]
+fn an_hour_takes_no_more_memory_than_a_minute() {
+    if resident().is_none() {
+        std::io::stderr().write_all(b"LEFT OUT: there is no /proc/self/status here\n").unwrap();
+        return;
+    }
+    let device = Device::flex();
+    let network = Network::init(SileroVadConfig::v6_16k(), 7, &device).unwrap();
+    let task = VoiceActivity::new(16_000, 512, 64);
+    let mut stream = VoiceStream::new(task, network.model, &device).unwrap();
+    // A second that swells, in pieces of 20 ms.
+    let second: Vec<f32> = (0..16_000)
+        .map(|n| {
+            let at = n as f32 / 16e3;
+            (at * std::f32::consts::PI).sin() * (0.4 * (at * 900.0).sin() + 0.1 * (at * 9e3).sin())
+        })
+        .collect();
+    let mut after_a_minute = 0;
+    for heard in 0..3_600 {
+        for chunk in second.chunks(320) {
+            stream.push(chunk).unwrap();
+        }
+        if heard == 59 {
+            after_a_minute = resident().unwrap();
+        }
+    }
+    assert_eq!(stream.seconds(), 3_600.0);
+    let grown = resident().unwrap().saturating_sub(after_a_minute);
+    println!("an hour: {grown} kB more than after a minute");
+    assert!(grown < 4 << 10, "{grown} kB");
+    record(
+        "streaming",
+        "voice-activity: silero-vad, an hour in pieces of 20 ms",
+        &format!("{grown} kB more than after a minute"),
+    );
+}
