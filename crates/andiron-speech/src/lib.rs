@@ -49,6 +49,7 @@
 
 pub mod augment;
 pub mod batch;
+pub mod ctc;
 pub mod frontend;
 mod layers;
 pub mod metrics;

@@ -74,25 +74,38 @@ fn model_bin() -> Vec<u8> {
     };
     for name in ["conv1", "conv2"] {
         for leaf in ["weight", "bias"] {
-            put(format!("encoder/{name}/{leaf}"), vec![Some(read(&format!("encoder.{name}.{leaf}")))], 0);
+            put(
+                format!("encoder/{name}/{leaf}"),
+                vec![Some(read(&format!("encoder.{name}.{leaf}")))],
+                0,
+            );
         }
     }
     put("decoder/embeddings/weight".into(), vec![Some(read("decoder.embed_tokens.weight"))], 0);
     for (side, layers) in [("encoder", 2), ("decoder", 3)] {
         let one = |name: String| vec![Some(read(&name))];
-        put(format!("{side}/position_encodings/encodings"), one(format!("{side}.embed_positions.weight")), 0);
+        put(
+            format!("{side}/position_encodings/encodings"),
+            one(format!("{side}.embed_positions.weight")),
+            0,
+        );
         for (leaf, theirs) in [("weight", "gamma"), ("bias", "beta")] {
             put(format!("{side}/layer_norm/{theirs}"), one(format!("{side}.layer_norm.{leaf}")), 0);
         }
         for at in 0..layers {
             let (ours, their) = (format!("{side}.layers.{at}"), format!("{side}/layer_{at}"));
-            let mut norms = vec![("self_attn_layer_norm", "self_attention"), ("final_layer_norm", "ffn")];
+            let mut norms =
+                vec![("self_attn_layer_norm", "self_attention"), ("final_layer_norm", "ffn")];
             if side == "decoder" {
                 norms.push(("encoder_attn_layer_norm", "attention"));
             }
             for (norm, part) in norms {
                 for (leaf, theirs) in [("weight", "gamma"), ("bias", "beta")] {
-                    put(format!("{their}/{part}/layer_norm/{theirs}"), one(format!("{ours}.{norm}.{leaf}")), 0);
+                    put(
+                        format!("{their}/{part}/layer_norm/{theirs}"),
+                        one(format!("{ours}.{norm}.{leaf}")),
+                        0,
+                    );
                 }
             }
             for leaf in ["weight", "bias"] {
@@ -100,14 +113,28 @@ fn model_bin() -> Vec<u8> {
                     let silent = name.ends_with("k_proj") && leaf == "bias";
                     (!silent).then(|| read(&format!("{ours}.{name}.{leaf}")))
                 };
-                let fused = ["q_proj", "k_proj", "v_proj"].map(|name| map(&format!("self_attn.{name}")));
+                let fused =
+                    ["q_proj", "k_proj", "v_proj"].map(|name| map(&format!("self_attn.{name}")));
                 put(format!("{their}/self_attention/linear_0/{leaf}"), fused.to_vec(), 12);
-                put(format!("{their}/self_attention/linear_1/{leaf}"), vec![map("self_attn.out_proj")], 0);
+                put(
+                    format!("{their}/self_attention/linear_1/{leaf}"),
+                    vec![map("self_attn.out_proj")],
+                    0,
+                );
                 if side == "decoder" {
-                    put(format!("{their}/attention/linear_0/{leaf}"), vec![map("encoder_attn.q_proj")], 0);
-                    let fused = ["k_proj", "v_proj"].map(|name| map(&format!("encoder_attn.{name}")));
+                    put(
+                        format!("{their}/attention/linear_0/{leaf}"),
+                        vec![map("encoder_attn.q_proj")],
+                        0,
+                    );
+                    let fused =
+                        ["k_proj", "v_proj"].map(|name| map(&format!("encoder_attn.{name}")));
                     put(format!("{their}/attention/linear_1/{leaf}"), fused.to_vec(), 12);
-                    put(format!("{their}/attention/linear_2/{leaf}"), vec![map("encoder_attn.out_proj")], 0);
+                    put(
+                        format!("{their}/attention/linear_2/{leaf}"),
+                        vec![map("encoder_attn.out_proj")],
+                        0,
+                    );
                 }
                 put(format!("{their}/ffn/linear_0/{leaf}"), vec![map("fc1")], 0);
                 put(format!("{their}/ffn/linear_1/{leaf}"), vec![map("fc2")], 0);
@@ -272,5 +299,8 @@ fn what_cannot_be_used_is_refused_by_name() {
     other[at..at + text.len()].copy_from_slice(b"decoder/layer_2/ffn/linear_1/bios");
     fs::write(dir.path().join("model.bin"), other).unwrap();
     let said = chain(&refused(dir.path()));
-    assert!(said.contains("linear_1/bios") && said.contains("model.decoder.layers.2.fc2.bias"), "{said}");
+    assert!(
+        said.contains("linear_1/bios") && said.contains("model.decoder.layers.2.fc2.bias"),
+        "{said}"
+    );
 }

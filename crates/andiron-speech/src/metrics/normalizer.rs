@@ -11,7 +11,7 @@
 
 mod numbers;
 
-use super::{is_space, split_spaces};
+use super::split_spaces;
 use regex::Regex;
 use std::{collections::HashMap, sync::LazyLock};
 use unicode_normalization::UnicodeNormalization;

@@ -5,7 +5,7 @@
 //! (scipy's `resample_poly`, 256 periods), within −90 dB; above that the filter falls, and above half
 //! the lower rate nothing is left.
 
-use super::{Waveform, check_format};
+use super::check_format;
 use crate::frontend::reject_infinite;
 use andiron_core::DataError;
 use rubato::{Fft, FixedSync, Resampler as _, audioadapter_buffers::direct::InterleavedSlice};
@@ -56,7 +56,7 @@ impl fmt::Debug for Resampler {
 
 impl Resampler {
     /// A resampler from `from` to `to` hertz, both
-    /// [`MIN_RATE`](Waveform::MIN_RATE) to [`MAX_RATE`](Waveform::MAX_RATE).
+    /// [`MIN_RATE`](crate::Waveform::MIN_RATE) to [`MAX_RATE`](crate::Waveform::MAX_RATE).
     ///
     /// # Errors
     /// [`DataError::TooShort`] or [`DataError::TooLarge`] for a rate out of range.
