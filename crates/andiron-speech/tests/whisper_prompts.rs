@@ -61,12 +61,21 @@ fn the_words_of_prompts_are_heard() {
     let predictor = Predictor::new(SpeechRecognition::from(listener), network, &device);
     let report = SpeechEvaluator::default().evaluate(&predictor, &examples).unwrap();
     let wer = report.score("wer").unwrap();
-    eprintln!("{} prompts: WER {:.4} ({:.4} to {:.4})", examples.len(), wer.value, wer.low, wer.high);
+    eprintln!(
+        "{} prompts: WER {:.4} ({:.4} to {:.4})",
+        examples.len(),
+        wer.value,
+        wer.low,
+        wer.high
+    );
     // All of them together are at 0.063 or below; a fifth of them varies.
     assert!(wer.value <= 0.09, "{}", wer.value);
     testing::record(
         "accuracy",
         "speech-recognition: whisper tiny.en",
-        &format!("WER {:.3} on every fifth English telephone prompt of three words or more", wer.value),
+        &format!(
+            "WER {:.3} on every fifth English telephone prompt of three words or more",
+            wer.value
+        ),
     );
 }

@@ -103,10 +103,7 @@ fn logits(published: &Published, golden: &Value) {
 }
 
 fn texts(published: &Published, golden: &Value) {
-    let plain = || WhisperDecoding {
-        language: Some("en".to_owned()),
-        ..WhisperDecoding::greedy()
-    };
+    let plain = || WhisperDecoding { language: Some("en".to_owned()), ..WhisperDecoding::greedy() };
     let cases = golden["cases"].as_array().unwrap();
     let waves: Vec<Waveform> =
         cases.iter().map(|case| wave(case["name"].as_str().unwrap())).collect();
@@ -144,8 +141,12 @@ fn texts(published: &Published, golden: &Value) {
 
 /// A sound of several windows: times, and what stands before each window.
 fn long(published: &Published, golden: &Value) {
-    let names: Vec<&str> =
-        golden["cases"].as_array().unwrap().iter().map(|case| case["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> = golden["cases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|case| case["name"].as_str().unwrap())
+        .collect();
     let mut samples = Vec::new();
     for name in names.iter().cycle().take(3 * names.len()) {
         samples.extend(wave(name).samples);
@@ -153,14 +154,17 @@ fn long(published: &Published, golden: &Value) {
     }
     let decoding =
         WhisperDecoding { language: Some("en".to_owned()), ..WhisperDecoding::default() };
-    let found = published.transcribe(decoding, &[Waveform::new(samples, 16_000).unwrap()]).remove(0);
+    let found =
+        published.transcribe(decoding, &[Waveform::new(samples, 16_000).unwrap()]).remove(0);
     let wanted = golden["long"].as_array().unwrap();
     let said = |start: f64, end: f64, text: &str| format!("{start:.2} {end:.2}{text}");
     let found: Vec<String> =
         found.segments.iter().map(|one| said(one.start, one.end, &one.text)).collect();
     let wanted: Vec<String> = wanted
         .iter()
-        .map(|one| said(one[0].as_f64().unwrap(), one[1].as_f64().unwrap(), one[2].as_str().unwrap()))
+        .map(|one| {
+            said(one[0].as_f64().unwrap(), one[1].as_f64().unwrap(), one[2].as_str().unwrap())
+        })
         .collect();
     assert_eq!(found, wanted);
 }
@@ -177,10 +181,7 @@ fn wrong(published: &Published) -> (usize, usize) {
         examples.push(Example { input: wave(name), target: text.trim().to_owned() });
     }
     assert_eq!(examples.len(), 5);
-    let decoding = WhisperDecoding {
-        language: Some("en".to_owned()),
-        ..WhisperDecoding::greedy()
-    };
+    let decoding = WhisperDecoding { language: Some("en".to_owned()), ..WhisperDecoding::greedy() };
     let waves: Vec<Waveform> = examples.iter().map(|example| example.input.clone()).collect();
     let found = published.transcribe(decoding.clone(), &waves);
     let (mut changed, mut words) = (0, 0);
@@ -195,8 +196,11 @@ fn wrong(published: &Published) -> (usize, usize) {
     }
     // The evaluator says the same.
     let listener = WhisperListener { decoding, ..published.listener.clone() };
-    let predictor =
-        Predictor::new(SpeechRecognition::from(listener), published.network.clone(), &published.device);
+    let predictor = Predictor::new(
+        SpeechRecognition::from(listener),
+        published.network.clone(),
+        &published.device,
+    );
     let bootstrap = Bootstrap { resamples: 200, ..Bootstrap::default() };
     let evaluator = SpeechEvaluator { bootstrap, ..SpeechEvaluator::default() };
     let report = evaluator.evaluate(&predictor, &examples).unwrap();
@@ -211,7 +215,10 @@ fn tiny_en_is_that_of_the_references() {
     let Some(published) = Published::load("whisper-tiny-en") else { return };
     let golden = golden("whisper_tiny_en");
     assert!(!published.listener.multilingual);
-    assert_eq!(published.listener.vocabulary.unspoken().unwrap(), numbers::<u32>(&golden["suppress"]));
+    assert_eq!(
+        published.listener.vocabulary.unspoken().unwrap(),
+        numbers::<u32>(&golden["suppress"])
+    );
     assert_eq!(published.listener.suppress, numbers::<u32>(&golden["suppress"]));
     logits(&published, &golden);
     texts(&published, &golden);
@@ -235,20 +242,30 @@ fn base_is_that_of_the_references() {
     let Some(published) = Published::load("whisper-base") else { return };
     let golden = golden("whisper_base");
     assert!(published.listener.multilingual);
-    assert_eq!(published.listener.vocabulary.unspoken().unwrap(), numbers::<u32>(&golden["suppress"]));
+    assert_eq!(
+        published.listener.vocabulary.unspoken().unwrap(),
+        numbers::<u32>(&golden["suppress"])
+    );
     logits(&published, &golden);
     texts(&published, &golden);
     long(&published, &golden);
     // Which language it is, and what it would be in another.
     let frames = published.listener.frames(&wave("0870")).unwrap();
-    let encoded =
-        published.network.model.encode(published.listener.windows(&[(&frames, 0)], &published.device));
-    let found =
-        published.listener.languages(&published.network.model, encoded, &published.device).remove(0);
+    let encoded = published
+        .network
+        .model
+        .encode(published.listener.windows(&[(&frames, 0)], &published.device));
+    let found = published
+        .listener
+        .languages(&published.network.model, encoded, &published.device)
+        .remove(0);
     for pair in golden["languages"].as_array().unwrap() {
         let (code, wanted) = (pair[0].as_str().unwrap(), pair[1].as_f64().unwrap());
         let (_, probability) = found.iter().find(|(known, _)| known == code).unwrap();
-        assert!((probability - wanted).abs() < 2e-3 * wanted.max(0.1), "{code}: {probability} {wanted}");
+        assert!(
+            (probability - wanted).abs() < 2e-3 * wanted.max(0.1),
+            "{code}: {probability} {wanted}"
+        );
     }
     let heard = published.transcribe(WhisperDecoding::greedy(), &[wave("0880")]).remove(0);
     assert_eq!(heard.language.as_deref(), Some("en"));
