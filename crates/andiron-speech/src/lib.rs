@@ -52,6 +52,7 @@
 
 pub mod augment;
 pub mod batch;
+pub mod ctc;
 pub mod frontend;
 pub mod layers;
 pub mod metrics;

@@ -1,5 +1,6 @@
 //! Networks, one file each.
 
+pub mod conformer;
 pub mod ds_cnn;
 pub mod ge2e;
 pub mod mel_cnn;

@@ -35,7 +35,7 @@ use crate::{
 use andiron_core::{ConfigError, DataError};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use course::{Course, Decided};
-pub(crate) use published::fit;
+pub(crate) use published::{fit, home_files};
 use rayon::prelude::*;
 use rules::{Rules, Times};
 use search::{Ask, Search, most_probable};

@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use andiron_core::{
-    AnyPredictor as _, Model as _, Network, Predictor, Raw, Registry, bundle::Card, device,
-    testing, weights::Source as _,
+    Model as _, Network, Predictor, Raw, Registry, bundle::Card, device, testing,
+    weights::Source as _,
 };
 use andiron_speech::{
     SpeechRecognition, TASKS, Waveform,
     models::whisper::{WhisperBatch, WhisperConfig},
-    whisper::{self, Vocabulary, WhisperError},
+    whisper::{self, Vocabulary, WhisperDecoding, WhisperError, WhisperListener},
 };
 use andiron_weights::folder::Folder;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -229,11 +229,16 @@ fn a_published_folder_becomes_a_bundle_and_stays_readable() {
         let bundle = place.path().join("bundle");
         predictor.save(Card::default(), &bundle).unwrap();
         let again = Predictor::<SpeechRecognition>::load(&bundle, &device).unwrap();
-        let kept = again.predict(&[Raw::Bytes(&wave)]).remove(0).unwrap();
+        let kept = again.predict(&[Waveform::from_wav(&wave).unwrap()]).unwrap().remove(0);
+        let kept = serde_json::to_value(kept).unwrap();
         assert_eq!(kept, answer);
         // The weights stand there under transformers' names.
         let weights = Folder::open(bundle.join("model.safetensors")).unwrap();
         assert!(weights.entry("model.decoder.layers.2.encoder_attn.k_proj.weight").is_some());
+        // Without our description it is a folder as transformers has it.
+        fs::remove_file(bundle.join("andiron.json")).unwrap();
+        let read = registry.open(&bundle, None, &device).unwrap();
+        assert_eq!(read.predict(&[Raw::Bytes(&wave)]).remove(0).unwrap(), answer);
     }
 }
 
@@ -303,4 +308,47 @@ fn what_cannot_be_used_is_refused_by_name() {
         said.contains("linear_1/bios") && said.contains("model.decoder.layers.2.fc2.bias"),
         "{said}"
     );
+}
+
+#[test]
+fn what_is_found_depends_on_the_sound_and_the_seed_alone() {
+    let device = device("flex").unwrap();
+    let dir = folder();
+    let (listener, network) = whisper::from_folder(dir.path(), &device).unwrap();
+    let wave = |samples: usize, pitch: f32| {
+        let samples = (0..samples).map(|n| (n as f32 * pitch).sin()).collect();
+        Waveform::new(samples, 16_000).unwrap()
+    };
+    // Windows are 0.22 s: these have five, one, none and three.
+    let waves = [wave(16_000, 0.2), wave(3_000, 0.05), wave(150, 0.3), wave(9_001, 0.011)];
+    let of = |decoding: &WhisperDecoding, waves: &[Waveform]| {
+        let listener = WhisperListener { decoding: decoding.clone(), ..listener.clone() };
+        listener.transcribe(&network.model, waves, &device).unwrap()
+    };
+    let drawn = WhisperDecoding {
+        timestamps: false,
+        temperatures: vec![0.7, 1.3],
+        best_of: 3,
+        no_speech: None,
+        ..WhisperDecoding::default()
+    };
+    let beam = WhisperDecoding { beam: 3, no_speech: None, ..WhisperDecoding::default() };
+    for decoding in [&drawn, &beam] {
+        let together = of(decoding, &waves);
+        assert!(together[0].segments.len() > 1 && together[2].segments.is_empty());
+        for (wave, wanted) in waves.iter().zip(&together) {
+            let alone = of(decoding, std::slice::from_ref(wave)).remove(0);
+            assert_eq!(alone.text, wanted.text);
+            assert_eq!(alone.segments.len(), wanted.segments.len());
+            for (alone, wanted) in alone.segments.iter().zip(&wanted.segments) {
+                assert_eq!(alone.tokens, wanted.tokens);
+                let off = alone.log_probability.unwrap() - wanted.log_probability.unwrap();
+                assert!(off.abs() < 1e-4, "{off}");
+                assert!(alone.start < alone.end && alone.end <= 1.0 + 0.22);
+            }
+        }
+    }
+    let other = WhisperDecoding { seed: 1, ..drawn.clone() };
+    assert_eq!(of(&drawn, &waves), of(&drawn, &waves));
+    assert_ne!(of(&drawn, &waves)[0].text, of(&other, &waves)[0].text);
 }

@@ -18,8 +18,11 @@
 //! # Ok::<(), andiron_core::ConfigError>(())
 //! ```
 
-use crate::layers::transformer::{DecoderLayer, EPSILON, EncoderLayer, Sizes, fresh, norm};
-use andiron_core::{ConfigError, Model, ModelConfig};
+use crate::{
+    layers::transformer::{DecoderLayer, EPSILON, EncoderLayer, Sizes, fresh, norm},
+    whisper,
+};
+use andiron_core::{ConfigError, HomeFile, Model, ModelConfig};
 use andiron_kernels::{Activation, KvCache, gelu, linear, normalise};
 use burn::{
     config::Config,
@@ -30,6 +33,7 @@ use burn::{
     },
     tensor::{Device, Int, Tensor, TensorData, assert_shape},
 };
+use serde_json::Value;
 
 /// Settings of a [`Whisper`]; the defaults are those of the smallest one published.
 #[derive(Config, Debug, PartialEq)]
@@ -183,6 +187,11 @@ impl ModelConfig for WhisperConfig {
             };
         }
         format!("model.{}", parts.join("."))
+    }
+
+    /// What transformers reads it by.
+    fn home_files(&self, _: &Whisper, task: &Value) -> Vec<HomeFile> {
+        whisper::home_files(self, task)
     }
 }
 

@@ -16,17 +16,21 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub(crate) mod ctc;
 mod evaluator;
 mod recipe;
 mod transcript;
 
+pub use ctc::ConformerOptions;
 pub use evaluator::{Normalizer, SpeechEvaluator};
 pub use recipe::WhisperOptions;
 pub use transcript::{Segment, Transcript, TranscriptFormat};
 
 use crate::{
     AudioBatch, Waveform,
+    ctc::CtcListener,
     frontend::Frames,
+    models::conformer::ConformerConfig,
     models::whisper::{Whisper, WhisperBatch, WhisperConfig},
     whisper::{self, WhisperListener},
 };
@@ -36,6 +40,7 @@ use andiron_core::{
     data::{ExampleOf, text_field},
     loss,
 };
+use andiron_kernels::{draw, mix};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData, s};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -56,6 +61,8 @@ pub struct SpeechRecognition {
 pub enum Method {
     /// [`Whisper`](crate::models::whisper::Whisper): an encoder and a decoder.
     Whisper(WhisperListener),
+    /// [`Conformer`](crate::models::conformer::Conformer): a character or nothing for each frame.
+    Ctc(Box<CtcListener>),
 }
 
 impl Method {
@@ -63,20 +70,28 @@ impl Method {
     fn name(&self) -> &'static str {
         match self {
             Self::Whisper(_) => "whisper",
+            Self::Ctc(_) => "ctc",
         }
     }
 
-    /// The frames that the network hears of a sound.
-    fn frames(&self, wave: &Waveform) -> Result<Frames, DataError> {
+    /// The frames and the tokens that a network learns of an example, and how many tokens stand
+    /// before what it learns. `others` may be mixed in by the drawing of `seed`.
+    fn lesson(
+        &self,
+        example: &ExampleOf<SpeechRecognition>,
+        others: &[&Waveform],
+        seed: Option<u64>,
+    ) -> Result<(Frames, Vec<u32>, usize), DataError> {
         match self {
-            Self::Whisper(listener) => listener.frames(wave),
-        }
-    }
-
-    /// The tokens that the network learns of a transcript, and how many stand before what it learns.
-    fn lesson(&self, text: &str) -> Result<(Vec<u32>, usize), DataError> {
-        match self {
-            Self::Whisper(listener) => listener.lesson(text),
+            Self::Whisper(listener) => {
+                let (tokens, before) = listener.lesson(&example.target)?;
+                Ok((listener.frames(&example.input)?, tokens, before))
+            }
+            Self::Ctc(listener) => {
+                let (wave, text) = (&example.input, &example.target);
+                let (frames, tokens) = listener.drawn(wave, text, others, seed)?;
+                Ok((frames, tokens, 0))
+            }
         }
     }
 }
@@ -106,7 +121,6 @@ impl SpeechRecognition {
     pub fn whisper(&self) -> Result<&WhisperListener, ConfigError> {
         match &self.method {
             Method::Whisper(listener) => Ok(listener),
-            #[allow(unreachable_patterns, reason = "there may be other methods")]
             other => Err(ConfigError::Disagree {
                 field: "the algorithm",
                 network: "whisper".to_owned(),
@@ -128,13 +142,17 @@ impl Task for SpeechRecognition {
         examples: &[ExampleOf<Self>],
         device: &Device,
     ) -> Result<Utterances, DataError> {
-        let heard = examples.par_iter().map(|example| {
-            Ok((self.method.frames(&example.input)?, self.method.lesson(&example.target)?))
+        // A seed comes in training only.
+        let seed = draw();
+        let heard = examples.par_iter().enumerate().map(|(at, example)| {
+            let others = examples.iter().enumerate().filter(|(other, _)| *other != at);
+            let others: Vec<&Waveform> = others.map(|(_, example)| &example.input).collect();
+            self.method.lesson(example, &others, seed.map(|seed| mix(seed, &[at as u64])))
         });
         let heard = heard.collect::<Vec<Result<_, DataError>>>();
         let (mut clips, mut tokens, mut before) = (Vec::new(), Vec::new(), Vec::new());
         for (at, heard) in heard.into_iter().enumerate() {
-            let (frames, (ids, count)) = heard.map_err(|error| error.at(at, None))?;
+            let (frames, ids, count) = heard.map_err(|error| error.at(at, None))?;
             clips.push(frames);
             tokens.push(ids);
             before.push(count);
@@ -193,7 +211,7 @@ fn window(features: Tensor<3>, length: usize) -> Tensor<3> {
 
 /// The architectures that transcribe.
 pub static SPEECH_RECOGNIZERS: &[ModelEntry<SpeechRecognition>] =
-    &[ModelEntry::of::<WhisperConfig>()];
+    &[ModelEntry::of::<ConformerConfig>(), ModelEntry::of::<WhisperConfig>()];
 
 /// What others publish and the task reads.
 pub static PUBLISHED: &[PublishedEntry] = &[PublishedEntry {

@@ -56,7 +56,7 @@ impl fmt::Debug for Resampler {
 
 impl Resampler {
     /// A resampler from `from` to `to` hertz, both
-    /// [`MIN_RATE`](Waveform::MIN_RATE) to [`MAX_RATE`](Waveform::MAX_RATE).
+    /// [`MIN_RATE`](crate::Waveform::MIN_RATE) to [`MAX_RATE`](crate::Waveform::MAX_RATE).
     ///
     /// # Errors
     /// [`DataError::TooShort`] or [`DataError::TooLarge`] for a rate out of range.

@@ -1,6 +1,9 @@
 //! Whisper as others publish it: a folder as Hugging Face has it, or CTranslate2's.
 
+mod home;
 mod renamed;
+
+pub(crate) use home::home_files;
 
 use super::{Vocabulary, VocabularyError, WhisperDecoding, WhisperListener};
 use crate::models::whisper::WhisperConfig;

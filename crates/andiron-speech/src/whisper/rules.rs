@@ -150,10 +150,11 @@ mod tests {
         (0..16).filter(|at| logits[*at] > NEVER).collect()
     }
 
-    /// Text so probable that no time is forced.
+    /// Text and an end so probable that no time is forced.
     const TEXT: [f32; 16] = {
         let mut logits = [0.0; 16];
         logits[2] = 9.0;
+        logits[5] = 9.0;
         logits
     };
 

@@ -49,7 +49,7 @@ fn variables_are_read_in_their_types() {
     assert!(!file.entry("heads").unwrap().readable);
     assert!(file.read("heads").unwrap_err().to_string().contains("model.bin"));
     let stored = parse(whole()).unwrap().with_precision(Precision::AsStored);
-    assert_eq!(stored.read("half").unwrap().bytes.len(), 6);
+    assert_eq!(stored.read("half").unwrap().bytes().len(), 6);
 }
 
 #[test]

@@ -223,15 +223,22 @@ impl Scaler {
         train: &dyn Dataset<ExampleOf<AudioClassification>>,
     ) -> Result<Self, DataError> {
         let planned = frontend.init()?;
-        let width = frontend.width();
+        Self::measured(frontend.width(), train.len(), |index| {
+            planned.compute(&clip.apply(&train.get(index)?.input)?)
+        })
+    }
+
+    /// Measures `examples` sounds of frames of `width` numbers; every frame counts the same.
+    pub(crate) fn measured(
+        width: usize,
+        examples: usize,
+        frames: impl Fn(usize) -> Result<Frames, DataError> + Sync,
+    ) -> Result<Self, DataError> {
         // In order, so that the sums are the same for any number of threads.
-        let parts = (0..train.len())
+        let parts = (0..examples)
             .into_par_iter()
             .map(|index| {
-                let frames = clip
-                    .apply(&train.get(index)?.input)
-                    .and_then(|samples| planned.compute(&samples))
-                    .map_err(|error| error.at(index, None))?;
+                let frames = frames(index).map_err(|error| error.at(index, None))?;
                 Ok(sums(&frames))
             })
             .collect::<Result<Vec<_>, DataError>>()?;
@@ -275,7 +282,7 @@ impl Scaler {
     }
 
     /// Scales every frame.
-    pub(super) fn apply(&self, frames: &mut Frames) {
+    pub(crate) fn apply(&self, frames: &mut Frames) {
         for row in frames.values.chunks_exact_mut(frames.width) {
             for ((value, mean), deviation) in row.iter_mut().zip(&self.mean).zip(&self.deviation) {
                 *value = (*value - mean) / deviation;
