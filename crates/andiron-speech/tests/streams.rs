@@ -62,7 +62,7 @@ fn resampling_in_pieces_gives_the_whole() {
         }
     }
     let mut resampler = Resampler::new(8_000, 16_000).unwrap();
-    assert_eq!(resampler.finish(), []);
+    assert_eq!(resampler.finish(), Vec::<f32>::new());
     let refused = resampler.push(&[0.0, f32::NAN]).unwrap_err();
     assert!(matches!(refused, DataError::NotFinite { at: 1, .. }), "{refused}");
     assert!(Resampler::new(999, 8_000).is_err() && Resampler::new(8_000, 800_000).is_err());

@@ -6,7 +6,7 @@ use crate::{
     tasks::speech_recognition::{Normalizer, SpeechEvaluator},
 };
 use andiron_core::{
-    AnyPredictor as _, Evaluator as _, Example, GradientTrainer, Network, Predictor, Raw, Registry,
+    Evaluator as _, Example, GradientTrainer, Network, Predictor, Raw, Registry,
     Trainer as _, TrainingConfig, testing::record, trainer::Progress,
 };
 use serde_json::json;
