@@ -1,5 +1,7 @@
 //! Scaled dot-product attention over sequences of different lengths, with shared key heads.
 
+mod long;
+
 use crate::{flex, softmax::masked_softmax};
 use burn::tensor::{Bool, Device, Int, Tensor, assert_shape, module, ops::AttentionModuleOptions};
 
@@ -63,6 +65,12 @@ pub fn attention(
     // Flex has an operation that shares key heads, masks with -∞ and gives zeros for a query that
     // sees nothing. Other backends promise less, and autodiff would spell it out anyway.
     if [&query, &key, &value].into_iter().all(flex::is_plain) {
+        let len_q = query.dims()[2];
+        let all_seen = visible.is_none() && !options.causal && options.window.is_none();
+        let single = [&query, &key, &value].into_iter().all(flex::is_plain_f32);
+        if all_seen && single && n_heads == n_kv_heads && len_q * len_k > long::MANY {
+            return long::attention(query, key, value, scale(options, d_head));
+        }
         flex_attention(query, key, value, visible, options)
     } else {
         portable(query, key, value, visible, options)

@@ -215,3 +215,21 @@ fn heads_that_do_not_divide_are_refused() {
     let inputs = sizes.inputs().iter().map(|x| plain(x, [x.len()])).collect();
     let _ = sizes.run(inputs, None, &AttentionOptions::default());
 }
+
+#[test]
+fn many_queries_to_many_keys_are_the_reference() {
+    let sizes = Sizes {
+        batch: 2,
+        n_heads: 2,
+        n_kv_heads: 2,
+        len_q: 403,
+        len_k: 701,
+        d_head: 5,
+        d_value: 3,
+    };
+    let options = AttentionOptions::default();
+    let inputs = sizes.inputs();
+    let tensors = inputs.iter().map(|values| plain(values, [values.len()])).collect();
+    let got = read(sizes.run(tensors, None, &options));
+    assert_close(&got, &sizes.reference(&inputs, None, &options), 1e-5);
+}
