@@ -6,8 +6,8 @@ use crate::{
     tasks::speech_recognition::{Normalizer, SpeechEvaluator},
 };
 use andiron_core::{
-    Evaluator as _, Example, GradientTrainer, Network, Predictor, Raw, Registry,
-    Trainer as _, TrainingConfig, testing::record, trainer::Progress,
+    Evaluator as _, Example, GradientTrainer, Network, Predictor, Raw, Registry, Trainer as _,
+    TrainingConfig, testing::record, trainer::Progress,
 };
 use serde_json::json;
 
