@@ -6,7 +6,8 @@
 //! takes another branch in the tails.
 
 use andiron::kernels::{
-    attention, dense_conv2d, depthwise_conv2d, dropout, gelu, split_mix, training,
+    Activation, attention, dense_conv2d, depthwise_conv2d, dropout, gelu, linear, split_mix,
+    training,
 };
 use burn::tensor::{Bool, Device, Tensor, TensorData, activation, module, ops::ConvOptions};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
@@ -142,5 +143,39 @@ fn bench_dense(c: &mut Criterion) {
     bench_convolution(c, "dense", dense_conv2d, [4, 512, 7, 7], [512, 512, 3, 3], 1);
 }
 
-criterion_group!(benches, bench_gelu, bench_attention, bench_dropout, bench_depthwise, bench_dense);
+/// Layers of perceptrons of a small encoder, for one text and for a batch; ours and burn's.
+fn bench_linear(c: &mut Criterion) {
+    for [rows, d_in, d_out] in [[16, 384, 1536], [128, 384, 384], [4096, 384, 1536]] {
+        let device = Device::flex();
+        let x = tensor(normal(rows * d_in), &device).reshape([rows, d_in]);
+        let weight = tensor(normal(d_in * d_out), &device).reshape([d_in, d_out]);
+        c.bench_function(&format!("kernels/linear/{rows}x{d_in}x{d_out}"), |b| {
+            b.iter(|| black_box(linear(x.clone(), weight.clone(), None, Activation::None)));
+        });
+        c.bench_function(&format!("kernels/linear-burn/{rows}x{d_in}x{d_out}"), |b| {
+            b.iter(|| black_box(module::linear(x.clone(), weight.clone(), None)));
+        });
+        let (x, weight) = (Tensor::from_inner(x), Tensor::from_inner(weight));
+        let (x, weight) = (x.require_grad(), weight.require_grad());
+        c.bench_function(&format!("kernels/linear-train/{rows}x{d_in}x{d_out}"), |b| {
+            b.iter(|| {
+                let y = linear(x.clone(), weight.clone(), None, Activation::None);
+                black_box(y.backward())
+            });
+        });
+        c.bench_function(&format!("kernels/linear-burn-train/{rows}x{d_in}x{d_out}"), |b| {
+            b.iter(|| black_box(module::linear(x.clone(), weight.clone(), None).backward()));
+        });
+    }
+}
+
+criterion_group!(
+    benches,
+    bench_gelu,
+    bench_attention,
+    bench_dropout,
+    bench_depthwise,
+    bench_dense,
+    bench_linear
+);
 criterion_main!(benches);
