@@ -6,13 +6,14 @@
 //! for that of the weight.
 
 mod blocks;
+mod geometry;
 
 use crate::planned::{Plan, planned};
-pub(crate) use blocks::Geometry;
 use burn::{
     backend::flex::{FlexTensor, Layout},
     tensor::{Bytes, DType, Shape, Tensor, module, ops::ConvOptions},
 };
+pub(crate) use geometry::Geometry;
 
 /// Convolution in two dimensions of `weight` over `x`, every output channel over all input channels;
 /// a convolution in groups is burn's.
