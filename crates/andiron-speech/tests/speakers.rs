@@ -142,14 +142,17 @@ fn speakers_are_verified_searched_and_saved() {
     let (same, _) = verify(&vectors[0], &vectors[1], 0.5).unwrap();
     let (other, _) = verify(&vectors[0], &vectors[2], 0.5).unwrap();
     assert!(same > other, "{same} {other}");
+    // Alone: beside others a sound goes through another product, and may differ in the last bits.
+    let alone = predictor.predict(&[sound(0, 20_000)]).unwrap().remove(0);
+    assert!(farthest(&alone.embedding, &vectors[0].embedding) < 1e-5);
     let folder = tempfile::tempdir().unwrap();
     predictor.save(folder.path().join("bundle")).unwrap();
     let loaded =
         Predictor::<SpeakerEmbedding>::load(folder.path().join("bundle"), &Device::flex()).unwrap();
-    assert_eq!(loaded.predict(&[sound(0, 20_000)]).unwrap()[0], vectors[0]);
+    assert_eq!(loaded.predict(&[sound(0, 20_000)]).unwrap()[0], alone);
     let again =
         from_path(&folder.path().join("bundle/model.safetensors"), &Device::flex()).unwrap();
-    assert_eq!(again.predict(&[sound(0, 20_000)]).unwrap()[0], vectors[0]);
+    assert_eq!(again.predict(&[sound(0, 20_000)]).unwrap()[0], alone);
 }
 
 // The recordings are Ogg Vorbis.
@@ -169,7 +172,7 @@ fn three_hundred_recordings_are_told_apart_as_the_package_does() {
             ("stamp-voices", name) => stamps.join(name),
             (_, name) => prompts.join(name),
         };
-        let input = Waveform::from_file(path).unwrap();
+        let input = Waveform::from_file(&path).unwrap_or_else(|error| panic!("{file}: {error:?}"));
         assert!(input.seconds() >= 0.6, "{file}");
         SpeakerExample { input, target: speaker.to_owned() }
     };

@@ -97,6 +97,8 @@ fn voices_have_vectors_and_are_told_apart() {
     let report = andiron(&["evaluate", text(&bundle), text(&data)]).good().lines().remove(0);
     assert!(report["scores"]["eer"]["value"].as_f64().unwrap() < 0.5, "{report}");
 
+    // All shipped prompts: every part then has speakers who speak twice.
+    let data = root().join("examples/data/prompts");
     let config = dir.path().join("train.toml");
     let settings = format!(
         "task = \"speaker-embedding\"\nmodel = \"ge2e\"\noutput = \"small\"\nrun = \"run\"\n\

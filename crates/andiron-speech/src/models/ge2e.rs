@@ -160,25 +160,25 @@ impl Recipe<SpeakerEmbedding> for Ge2eConfig {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::tasks::speaker_embedding::{SimilarityLoss, voices};
-    use andiron_core::testing::Contract;
+    use crate::tasks::speaker_embedding::voices;
+    use andiron_core::testing::{Contract, Law};
 
     fn tiny() -> Ge2eConfig {
-        Ge2eConfig::new().with_n_mels(9).with_d_hidden(11).with_n_layers(2).with_d_embedding(8)
+        Ge2eConfig::new().with_n_mels(9).with_d_hidden(16).with_n_layers(1).with_d_embedding(24)
     }
 
     #[test]
     fn keeps_the_contract() {
-        let options = SpeakerOptions {
-            rate: 2_000,
-            n_mels: 9,
-            partial_frames: 12,
-            // The offset has no slope under the softmax, whatever the network.
-            loss: SimilarityLoss::Contrast,
-            ..Default::default()
-        };
+        let options =
+            SpeakerOptions { rate: 2_000, n_mels: 9, partial_frames: 12, ..Default::default() };
         let (task, _) = options.prepare(&voices()).unwrap();
-        Contract::new(task, tiny(), voices()).overfits_in(150, 0.02).check();
+        Contract::new(task, tiny(), voices())
+            .without(
+                Law::Gradients,
+                "the offset has no slope under a softmax, whatever the network",
+            )
+            .overfits_in(200, 0.01)
+            .check();
     }
 
     #[test]

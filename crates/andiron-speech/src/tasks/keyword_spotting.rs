@@ -30,7 +30,8 @@ pub struct KeywordConfig {
     pub smoothing: usize,
     /// The least mean probability of a keyword that is reported; 0 to 1, default 0.7.
     pub threshold: f64,
-    /// Seconds in which nothing is reported after a keyword; 0 to 60, default 1.
+    /// Seconds in which nothing is reported after a keyword; 0 to 60, default 1.5. Less than a window
+    /// and a keyword would be reported again by its own end.
     pub refractory: f64,
     /// The root of the mean square below which a window is taken for silence, and no network is
     /// asked; 0 to 1, default 0.001, which is -60 dB of full scale.
@@ -46,7 +47,7 @@ impl Default for KeywordConfig {
             hop: 0.1,
             smoothing: 3,
             threshold: 0.7,
-            refractory: 1.0,
+            refractory: 1.5,
             silence: 1e-3,
             background: Vec::new(),
         }

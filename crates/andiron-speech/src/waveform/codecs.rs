@@ -63,7 +63,7 @@ impl Sound {
             return Ok(false);
         }
         self.samples.extend(super::wav::mixed(samples, channels));
-        // A small file can promise hours.
-        check_format(rate, self.samples.len() as u64).map(|()| true)
+        // A small file can promise hours. The first packet of Vorbis gives no sample yet.
+        check_format(rate, self.samples.len().max(1) as u64).map(|()| true)
     }
 }
