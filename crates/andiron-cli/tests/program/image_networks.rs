@@ -115,7 +115,7 @@ fn a_training_begins_with_a_published_network() {
     assert_eq!(weights(name), published.tensor(name).unwrap().data());
     let all = andiron(&["inspect", text(&dir.path().join("mine")), "--json"]).good().lines();
     let labels: Value = all[0]["preprocessing"]["labels"].clone();
-    assert_eq!(all[0]["config"]["n_classes"], labels.as_array().unwrap().len());
+    assert_eq!(all[0]["config"]["ends"]["n_classes"], labels.as_array().unwrap().len());
 
     settings("vit", "image-classification", &golden("vit"), "");
     train().good();

@@ -241,7 +241,7 @@ fn sounds_good_and_bad() {
         (6, "none.wav: the waveform is empty"),
         (7, "cut.wav: WAV audio cannot be decoded"),
         (8, "zero.wav: "),
-        (9, "mp3.wav: WAV audio cannot be decoded"),
+        (9, "mp3.wav: MP3 audio cannot be decoded"),
     ] {
         assert!(error(&lines[at]).contains(part), "{}", lines[at]);
     }
