@@ -1,5 +1,6 @@
 //! Scaled dot-product attention over sequences of different lengths, with shared key heads.
 
+mod few;
 mod long;
 
 use crate::{flex, softmax::masked_softmax};
@@ -68,6 +69,9 @@ pub fn attention(
         let len_q = query.dims()[2];
         let all_seen = visible.is_none() && !options.causal && options.window.is_none();
         let single = [&query, &key, &value].into_iter().all(flex::is_plain_f32);
+        if single && (1..=few::MOST).contains(&len_q) && len_k > 0 {
+            return few::attention(query, key, value, visible, options);
+        }
         if all_seen && single && n_heads == n_kv_heads && len_q * len_k > long::MANY {
             return long::attention(query, key, value, scale(options, d_head));
         }

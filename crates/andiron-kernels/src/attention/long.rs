@@ -79,9 +79,9 @@ fn rows(mut scores: FlexTensor, width: usize) -> FlexTensor {
 }
 
 /// Rows of scores that become weights.
-struct Rows<'a> {
-    values: &'a mut [f32],
-    width: usize,
+pub(super) struct Rows<'a> {
+    pub(super) values: &'a mut [f32],
+    pub(super) width: usize,
 }
 
 impl Body for Rows<'_> {

@@ -135,6 +135,9 @@ proptest! {
         let expected = sizes.reference(&inputs, Some(&visible), &options);
         let plain = inputs.iter().map(|x| plain(x, [x.len()])).collect::<Vec<_>>();
         let recording = plain.iter().cloned().map(Tensor::from_inner).collect();
+        // In single precision few queries are done where their keys lie.
+        let single = plain.iter().map(|x| x.clone().cast(DType::F32)).collect();
+        assert_close(&read(sizes.run(single, Some(&visible), &options)), &expected, 2e-5);
         assert_close(&read(sizes.run(plain, Some(&visible), &options)), &expected, 1e-10);
         assert_close(&read(sizes.run(recording, Some(&visible), &options)), &expected, 1e-10);
     }
@@ -188,6 +191,33 @@ fn one_by_one_equals_the_batch_and_padding_does_not_matter() {
         let bare =
             Sizes { batch: 1, len_q: len, len_k: len, ..sizes }.run(member(len), None, &options);
         assert_close(&read(bare), &read(expected.narrow(2, 0, len)), 1e-6);
+    }
+}
+
+/// Keys and values that are parts of larger buffers, as in a cache, in single precision.
+#[test]
+fn few_queries_read_keys_where_they_lie() {
+    let sizes =
+        Sizes { batch: 2, n_heads: 6, n_kv_heads: 3, len_q: 2, len_k: 37, d_head: 21, d_value: 19 };
+    let inputs = sizes.inputs();
+    let expected = sizes.reference(&inputs, None, &AttentionOptions::default());
+    let [query, key, value] =
+        [0, 1, 2].map(|at| plain(&inputs[at], [inputs[at].len()]).cast(DType::F32));
+    let query = query.reshape([2, 6, 2, 21]);
+    let (key, value) = (key.reshape([2, 3, 37, 21]), value.reshape([2, 3, 37, 19]));
+    let within = |x: Tensor<4>| {
+        let more = x.clone() * 9.0;
+        let longer = Tensor::cat(vec![more.clone(), x, more], 2);
+        longer.narrow(2, 37, 37)
+    };
+    let turned = |x: Tensor<4>| {
+        let copy = x.swap_dims(2, 3).into_data();
+        Tensor::<4>::from_data(copy, &query.device()).swap_dims(2, 3)
+    };
+    for (key, value) in [(within(key.clone()), within(value.clone())), (turned(key), turned(value))]
+    {
+        let got = attention(query.clone(), key, value, None, &AttentionOptions::default());
+        assert_close(&read(got), &expected, 2e-5);
     }
 }
 
