@@ -157,12 +157,12 @@ impl Body for ByRows<'_, '_> {
                     let rows: [&[f32]; TALL] =
                         std::array::from_fn(|row| &x[row.min(last) * depth..][part.clone()]);
                     let mut sums = Sums::default();
-                    for (sums, line) in sums.0.iter_mut().zip(&*lines) {
-                        sums[..columns.len()].copy_from_slice(&line[columns.clone()]);
-                    }
                     add_products::<FUSED>(&mut sums, rows, panel);
                     for (line, sums) in lines.iter_mut().zip(&sums.0) {
-                        line[columns.clone()].copy_from_slice(&sums[..columns.len()]);
+                        line[columns.clone()]
+                            .iter_mut()
+                            .zip(sums)
+                            .for_each(|(out, sum)| *out += sum);
                     }
                 }
             }
@@ -196,15 +196,10 @@ impl Body for ByColumns<'_, '_> {
                         &values[column * step..][part.clone()]
                     });
                     let mut sums = Sums::default();
-                    for (lane, line) in lines.iter().enumerate() {
-                        for (sums, value) in sums.0.iter_mut().zip(&line[outs.clone()]) {
-                            sums[lane] = *value;
-                        }
-                    }
                     add_products::<FUSED>(&mut sums, columns, tile);
                     for (lane, line) in lines.iter_mut().enumerate() {
                         for (sums, value) in sums.0.iter().zip(&mut line[outs.clone()]) {
-                            *value = sums[lane];
+                            *value += sums[lane];
                         }
                     }
                 }

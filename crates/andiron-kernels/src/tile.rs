@@ -14,18 +14,14 @@ pub(crate) const WIDE: usize = 16;
 pub(crate) struct Sums(pub(super) [[f32; WIDE]; TALL]);
 
 impl Sums {
-    /// The first rows from `rows`, of which there are at most [`TALL`]; the rest 0.
+    /// Adds the first rows to `rows`.
     #[inline(always)]
-    pub(crate) fn of(rows: &[[f32; WIDE]]) -> Self {
-        let mut sums = Self::default();
-        sums.0[..rows.len()].copy_from_slice(rows);
-        sums
-    }
-
-    /// Puts the first rows back.
-    #[inline(always)]
-    pub(crate) fn into(self, rows: &mut [[f32; WIDE]]) {
-        rows.copy_from_slice(&self.0[..rows.len()]);
+    pub(crate) fn add_to(&self, rows: &mut [[f32; WIDE]]) {
+        for (row, sums) in rows.iter_mut().zip(&self.0) {
+            for (value, sum) in row.iter_mut().zip(sums) {
+                *value += sum;
+            }
+        }
     }
 }
 

@@ -84,9 +84,9 @@ impl Body for Forward<'_> {
                 for (at, sums) in sums.chunks_mut(TALL).enumerate() {
                     let rows: [&[f32]; TALL] =
                         std::array::from_fn(|row| weight(at * TALL + row.min(sums.len() - 1)));
-                    let mut all = Sums::of(sums);
+                    let mut all = Sums::default();
                     add_products::<FUSED>(&mut all, rows, &panel[..depth]);
-                    all.into(sums);
+                    all.add_to(sums);
                 }
             }
         }
@@ -244,9 +244,9 @@ impl Body for OfWeight<'_> {
                             let line = at * TALL + row.min(sums.len() - 1);
                             &panel[line * places..][..places]
                         });
-                        let mut all = Sums::of(sums);
+                        let mut all = Sums::default();
                         add_products::<FUSED>(&mut all, rows, gradient);
-                        all.into(sums);
+                        all.add_to(sums);
                     }
                 }
             }

@@ -6,6 +6,9 @@ use std::ops::Range;
 /// Values of what is written out for one product: a quarter of a mebibyte, half a core's second cache
 /// or less.
 const PANEL: usize = 1 << 16;
+/// Lines of a panel, or products of each sum that are added up before they go to what was summed so far:
+/// a sum of sums is nearer to the truth than one long sum.
+const DEPTH: usize = 256;
 /// Places of the output that are computed together; whole rows, and one row at least.
 const PLACES: usize = 256;
 /// Pieces of one image that are worked on at a time, if its channels allow it.
@@ -81,7 +84,8 @@ impl Geometry {
     /// Input channels whose taps make one panel.
     pub(super) fn channels_together(&self) -> usize {
         let places = self.rows_together() * self.output[1];
-        (PANEL / (self.taps() * places).max(1)).clamp(1, self.channels_in)
+        let fitting = PANEL / (self.taps() * places).max(1);
+        fitting.min(DEPTH / self.taps()).clamp(1, self.channels_in)
     }
 
     /// Output channels of one piece: all, but where an image has few blocks of rows.

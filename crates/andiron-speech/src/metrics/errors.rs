@@ -56,9 +56,9 @@ impl Heard {
 /// ```
 /// use andiron_speech::metrics::errors::{Changes, Heard};
 ///
-/// let changes = Heard::new("the cat sat on the mat", "the cat sit on mat now").words();
-/// assert_eq!(changes, Changes { hits: 4, substitutions: 1, deletions: 1, insertions: 1 });
-/// assert_eq!(changes.error_rate(), 0.5);
+/// let changes = Heard::new("the cat sat on the mat", "a cat sat on mat").words();
+/// assert_eq!(changes, Changes { hits: 4, substitutions: 1, deletions: 1, insertions: 0 });
+/// assert_eq!(changes.error_rate(), 1.0 / 3.0);
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Changes {

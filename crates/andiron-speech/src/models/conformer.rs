@@ -18,8 +18,9 @@
 //! let heard = model.forward(AudioBatch::of(&[clip(9), clip(5)], 20, &device));
 //! // A frame of four, rounded up.
 //! assert_eq!(heard.logits.dims(), [2, 3, 12]);
-//! assert_eq!(heard.mask.int().sum_dim(1).into_data().to_vec::<i64>()?, [3, 2]);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! let frames = heard.mask.int().sum_dim(1).into_data();
+//! assert_eq!(frames.iter::<i64>().collect::<Vec<_>>(), [3, 2]);
+//! # Ok::<(), andiron_core::ConfigError>(())
 //! ```
 
 use crate::AudioBatch;

@@ -368,7 +368,8 @@ mod tests {
     #[test]
     fn an_older_configuration_is_read() {
         let older = serde_json::json!({
-            "channels": 1, "n_classes": 3, "widths": [4, 6], "blocks": [1, 2], "stem": "Small"
+            "ends": {"channels": 1, "n_classes": 3}, "widths": [4, 6], "blocks": [1, 2],
+            "stem": "Small"
         });
         let read: ResNetConfig = serde_json::from_value(older).unwrap();
         assert_eq!(read.to_string(), tiny().to_string());
