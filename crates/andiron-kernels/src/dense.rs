@@ -41,10 +41,8 @@ pub fn dense_conv2d(x: Tensor<4>, weight: Tensor<4>, options: ConvOptions<2>) ->
     let Some(geometry) = Geometry::of(x.dims(), weight.dims(), &options) else {
         return module::conv2d(x, weight, None, options);
     };
-    match planned(x, weight, Plan::Dense(geometry)) {
-        Ok(y) => y,
-        Err((x, weight)) => module::conv2d(x, weight, None, options),
-    }
+    planned(&x, &weight, Plan::Dense(geometry))
+        .unwrap_or_else(|| module::conv2d(x, weight, None, options))
 }
 
 fn batch(x: &FlexTensor) -> usize {

@@ -122,10 +122,8 @@ fn recorded<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor
         return module::linear(x, weight, bias);
     }
     shape[D - 1] = d_out;
-    let product = match planned(x.reshape([rows, d_in]), weight, Plan::Product) {
-        Ok(product) => product,
-        Err((x, weight)) => x.matmul(weight),
-    };
+    let x = x.reshape([rows, d_in]);
+    let product = planned(&x, &weight, Plan::Product).unwrap_or_else(|| x.matmul(weight));
     match bias {
         Some(bias) => product + bias.reshape([1, d_out]),
         None => product,

@@ -62,25 +62,24 @@ fn product(x: &FlexTensor, matrix: &FlexTensor) -> FlexTensor {
     })
 }
 
-/// The map, where both tensors live on Flex in single precision, recorded or not; else the
-/// tensors again.
+/// The map, where both tensors live on Flex in single precision, recorded or not.
 pub(crate) fn planned<const D: usize>(
-    x: Tensor<D>,
-    weight: Tensor<D>,
+    x: &Tensor<D>,
+    weight: &Tensor<D>,
     plan: Plan,
-) -> Result<Tensor<D>, (Tensor<D>, Tensor<D>)> {
-    if flex::is_plain_f32(&x) && flex::is_plain_f32(&weight) {
+) -> Option<Tensor<D>> {
+    if flex::is_plain_f32(x) && flex::is_plain_f32(weight) {
         let seen = "the device was seen to be Flex";
-        let x = x.try_into_primitive::<Flex>().expect(seen);
-        let weight = weight.try_into_primitive::<Flex>().expect(seen);
-        return Ok(Tensor::from_primitive::<Flex>(plan.value(&x, &weight)));
+        let x = x.clone().try_into_primitive::<Flex>().expect(seen);
+        let weight = weight.clone().try_into_primitive::<Flex>().expect(seen);
+        return Some(Tensor::from_primitive::<Flex>(plan.value(&x, &weight)));
     }
     let here = |x: &Tensor<D>| flex::is_plain_f32(x) || flex::is_recorded_f32(x);
-    if here(&x) && here(&weight) {
-        let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
-        return Ok(Tensor::from_dispatch(Dispatch::planned_map(x, weight, plan)));
+    if here(x) && here(weight) {
+        let (x, weight) = (x.clone().into_dispatch(), weight.clone().into_dispatch());
+        return Some(Tensor::from_dispatch(Dispatch::planned_map(x, weight, plan)));
     }
-    Err((x, weight))
+    None
 }
 
 /// The operation that burn's autodiff records. [`planned`] calls it for Flex only.
