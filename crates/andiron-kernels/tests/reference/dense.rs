@@ -144,7 +144,7 @@ fn one_by_one_is_the_batch_bit_for_bit() {
         let (x, weight) = (of(1, case.x), of(2, case.weight()));
         let whole = read(dense_conv2d(x.clone(), weight.clone(), case.options()));
         let alone = (0..case.x[0]).flat_map(|at| {
-            let image = x.clone().slice([at..at + 1]);
+            let image = x.clone().narrow(0, at, 1);
             read(dense_conv2d(image, weight.clone(), case.options()))
         });
         assert_eq!(alone.collect::<Vec<_>>(), whole, "{case:?}");

@@ -86,27 +86,9 @@ fn of_one(logits: &[f32], n_tokens: usize, text: &[u32]) -> (f32, Vec<f32>) {
         labels[2 * at + 1] = *token as usize;
     }
     let n = labels.len();
-    // From two places before, where a blank may be left out.
-    let skips = |s: usize| s >= 2 && labels[s] != BLANK && labels[s] != labels[s - 2];
     let never = f64::NEG_INFINITY;
     let said = |t: usize, s: usize| p[t * n_tokens + labels[s]];
-    let mut alpha = vec![never; frames * n];
-    for s in 0..n.min(2) {
-        alpha[s] = said(0, s);
-    }
-    for t in 1..frames {
-        for s in 0..n {
-            let before = &alpha[(t - 1) * n..t * n];
-            let mut sum = before[s];
-            if s >= 1 {
-                sum = add(sum, before[s - 1]);
-            }
-            if skips(s) {
-                sum = add(sum, before[s - 2]);
-            }
-            alpha[t * n + s] = sum + said(t, s);
-        }
-    }
+    let alpha = forwards(frames, &labels, said);
     let mut beta = vec![never; n];
     beta[n - 1] = 0.0;
     if n >= 2 {
@@ -130,13 +112,41 @@ fn of_one(logits: &[f32], n_tokens: usize, text: &[u32]) -> (f32, Vec<f32>) {
                 if s + 1 < n {
                     beta[s] = add(beta[s], next[s + 1]);
                 }
-                if s + 2 < n && skips(s + 2) {
+                if s + 2 < n && skips(&labels, s + 2) {
                     beta[s] = add(beta[s], next[s + 2]);
                 }
             }
         }
     }
     (-total as f32, gradient.into_iter().map(|value| value as f32).collect())
+}
+
+/// Whether a place is reached from two before, where a blank may be left out.
+fn skips(labels: &[usize], s: usize) -> bool {
+    s >= 2 && labels[s] != BLANK && labels[s] != labels[s - 2]
+}
+
+/// The logarithm of the probability of all that leads to each place at each frame, `[frames, labels]`.
+fn forwards(frames: usize, labels: &[usize], said: impl Fn(usize, usize) -> f64) -> Vec<f64> {
+    let n = labels.len();
+    let mut alpha = vec![f64::NEG_INFINITY; frames * n];
+    for (s, alpha) in alpha.iter_mut().enumerate().take(n.min(2)) {
+        *alpha = said(0, s);
+    }
+    for t in 1..frames {
+        for s in 0..n {
+            let before = &alpha[(t - 1) * n..t * n];
+            let mut sum = before[s];
+            if s >= 1 {
+                sum = add(sum, before[s - 1]);
+            }
+            if skips(labels, s) {
+                sum = add(sum, before[s - 2]);
+            }
+            alpha[t * n + s] = sum + said(t, s);
+        }
+    }
+    alpha
 }
 
 /// The logarithm of the softmax of each row.

@@ -60,7 +60,7 @@ pub struct SpeechRecognition {
 #[non_exhaustive]
 pub enum Method {
     /// [`Whisper`](crate::models::whisper::Whisper): an encoder and a decoder.
-    Whisper(WhisperListener),
+    Whisper(Box<WhisperListener>),
     /// [`Conformer`](crate::models::conformer::Conformer): a character or nothing for each frame.
     Ctc(Box<CtcListener>),
 }
@@ -98,7 +98,7 @@ impl Method {
 
 impl From<WhisperListener> for SpeechRecognition {
     fn from(listener: WhisperListener) -> Self {
-        Self { method: Method::Whisper(listener) }
+        Self { method: Method::Whisper(Box::new(listener)) }
     }
 }
 

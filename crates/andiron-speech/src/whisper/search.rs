@@ -364,7 +364,7 @@ mod tests {
             counts[drawn(&logits, 1.0, &mut random) as usize] += 1;
         }
         for (count, wanted) in counts.into_iter().zip([2_000, 0, 1_000, 5_000]) {
-            assert!((count as i32 - wanted).abs() < 150, "{counts:?}");
+            assert!((count - wanted).abs() < 150, "{counts:?}");
         }
     }
 }

@@ -25,10 +25,13 @@ pub trait Served: Registered {
     ) -> Result<(Self, C), PublishedError>;
 }
 
+/// Reads a predictor from a path, of an architecture if it is named.
+type Load<T> = fn(&Path, Option<&str>, &Device) -> Result<Predictor<T>, PublishedError>;
+
 /// A network that the task reads.
 pub(crate) struct Entry<T: Served> {
     is: fn(&Layout) -> bool,
-    load: fn(&Path, Option<&str>, &Device) -> Result<Predictor<T>, PublishedError>,
+    load: Load<T>,
 }
 
 impl<T: Served> Entry<T> {

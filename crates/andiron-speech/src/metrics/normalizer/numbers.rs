@@ -179,6 +179,21 @@ fn digits(words: &[&str]) -> Vec<String> {
     speaker.words
 }
 
+/// "Double" and "triple" before a digit; whether they were.
+fn repeated(speaker: &mut Speaker, word: &str, times: usize, follows: Option<Meaning>) -> bool {
+    let digit = match follows {
+        Some(Meaning::Zero) => 0,
+        Some(Meaning::Ones(number, None)) => number,
+        _ => {
+            speaker.flush_and_say(word);
+            return false;
+        }
+    };
+    let said = text_of(&speaker.value) + &digit.to_string().repeat(times);
+    speaker.value = Some(Value::Text(said));
+    true
+}
+
 /// Takes a word that has a meaning in numbers; whether the next is taken with it.
 fn word_of_number(
     speaker: &mut Speaker,
@@ -226,19 +241,7 @@ fn word_of_number(
         // "and" says nothing behind "hundred", "thousand", ….
         Meaning::And if matches!(before, Some(Meaning::Multiplier(_, None))) => {}
         Meaning::And => speaker.flush_and_say(word),
-        Meaning::Repeat(times) => {
-            let digit = match follows {
-                Some(Meaning::Zero) => 0,
-                Some(Meaning::Ones(number, None)) => number,
-                _ => {
-                    speaker.flush_and_say(word);
-                    return false;
-                }
-            };
-            let said = text_of(&speaker.value) + &digit.to_string().repeat(times);
-            speaker.value = Some(Value::Text(said));
-            return true;
-        }
+        Meaning::Repeat(times) => return repeated(speaker, word, times, follows),
         Meaning::Point => {
             let digits = matches!(
                 follows,
