@@ -53,6 +53,7 @@ fn string(text: &str) -> Vec<u8> {
 }
 
 /// The golden weights in CTranslate2's layout, with what it keeps side by side.
+#[allow(clippy::too_many_lines, reason = "one table of tensors")]
 fn model_bin() -> Vec<u8> {
     let file = Folder::open(golden().join("model.safetensors")).unwrap();
     let read = |name: &str| file.read(&format!("model.{name}")).unwrap();

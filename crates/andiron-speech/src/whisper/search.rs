@@ -359,7 +359,7 @@ mod tests {
     fn what_is_drawn_has_its_probability() {
         let logits = [2f32.ln(), f32::NEG_INFINITY, 0.0, 5f32.ln()];
         let mut random = ChaCha8Rng::seed_from_u64(3);
-        let mut counts = [0; 4];
+        let mut counts = [0_i32; 4];
         for _ in 0..8_000 {
             counts[drawn(&logits, 1.0, &mut random) as usize] += 1;
         }
