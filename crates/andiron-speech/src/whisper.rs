@@ -1,4 +1,4 @@
-//! How a [`Whisper`](crate::models::whisper::Whisper) is asked what was said, window by window, and
+//! How a [`Whisper`] is asked what was said, window by window, and
 //! what others publish of it.
 //!
 //! - [`WhisperListener`]: vocabulary, windows and settings: what a task holds beside the network.

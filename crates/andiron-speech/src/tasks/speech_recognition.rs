@@ -59,7 +59,7 @@ pub struct SpeechRecognition {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Method {
-    /// [`Whisper`](crate::models::whisper::Whisper): an encoder and a decoder.
+    /// [`Whisper`]: an encoder and a decoder.
     Whisper(Box<WhisperListener>),
     /// [`Conformer`](crate::models::conformer::Conformer): a character or nothing for each frame.
     Ctc(Box<CtcListener>),
