@@ -368,7 +368,7 @@ mod tests {
     #[test]
     fn an_older_configuration_is_read() {
         let older = serde_json::json!({
-            "ends": {"channels": 1, "n_classes": 3}, "widths": [4, 6], "blocks": [1, 2],
+            "ends": Ends::new(1, 3), "widths": [4, 6], "blocks": [1, 2],
             "stem": "Small"
         });
         let read: ResNetConfig = serde_json::from_value(older).unwrap();
