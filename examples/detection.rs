@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! scripts/fetch-assets                                    once: fetches digits and photographs
-//! cargo run --example detection -- --steps 2000
+//! cargo run --example detection -- --steps 7000
 //! ```
 //!
 //! Each scene has one to eight digits of MNIST, 12 to 60 pixels a side, on a cut-out of a photograph.
@@ -35,11 +35,14 @@ struct Options {
     /// A few steps.
     #[arg(long)]
     quick: bool,
-    #[arg(long, default_value_t = 2000)]
+    #[arg(long, default_value_t = 7000)]
     steps: usize,
     /// Scenes a step.
     #[arg(long, default_value_t = 16)]
     batch: usize,
+    /// The highest of the training.
+    #[arg(long, default_value_t = 5e-3)]
+    learning_rate: f64,
     /// Where checkpoints are kept, and a training goes on.
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -49,7 +52,7 @@ struct Options {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let Options { quick, mut steps, mut batch, folder, picture } = Options::parse();
+    let Options { quick, mut steps, mut batch, learning_rate, folder, picture } = Options::parse();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     if quick {
         (steps, batch) = (3, 4);
@@ -70,7 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let training = TrainingConfig::new(steps)
         .with_batch_size(batch)
-        .with_learning_rate(2e-3)
+        .with_learning_rate(learning_rate)
         .with_warmup_steps(steps / 20)
         .with_clip_norm(Some(10.0))
         .with_checkpoint_every(200)

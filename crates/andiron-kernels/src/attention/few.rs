@@ -158,10 +158,11 @@ impl Body for OneQuery<'_> {
     fn run<const FUSED: bool>(self) {
         let Self { heads, query, row, head, keys, out } = self;
         let stored: &[f32] = heads.keys.tensor.storage();
-        let mut scores: Vec<f32> = keys
-            .iter()
-            .map(|key| dot::<FUSED>(query, heads.keys.line(stored, [row, head, *key])))
-            .collect();
+        // A loop: what a closure of `map` calls would not have the CPU's instructions.
+        let mut scores = vec![0.0; keys.len()];
+        for (score, key) in scores.iter_mut().zip(keys) {
+            *score = dot::<FUSED>(query, heads.keys.line(stored, [row, head, *key]));
+        }
         let width = scores.len();
         Rows { values: &mut scores, width }.run::<FUSED>();
         let stored: &[f32] = heads.values.tensor.storage();

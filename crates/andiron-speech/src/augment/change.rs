@@ -3,7 +3,7 @@
 use crate::{Waveform, waveform::Resampler};
 use andiron_core::DataError;
 use andiron_kernels::Dice;
-use realfft::RealFftPlanner;
+use andiron_signal::fourier;
 
 /// The mean of the squares.
 fn power(samples: &[f32]) -> f64 {
@@ -87,8 +87,7 @@ pub fn reverberated(wave: &Waveform, response: &[f32]) -> Waveform {
         return wave.clone();
     }
     let size = length.next_power_of_two();
-    let mut planner = RealFftPlanner::<f64>::new();
-    let (forward, inverse) = (planner.plan_fft_forward(size), planner.plan_fft_inverse(size));
+    let (forward, inverse) = (fourier::forward(size), fourier::inverse(size));
     let spectrum = |values: &[f32]| {
         let mut padded: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
         padded.resize(size, 0.0);

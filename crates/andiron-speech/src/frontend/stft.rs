@@ -14,9 +14,9 @@
 
 use super::framing::{Frame, Framing, Sound};
 use andiron_core::ConfigError;
+pub use andiron_signal::fourier::Complex;
+use andiron_signal::fourier::{self, RealToComplex};
 use rayon::prelude::*;
-pub use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
 use std::{fmt, sync::Arc};
 
 /// Longest window, in samples: a bound on what a configuration from outside can ask for.
@@ -72,7 +72,7 @@ impl Stft {
         ConfigError::at_least("hop", 1, hop)?;
         ConfigError::within("hop", 1.0, MAX_FFT as f64, hop as f64)?;
         framing.check(n_fft)?;
-        let plan = RealFftPlanner::new().plan_fft_forward(n_fft);
+        let plan = fourier::forward(n_fft);
         Ok(Self { plan, frame: Frame::new(framing, n_fft, hop) })
     }
 

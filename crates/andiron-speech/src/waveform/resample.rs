@@ -8,7 +8,7 @@
 use super::check_format;
 use crate::frontend::reject_infinite;
 use andiron_core::DataError;
-use rubato::{Fft, FixedSync, Resampler as _, audioadapter_buffers::direct::InterleavedSlice};
+use andiron_signal::sound::BlockResampler;
 use std::fmt;
 
 /// The samples of a block on the side of the lower rate, at least: the longer the block, the
@@ -34,7 +34,7 @@ const BLOCK: usize = 1_024;
 pub struct Resampler {
     rates: (u32, u32),
     /// None for equal rates, which need none.
-    fft: Option<Fft<f32>>,
+    fft: Option<BlockResampler>,
     /// Samples that do not fill a block yet.
     pending: Vec<f32>,
     output: Vec<f32>,
@@ -64,8 +64,7 @@ impl Resampler {
         check_format(from, 1)?;
         check_format(to, 1)?;
         let fft = (from != to).then(|| planned(from as usize, to as usize));
-        let (output, delay) =
-            fft.as_ref().map_or((0, 0), |fft| (fft.output_frames_max(), fft.output_delay()));
+        let (output, delay) = fft.as_ref().map_or((0, 0), |fft| (fft.block().1, fft.delay()));
         Ok(Self {
             rates: (from, to),
             fft,
@@ -84,7 +83,7 @@ impl Resampler {
     pub fn push(&mut self, samples: &[f32]) -> Result<Vec<f32>, DataError> {
         reject_infinite("the piece of sound", samples)?;
         self.received += samples.len() as u64;
-        let Some(block) = self.fft.as_ref().map(|fft| fft.input_frames_next()) else {
+        let Some(block) = self.fft.as_ref().map(|fft| fft.block().0) else {
             return Ok(samples.to_vec());
         };
         self.pending.extend_from_slice(samples);
@@ -103,7 +102,7 @@ impl Resampler {
     pub fn finish(&mut self) -> Vec<f32> {
         let (from, to) = (u64::from(self.rates.0), u64::from(self.rates.1));
         let mut found = Vec::new();
-        if let Some(block) = self.fft.as_ref().map(|fft| fft.input_frames_next()) {
+        if let Some(block) = self.fft.as_ref().map(|fft| fft.block().0) {
             let wanted = ((self.received * to).div_ceil(from) - self.given) as usize;
             while found.len() < wanted {
                 self.pending.resize(block, 0.0);
@@ -121,21 +120,14 @@ impl Resampler {
         (self.received, self.given) = (0, 0);
         if let Some(fft) = &mut self.fft {
             fft.reset();
-            self.delay = fft.output_delay();
+            self.delay = fft.delay();
         }
     }
 
     /// One block of `pending`, from `at` on, through the filter.
     fn process(&mut self, at: usize, block: usize, found: &mut Vec<f32>) {
         let Some(fft) = &mut self.fft else { return };
-        let frames = self.output.len();
-        let input = InterleavedSlice::new(&self.pending[at..at + block], 1, block)
-            .expect("one channel of as many frames as there are samples");
-        let mut output = InterleavedSlice::new_mut(&mut self.output, 1, frames)
-            .expect("one channel of as many frames as there are samples");
-        let (_, made) = fft
-            .process_into_buffer(&input, &mut output, None)
-            .expect("the buffers are as long as the resampler asked for");
+        let made = fft.process(&self.pending[at..at + block], &mut self.output);
         let skipped = self.delay.min(made);
         self.delay -= skipped;
         found.extend_from_slice(&self.output[skipped..made]);
@@ -143,13 +135,12 @@ impl Resampler {
 }
 
 /// A filter for two different rates.
-fn planned(rate_in: usize, rate_out: usize) -> Fft<f32> {
+fn planned(rate_in: usize, rate_out: usize) -> BlockResampler {
     let unit = rate_in / gcd(rate_in, rate_out);
     // rubato delays by half a block; only an even number of units is half of whole samples on
     // both sides, so that no fraction of a sample is left after the delay has been cut off.
     let units = (BLOCK * rate_in.div_ceil(rate_out)).div_ceil(unit).next_multiple_of(2);
-    Fft::<f32>::new(rate_in, rate_out, units * unit, 1, FixedSync::Both)
-        .expect("both rates and the block are above 0, which is all it asks")
+    BlockResampler::new(rate_in, rate_out, units * unit)
 }
 
 /// `samples` at `from` hertz as `ceil(samples · to / from)` samples at `to` hertz.

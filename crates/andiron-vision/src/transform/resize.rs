@@ -1,10 +1,7 @@
 //! Resizing, with the filters and the rounding of Pillow.
 
 use crate::picture::{Image, MAX_PIXELS};
-use fast_image_resize::{
-    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
-    images::{Image as Buffer, ImageRef},
-};
+use andiron_signal::images;
 use serde::{Deserialize, Serialize};
 
 /// How the pixels of a resized image are made from the old ones.
@@ -23,11 +20,11 @@ pub enum Filter {
 }
 
 impl Filter {
-    fn algorithm(self) -> ResizeAlg {
+    fn algorithm(self) -> images::Filter {
         match self {
-            Self::Nearest => ResizeAlg::Nearest,
-            Self::Bilinear => ResizeAlg::Convolution(FilterType::Bilinear),
-            Self::Bicubic => ResizeAlg::Convolution(FilterType::CatmullRom),
+            Self::Nearest => images::Filter::Nearest,
+            Self::Bilinear => images::Filter::Bilinear,
+            Self::Bicubic => images::Filter::Bicubic,
         }
     }
 }
@@ -66,15 +63,9 @@ fn along(image: &Image, width: u32, height: u32, filter: Filter) -> Image {
     if (width, height) == (image.width(), image.height()) {
         return image.clone();
     }
-    let kind = if image.channels() == 1 { PixelType::U8 } else { PixelType::U8x3 };
-    let old = ImageRef::new(image.width(), image.height(), image.pixels(), kind)
-        .expect("an image has a byte for every channel of every pixel");
-    let mut new = Buffer::new(width, height, kind);
-    let options = ResizeOptions::new().resize_alg(filter.algorithm());
-    Resizer::new()
-        .resize(&old, &mut new, &options)
-        .expect("both have one kind of pixel, and the whole image is resized");
-    Image::from_parts(width, height, image.channels(), new.into_vec())
+    let (from, coloured) = ([image.width(), image.height()], image.channels() == 3);
+    let new = images::resized(image.pixels(), from, [width, height], coloured, filter.algorithm());
+    Image::from_parts(width, height, image.channels(), new)
 }
 
 #[cfg(test)]
