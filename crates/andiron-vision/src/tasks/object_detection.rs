@@ -3,12 +3,14 @@
 mod assignment;
 mod evaluator;
 mod loss;
+mod published;
 mod recipe;
 mod suppression;
 
 pub use assignment::{Match, Target, assign};
 pub use evaluator::DetectionEvaluator;
 pub use loss::{Parts, parts};
+pub use published::PUBLISHED;
 pub use recipe::DetectionOptions;
 pub use suppression::{Candidate, suppress};
 
@@ -24,7 +26,7 @@ use crate::{
 };
 use andiron_core::{
     ConfigError, DataError, Dataset, Draw, EvalError, Evaluator, Example, FileKind, Labelled, Loss,
-    ModelEntry, OnePass, Predictor, Raw, Registered, Report, Task, data::shortened,
+    ModelEntry, OnePass, Predictor, PublishedEntry, Raw, Registered, Report, Task, data::shortened,
 };
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
@@ -246,6 +248,10 @@ impl Registered for ObjectDetection {
 
     fn models() -> &'static [ModelEntry<Self>] {
         OBJECT_DETECTORS
+    }
+
+    fn published() -> &'static [PublishedEntry] {
+        PUBLISHED
     }
 
     fn read(raw: Raw<'_>) -> Result<Image, DataError> {
