@@ -6,6 +6,7 @@ mod activation;
 mod attention;
 mod batch_norm;
 mod conv;
+mod convolutions;
 mod dense;
 mod depthwise;
 mod gelu;
