@@ -44,6 +44,9 @@ impl Waveform {
     pub const MAX_RATE: u32 = 768_000;
     /// The longest sound that is read, in seconds.
     pub const MAX_SECONDS: u64 = 600;
+    /// The most samples of one channel that are read: [`MAX_SECONDS`](Self::MAX_SECONDS) at 96 kHz,
+    /// and less of a higher rate. They take 220 MiB.
+    pub const MAX_SAMPLES: u64 = Self::MAX_SECONDS * 96_000;
 
     /// A waveform of `samples` taken `rate` times a second.
     ///
@@ -142,7 +145,9 @@ impl Waveform {
     /// As [`check`](Self::check), of this waveform and of the result.
     pub fn resample(&self, rate: u32) -> Result<Self, DataError> {
         self.check()?;
-        check_format(rate, 1)?;
+        // Before anything is computed: a small sound can be a large one at another rate.
+        let samples = self.samples.len() as u64 * u64::from(rate);
+        check_format(rate, samples.div_ceil(u64::from(self.rate)))?;
         if rate == self.rate {
             return Ok(self.clone());
         }
@@ -216,6 +221,10 @@ fn check_format(rate: u32, samples: u64) -> Result<(), DataError> {
     if seconds > Waveform::MAX_SECONDS {
         let (what, limit) = ("the length of the waveform in seconds", Waveform::MAX_SECONDS);
         return Err(DataError::TooLarge { what, limit, got: seconds });
+    }
+    if samples > Waveform::MAX_SAMPLES {
+        let (what, limit) = ("the length of the waveform in samples", Waveform::MAX_SAMPLES);
+        return Err(DataError::TooLarge { what, limit, got: samples });
     }
     Ok(())
 }

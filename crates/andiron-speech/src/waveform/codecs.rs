@@ -29,6 +29,10 @@ pub(super) fn read(what: &str, bytes: &[u8]) -> Result<Waveform, DataError> {
     let mut decoder = symphonia::default::get_codecs()
         .make_audio_decoder(parameters, &AudioDecoderOptions::default())
         .map_err(failed)?;
+    let promised = track.num_frames.zip(parameters.sample_rate);
+    if let Some((frames, rate)) = promised.filter(|(frames, _)| *frames > 0) {
+        check_format(rate, frames)?;
+    }
     let mut sound = Sound::default();
     while let Some(packet) = reader.next_packet().map_err(failed)? {
         if packet.track_id == id {
@@ -62,8 +66,14 @@ impl Sound {
         if (self.rate, self.channels) != (rate, channels) || channels == 0 {
             return Ok(false);
         }
-        self.samples.extend(super::wav::mixed(samples, channels));
-        // A small file can promise hours. The first packet of Vorbis gives no sample yet.
-        check_format(rate, self.samples.len().max(1) as u64).map(|()| true)
+        // A small file can hold hours: before memory is spent on them. The first packet of Vorbis
+        // gives no sample yet.
+        let length = self.samples.len() + samples.len() / channels;
+        check_format(rate, length.max(1) as u64)?;
+        match channels {
+            1 => self.samples.extend_from_slice(samples),
+            _ => self.samples.extend(super::wav::mixed(samples, channels)),
+        }
+        Ok(true)
     }
 }
