@@ -3,7 +3,7 @@
 
 use crate::{
     ConfigError, Model, ModelConfig, Network,
-    bundle::{self, FORMAT},
+    bundle::{self, DESCRIPTION, Description, FORMAT},
     data::idx,
     hash, weights,
 };
@@ -13,8 +13,12 @@ use burn::{
     nn::{Linear, LinearConfig},
     tensor::{Device, Tensor},
 };
-use serde_json::Value;
-use std::path::Path;
+use serde_json::{Value, json};
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    path::Path,
+};
 
 /// Reads `bytes` as the description of a bundle; once as they are, and once with a right seal, for
 /// without it hardly anything gets past the first check.
@@ -39,6 +43,65 @@ pub fn bundle(bytes: &[u8]) {
     fields.insert("sha256".to_owned(), Value::from(""));
     if let Ok(text) = serde_json::to_string_pretty(&fields) {
         check(hash::seal(&text).as_bytes());
+    }
+}
+
+/// How many items of a long list are changed.
+const OF_A_LIST: usize = 8;
+
+/// Puts other numbers in the place of each that the description of the bundle in `dir` holds of its
+/// network and its task: none, one, less than none, and more than any memory. Each description is
+/// sealed and lies in `dir` while `read` is called, which says so if what it read does not work;
+/// afterwards the true one lies there again. Of long lists a few items are changed. Gives how many
+/// numbers there were.
+///
+/// # Panics
+/// If `read` does, after the number was named; or if the bundle cannot be read.
+pub fn numbers(dir: &Path, mut read: impl FnMut(&str)) -> usize {
+    let path = dir.join(DESCRIPTION);
+    let text = fs::read(&path).expect("the bundle is there");
+    let description = bundle::parse(&text, &path).expect("the bundle is whole");
+    let mut places = Vec::new();
+    find(&description.config, "", &mut |place| places.push((true, place)));
+    find(&description.preprocessing, "", &mut |place| places.push((false, place)));
+    for (is_config, place) in &places {
+        for wrong in [json!(0), json!(1), json!(-1), json!(100_000_000_000_u64), json!(u64::MAX)] {
+            let mut changed = Description { sha256: String::new(), ..description.clone() };
+            let part = match is_config {
+                true => &mut changed.config,
+                false => &mut changed.preprocessing,
+            };
+            let number = part.pointer_mut(place).expect("it was found there");
+            let name = format!("{place} = {wrong}, not {number}");
+            *number = wrong;
+            let text = serde_json::to_string_pretty(&changed).expect("it is plain data");
+            fs::write(&path, hash::seal(&text)).expect("the bundle can be written");
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| read(&name))) {
+                eprintln!("{name}: it panics");
+                resume_unwind(panic);
+            }
+        }
+    }
+    fs::write(&path, text).expect("the bundle can be written");
+    places.len()
+}
+
+/// The places of the numbers in `value`, which stands at `place`.
+fn find(value: &Value, place: &str, found: &mut dyn FnMut(String)) {
+    match value {
+        Value::Number(_) => found(place.to_owned()),
+        Value::Array(items) => {
+            for at in (0..items.len()).step_by(items.len() / OF_A_LIST + 1) {
+                find(&items[at], &format!("{place}/{at}"), found);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, field) in fields.iter().step_by(fields.len() / (8 * OF_A_LIST) + 1) {
+                let name = name.replace('~', "~0").replace('/', "~1");
+                find(field, &format!("{place}/{name}"), found);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
 }
 

@@ -30,7 +30,7 @@ mod settings;
 mod stream;
 
 pub use bank::{MelNorm, MelScale};
-pub use settings::{LogMelConfig, Logarithm};
+pub use settings::{LogMelConfig, Logarithm, MAX_MELS};
 pub use stream::LogMelStream;
 
 use super::{

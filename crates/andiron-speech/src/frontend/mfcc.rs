@@ -104,15 +104,20 @@ impl Mfcc {
     }
 }
 
-/// The slope of each column over `width` frames, which is odd and 3 or more.
+/// The most frames of a slope: a bound on what a configuration from outside can ask for.
+const MAX_SLOPE: usize = 1_001;
+
+/// The slope of each column over `width` frames, which is odd and 3 to 1,001.
 ///
 /// # Shapes
 /// - frames and output: `[frames, width of a frame]`
 ///
 /// # Errors
-/// [`ConfigError::TooSmall`] or [`ConfigError::NotMultiple`] for a width that is none.
+/// [`ConfigError::TooSmall`], [`ConfigError::OutOfRange`] or [`ConfigError::NotMultiple`] for a width
+/// that is none.
 pub fn slopes(frames: &Frames, width: usize) -> Result<Frames, ConfigError> {
     ConfigError::at_least("delta_width", 3, width)?;
+    ConfigError::within("delta_width", 3.0, MAX_SLOPE as f64, width as f64)?;
     ConfigError::multiple("delta_width - 1", width - 1, "two", 2)?;
     let reach = width / 2;
     // Σ j² over −reach ..= reach.

@@ -13,7 +13,7 @@ use burn::config::Config;
 pub struct MfccStatisticsConfig {
     /// The coefficients that are described.
     pub mfcc: MfccConfig,
-    /// Frames over which a slope is taken; odd, 3 or more.
+    /// Frames over which a slope is taken; odd, 3 to 1,001.
     #[config(default = 9)]
     pub delta_width: usize,
     /// Whether the means of the coefficients are told too. They hold the voice's and the
@@ -33,13 +33,22 @@ impl MfccStatisticsConfig {
         self.mfcc.n_mfcc * (3 + usize::from(self.means))
     }
 
+    /// Checks every field, and the coefficients'.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the field.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        // Refuses a width that is none.
+        slopes(&Frames { values: Vec::new(), width: 1 }, self.delta_width)?;
+        self.mfcc.check()
+    }
+
     /// Plans the coefficients.
     ///
     /// # Errors
-    /// [`ConfigError`] names the field that cannot be used.
+    /// As [`check`](Self::check).
     pub fn init(&self) -> Result<MfccStatistics, ConfigError> {
-        // Refuses a width that is none.
-        slopes(&Frames { values: Vec::new(), width: 1 }, self.delta_width)?;
+        self.check()?;
         Ok(MfccStatistics { mfcc: self.mfcc.init()?, config: self.clone() })
     }
 }

@@ -23,7 +23,10 @@
 //! # Ok::<(), andiron_core::ConfigError>(())
 //! ```
 
-use crate::AudioBatch;
+use crate::{
+    AudioBatch,
+    layers::{MAX_LAYERS, MAX_WIDTH, sizes},
+};
 use andiron_core::{ConfigError, Model, ModelConfig};
 use andiron_kernels::{
     Activation, AttentionOptions, attention, conv2d_act, depthwise_conv2d, dropout, normalise,
@@ -153,16 +156,20 @@ impl ModelConfig for ConformerConfig {
     type Model = Conformer;
 
     fn init(&self, device: &Device) -> Result<Conformer, ConfigError> {
-        ConfigError::at_least("n_mels", 1, self.n_mels)?;
         ConfigError::at_least("n_tokens", 2, self.n_tokens)?;
-        ConfigError::at_least("d_model", 1, self.d_model)?;
-        ConfigError::at_least("n_heads", 1, self.n_heads)?;
+        let widths = [
+            ("n_mels", self.n_mels),
+            ("n_tokens", self.n_tokens),
+            ("d_model", self.d_model),
+            ("n_heads", self.n_heads),
+            ("d_hidden", self.d_hidden),
+            ("kernel", self.kernel),
+            ("channels", self.channels),
+        ];
+        sizes(MAX_WIDTH, widths)?;
+        sizes(MAX_LAYERS, [("n_layers", self.n_layers)])?;
         ConfigError::multiple("d_model", self.d_model, "n_heads", self.n_heads)?;
-        ConfigError::at_least("n_layers", 1, self.n_layers)?;
-        ConfigError::at_least("d_hidden", 1, self.d_hidden)?;
-        ConfigError::at_least("kernel", 1, self.kernel)?;
         ConfigError::multiple("kernel - 1", self.kernel - 1, "two", 2)?;
-        ConfigError::at_least("channels", 1, self.channels)?;
         ConfigError::within("dropout", 0.0, 0.9, self.dropout)?;
         let half = |channels_in| {
             Conv2dConfig::new([channels_in, self.channels], [3, 3])

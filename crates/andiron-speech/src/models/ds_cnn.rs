@@ -20,7 +20,9 @@
 //! ```
 
 use crate::{
-    AudioBatch, AudioClassification, layers::over_time, tasks::audio_classification::LogMelOptions,
+    AudioBatch, AudioClassification,
+    layers::{MAX_LAYERS, MAX_WIDTH, over_time, sizes},
+    tasks::audio_classification::LogMelOptions,
 };
 use andiron_core::{
     ConfigError, DataError, Dataset, Model, ModelConfig, Recipe, data::ExampleOf, overlay,
@@ -112,9 +114,11 @@ impl ModelConfig for DsCnnConfig {
     type Model = DsCnn;
 
     fn init(&self, device: &Device) -> Result<DsCnn, ConfigError> {
-        ConfigError::at_least("n_mels", 1, self.n_mels)?;
         ConfigError::at_least("n_classes", 2, self.n_classes)?;
-        ConfigError::at_least("channels", 1, self.channels)?;
+        let widths =
+            [("n_mels", self.n_mels), ("n_classes", self.n_classes), ("channels", self.channels)];
+        sizes(MAX_WIDTH, widths)?;
+        ConfigError::within("n_blocks", 0.0, MAX_LAYERS as f64, self.n_blocks as f64)?;
         ConfigError::within("dropout", 0.0, 0.9, self.dropout)?;
         // Ten frames by four bands, at every second of both: frame t is centred on frame 2t.
         let first = Conv2dConfig::new([1, self.channels], [4, 10])

@@ -19,7 +19,7 @@
 //! ```
 
 use crate::{
-    layers::Lstm,
+    layers::{Lstm, MAX_LAYERS, MAX_WIDTH, sizes},
     tasks::speaker_embedding::{
         SpeakerEmbedding, SpeakerEncoder, SpeakerExample, SpeakerOptions, to_length_one,
     },
@@ -74,10 +74,13 @@ impl ModelConfig for Ge2eConfig {
     type Model = Ge2e;
 
     fn init(&self, device: &Device) -> Result<Ge2e, ConfigError> {
-        ConfigError::at_least("n_mels", 1, self.n_mels)?;
-        ConfigError::at_least("d_hidden", 1, self.d_hidden)?;
-        ConfigError::at_least("n_layers", 1, self.n_layers)?;
-        ConfigError::at_least("d_embedding", 1, self.d_embedding)?;
+        let widths = [
+            ("n_mels", self.n_mels),
+            ("d_hidden", self.d_hidden),
+            ("d_embedding", self.d_embedding),
+        ];
+        sizes(MAX_WIDTH, widths)?;
+        sizes(MAX_LAYERS, [("n_layers", self.n_layers)])?;
         let layer = |at| {
             let d_in = if at == 0 { self.n_mels } else { self.d_hidden };
             Lstm::init(d_in, self.d_hidden, device)

@@ -21,7 +21,9 @@
 //! ```
 
 use crate::{
-    AudioBatch, AudioClassification, layers::over_time, tasks::audio_classification::LogMelOptions,
+    AudioBatch, AudioClassification,
+    layers::{MAX_LAYERS, MAX_WIDTH, over_time, sizes},
+    tasks::audio_classification::LogMelOptions,
 };
 use andiron_core::{
     ConfigError, DataError, Dataset, Model, ModelConfig, Recipe, data::ExampleOf, overlay,
@@ -87,13 +89,13 @@ impl ModelConfig for MelCnnConfig {
     type Model = MelCnn;
 
     fn init(&self, device: &Device) -> Result<MelCnn, ConfigError> {
-        ConfigError::at_least("n_mels", 1, self.n_mels)?;
         ConfigError::at_least("n_classes", 2, self.n_classes)?;
-        ConfigError::at_least("channels: blocks", 1, self.channels.len())?;
+        sizes(MAX_WIDTH, [("n_mels", self.n_mels), ("n_classes", self.n_classes)])?;
+        sizes(MAX_LAYERS, [("channels: blocks", self.channels.len())])?;
         ConfigError::within("dropout", 0.0, 0.9, self.dropout)?;
         let (mut blocks, mut channels_in, mut bands) = (Vec::new(), 1, self.n_mels);
         for channels in &self.channels {
-            ConfigError::at_least("channels", 1, *channels)?;
+            sizes(MAX_WIDTH, [("channels", *channels)])?;
             blocks.push(Block::new(channels_in, *channels, device));
             (channels_in, bands) = (*channels, bands.div_ceil(2));
         }

@@ -22,7 +22,7 @@
 //! ```
 
 use crate::{
-    layers::{Lstm, LstmState},
+    layers::{Lstm, LstmState, MAX_WIDTH, sizes},
     tasks::voice_activity::{SpeechDetector, VoiceActivity, VoiceExample, VoiceOptions},
 };
 use andiron_core::{
@@ -38,6 +38,11 @@ use burn::{
 use serde_json::Value;
 use std::f64::consts::TAU;
 
+/// The most samples of a frame, of its context, of a window and of a hop.
+const MAX_SAMPLES: usize = 1 << 16;
+/// The largest window: its Fourier transform is written out as a matrix.
+const MAX_FFT: usize = 1 << 12;
+
 /// Settings of a [`SileroVad`]. One frame with its context and the mirrored quarter of a window
 /// behind it must hold 1 to 4 windows.
 #[derive(Config, Debug, PartialEq)]
@@ -45,16 +50,16 @@ pub struct SileroVadConfig {
     /// Samples a second of the sound; 1,000 to 768,000.
     #[config(default = 16_000)]
     pub rate: u32,
-    /// Samples of one frame, for which one probability comes out; 1 or more.
+    /// Samples of one frame, for which one probability comes out; 1 to 65,536.
     #[config(default = 512)]
     pub frame: usize,
-    /// Samples before a frame that are looked at with it.
+    /// Samples before a frame that are looked at with it; at most 65,536.
     #[config(default = 64)]
     pub context: usize,
-    /// Samples of one window of the transform; a multiple of 4.
+    /// Samples of one window of the transform; a multiple of 4, at most 4,096.
     #[config(default = 256)]
     pub n_fft: usize,
-    /// Samples from one window to the next; 1 or more.
+    /// Samples from one window to the next; 1 to 65,536.
     #[config(default = 128)]
     pub hop: usize,
     /// Channels of the four convolutions; 1 or more each.
@@ -80,9 +85,10 @@ impl SileroVadConfig {
 
     fn check(&self) -> Result<(), ConfigError> {
         ConfigError::within("rate", 1e3, 768e3, f64::from(self.rate))?;
-        ConfigError::at_least("frame", 1, self.frame)?;
-        ConfigError::at_least("hop", 1, self.hop)?;
+        sizes(MAX_SAMPLES, [("frame", self.frame), ("hop", self.hop)])?;
+        ConfigError::within("context", 0.0, MAX_SAMPLES as f64, self.context as f64)?;
         ConfigError::at_least("n_fft", 4, self.n_fft)?;
+        ConfigError::within("n_fft", 4.0, MAX_FFT as f64, self.n_fft as f64)?;
         ConfigError::multiple("n_fft", self.n_fft, "the quarters of a window", 4)?;
         let whole = self.context + self.frame + self.n_fft / 4;
         ConfigError::at_least("frame, with context and a quarter of n_fft,", self.n_fft, whole)?;
@@ -92,10 +98,8 @@ impl SileroVadConfig {
             self.context + self.frame,
         )?;
         ConfigError::within("windows in a frame", 1.0, 4.0, self.windows() as f64)?;
-        for channels in self.channels {
-            ConfigError::at_least("channels", 1, channels)?;
-        }
-        ConfigError::at_least("d_hidden", 1, self.d_hidden)
+        sizes(MAX_WIDTH, self.channels.map(|channels| ("channels", channels)))?;
+        sizes(MAX_WIDTH, [("d_hidden", self.d_hidden)])
     }
 }
 

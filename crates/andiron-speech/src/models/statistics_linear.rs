@@ -22,6 +22,7 @@ use crate::{
     AudioBatch, AudioClassification,
     augment::AudioAugment,
     frontend::{mel::LogMelConfig, mfcc::MfccConfig, statistics::MfccStatisticsConfig},
+    layers::{MAX_WIDTH, sizes},
     tasks::audio_classification::{ClipConfig, FrontEnd},
 };
 use andiron_core::{
@@ -62,8 +63,9 @@ impl ModelConfig for StatisticsLinearConfig {
     type Model = StatisticsLinear;
 
     fn init(&self, device: &Device) -> Result<StatisticsLinear, ConfigError> {
-        ConfigError::at_least("n_statistics", 1, self.n_statistics)?;
         ConfigError::at_least("n_classes", 2, self.n_classes)?;
+        let widths = [("n_statistics", self.n_statistics), ("n_classes", self.n_classes)];
+        sizes(MAX_WIDTH, widths)?;
         ConfigError::within("dropout", 0.0, 0.9, self.dropout)?;
         let output = LinearConfig::new(self.n_statistics, self.n_classes).init(device);
         Ok(StatisticsLinear { output, dropout: self.dropout })

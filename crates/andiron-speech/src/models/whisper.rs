@@ -19,7 +19,10 @@
 //! ```
 
 use crate::{
-    layers::transformer::{DecoderLayer, EPSILON, EncoderLayer, Sizes, fresh, norm},
+    layers::{
+        MAX_LAYERS, MAX_WIDTH, sizes,
+        transformer::{DecoderLayer, EPSILON, EncoderLayer, Sizes, fresh, norm},
+    },
     whisper,
 };
 use andiron_core::{ConfigError, HomeFile, Model, ModelConfig};
@@ -104,6 +107,9 @@ struct Table {
     weight: Param<Tensor<2>>,
 }
 
+/// Numbers of the encoder's waves at the most; the largest Whisper published has 1.9 million.
+const MAX_WAVES: usize = 1 << 25;
+
 impl WhisperConfig {
     /// Layers of the decoder.
     pub fn decoder_layers(&self) -> usize {
@@ -116,14 +122,25 @@ impl WhisperConfig {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        ConfigError::at_least("n_mels", 1, self.n_mels)?;
         ConfigError::at_least("n_tokens", 2, self.n_tokens)?;
         // The slowest of the encoder's waves divides by one less than half of it.
         ConfigError::at_least("d_model", 4, self.d_model)?;
-        ConfigError::at_least("n_frames", 1, self.n_frames)?;
         ConfigError::at_least("max_length", 2, self.max_length)?;
-        ConfigError::at_least("n_layers", 1, self.n_layers)?;
-        ConfigError::at_least("n_heads", 1, self.n_heads)?;
+        let widths = [
+            ("n_mels", self.n_mels),
+            ("n_tokens", self.n_tokens),
+            ("d_model", self.d_model),
+            ("n_frames", self.n_frames),
+            ("max_length", self.max_length),
+            ("n_heads", self.n_heads),
+            ("d_hidden", self.d_hidden.max(1)),
+        ];
+        sizes(MAX_WIDTH, widths)?;
+        let layers = [("n_layers", self.n_layers), ("n_decoder_layers", self.decoder_layers())];
+        sizes(MAX_LAYERS, layers)?;
+        // They are computed when the network is made, before any weight is read.
+        let waves = self.n_frames * self.d_model;
+        sizes(MAX_WAVES, [("n_frames · d_model", waves)])?;
         ConfigError::multiple("d_model", self.d_model, "n_heads", self.n_heads)?;
         ConfigError::multiple("d_model", self.d_model, "the two halves of a wave", 2)
     }

@@ -87,9 +87,11 @@ impl AudioClassification {
     /// [`ConfigError`] names what network and task say differently, or the setting of the task
     /// that cannot be used.
     pub fn fits(&self, width: usize, n_classes: usize) -> Result<(), ConfigError> {
+        self.clip.check()?;
+        self.frontend.check()?;
         ConfigError::agree("the number of labels", n_classes, self.labels.count())?;
         ConfigError::agree("the width of a frame", width, self.width())?;
-        self.clip.check()
+        self.scaler.check(self.width())
     }
 }
 

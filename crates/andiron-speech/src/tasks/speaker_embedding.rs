@@ -19,6 +19,7 @@ pub use published::{PUBLISHED, from_path};
 use crate::{
     Waveform,
     frontend::{
+        Frames,
         framing::{Edges, Framing},
         mel::{LogMelConfig, Logarithm},
     },
@@ -127,11 +128,11 @@ impl SpeakerEmbedding {
     pub fn check(&self) -> Result<(), ConfigError> {
         ConfigError::within("level", -120.0, 0.0, self.level.unwrap_or(0.0))?;
         self.mel.check()?;
-        self.partials.check()
+        self.partials.fits(self.mel.rate, self.mel.hop)
     }
 
-    /// The pieces of a sound, each row-major `[frames, n_mels]`; at least one.
-    fn pieces(&self, wave: &Waveform) -> Result<Vec<Vec<f32>>, DataError> {
+    /// The frames of a sound, and which of them each piece is made of; at least one piece.
+    fn pieces(&self, wave: &Waveform) -> Result<Pieces, DataError> {
         self.check()?;
         let wave = wave.resample(self.mel.rate)?;
         let quieter = |level: &f64| {
@@ -146,18 +147,32 @@ impl SpeakerEmbedding {
         let mut samples = wave.samples;
         let end = places.last().map_or(0, |place| place.end * self.mel.hop);
         samples.resize(samples.len().max(end), 0.0);
-        let mel = self.mel.init()?.compute(&samples);
-        let width = self.mel.n_mels;
-        let piece = |place: std::ops::Range<usize>| {
-            mel.values[place.start * width..place.end * width].to_vec()
-        };
-        Ok(places.into_iter().map(piece).collect())
+        Ok(Pieces { frames: self.mel.init()?.compute(&samples), places })
     }
 
     /// `[pieces, frames, n_mels]`.
-    fn stacked(&self, pieces: &[Vec<f32>], device: &Device) -> Tensor<3> {
+    fn stacked(&self, pieces: &[&[f32]], device: &Device) -> Tensor<3> {
         let shape = [pieces.len(), self.partials.frames, self.mel.n_mels];
         Tensor::from_data(TensorData::new(pieces.concat(), shape), device)
+    }
+}
+
+/// A sound's frames, and the places of its pieces among them: they overlap, so they are not copied
+/// until a batch is made of some of them.
+struct Pieces {
+    frames: Frames,
+    places: Vec<std::ops::Range<usize>>,
+}
+
+impl Pieces {
+    /// Each piece, row-major `[frames, n_mels]`.
+    fn iter(&self) -> impl Iterator<Item = &[f32]> {
+        self.places.iter().map(|place| self.of(place))
+    }
+
+    fn of(&self, place: &std::ops::Range<usize>) -> &[f32] {
+        let width = self.frames.width;
+        &self.frames.values[place.start * width..place.end * width]
     }
 }
 
@@ -202,11 +217,12 @@ impl Task for SpeakerEmbedding {
             .par_iter()
             .zip(draws)
             .map(|(example, draw)| {
-                let mut pieces = self.pieces(&example.input)?;
-                let at = (draw % pieces.len() as u64) as usize;
-                Ok(pieces.swap_remove(at))
+                let pieces = self.pieces(&example.input)?;
+                let at = (draw % pieces.places.len() as u64) as usize;
+                Ok(pieces.of(&pieces.places[at]).to_vec())
             })
             .collect::<Result<Vec<_>, DataError>>()?;
+        let pieces: Vec<&[f32]> = pieces.iter().map(Vec::as_slice).collect();
         let mut names: Vec<&str> = examples.iter().map(|one| one.target.as_str()).collect();
         names.sort_unstable();
         names.dedup();
@@ -235,8 +251,8 @@ impl<M: SpeakerEncoder> Solve<M> for SpeakerEmbedding {
             .par_iter()
             .map(|wave| self.pieces(wave))
             .collect::<Result<Vec<_>, DataError>>()?;
-        let counts: Vec<usize> = all.iter().map(Vec::len).collect();
-        let pieces: Vec<Vec<f32>> = all.into_iter().flatten().collect();
+        let counts: Vec<usize> = all.iter().map(|pieces| pieces.places.len()).collect();
+        let pieces: Vec<&[f32]> = all.iter().flat_map(Pieces::iter).collect();
         let mut vectors: Vec<Vec<f32>> = Vec::with_capacity(pieces.len());
         for part in pieces.chunks(AT_ONCE) {
             let found = model.forward(self.stacked(part, device));

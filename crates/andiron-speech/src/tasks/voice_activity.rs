@@ -52,9 +52,9 @@ pub trait SpeechDetector: Model<Input = Tensor<3>, Output = Tensor<2>> {
 pub struct VoiceActivity {
     /// The rate that a sound is resampled to, in hertz.
     pub rate: u32,
-    /// Samples of a frame, for which there is one probability; 1 or more.
+    /// Samples of a frame, for which there is one probability; 1 to a million.
     pub frame: usize,
-    /// Samples before a frame that the network sees with it.
+    /// Samples before a frame that the network sees with it; at most a million.
     pub context: usize,
     /// How probabilities become segments.
     pub segmentation: SegmentationConfig,
@@ -93,6 +93,7 @@ impl VoiceActivity {
         let (low, high) = (f64::from(Waveform::MIN_RATE), f64::from(Waveform::MAX_RATE));
         ConfigError::within("rate", low, high, f64::from(self.rate))?;
         ConfigError::at_least("frame", 1, self.frame)?;
+        ConfigError::within("frame", 1.0, 1e6, self.frame as f64)?;
         ConfigError::within("context", 0.0, 1e6, self.context as f64)?;
         self.segmentation.check()
     }

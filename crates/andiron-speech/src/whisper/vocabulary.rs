@@ -126,12 +126,11 @@ impl Vocabulary {
         let no_speech = silence.find_map(|name| inner.token_to_id(name));
         // The languages stand between the beginning and the first thing to do.
         let last = translate.into_iter().chain(transcribe).min().unwrap_or(start);
-        let code = |id: u32| {
-            let token = inner.id_to_token(id)?;
+        let code = |(token, id): (String, u32)| {
             let code = token.strip_prefix("<|")?.strip_suffix("|>")?.to_owned();
-            Some((code, id))
+            (start < id && id < last).then_some((code, id))
         };
-        let languages = (start.saturating_add(1)..last).filter_map(code).collect();
+        let languages = inner.get_vocab(true).into_iter().filter_map(code).collect();
         let marks = Marks {
             end,
             start,

@@ -4,12 +4,18 @@ use super::{
     LogMel,
     bank::{MelNorm, MelScale, triangles},
 };
-use crate::frontend::{
-    framing::{Edges, Framing},
-    stft::Stft,
+use crate::{
+    Waveform,
+    frontend::{
+        framing::{Edges, Framing},
+        stft::{MAX_FFT, Stft},
+    },
 };
 use andiron_core::ConfigError;
 use serde::{Deserialize, Serialize};
+
+/// The most bands: a bound on what a configuration from outside can ask for.
+pub const MAX_MELS: usize = 1 << 10;
 
 /// Which logarithm is taken of a band.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,13 +36,13 @@ pub enum Logarithm {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogMelConfig {
-    /// Samples a second of the sound; 1 or more.
+    /// Samples a second of the sound; 1 to 768,000.
     pub rate: u32,
-    /// Samples of one spectrum; 2 to [`MAX_FFT`](crate::frontend::stft::MAX_FFT).
+    /// Samples of one spectrum; 2 to [`MAX_FFT`].
     pub n_fft: usize,
-    /// Samples from one frame to the next; 1 or more.
+    /// Samples from one frame to the next; 1 to [`MAX_FFT`].
     pub hop: usize,
-    /// Bands; 1 to `n_fft / 2 + 1`.
+    /// Bands; 1 to `n_fft / 2 + 1`, at most [`MAX_MELS`](super::MAX_MELS).
     pub n_mels: usize,
     /// The lower end of the lowest band in hertz; 0 or more.
     pub f_min: f64,
@@ -205,9 +211,15 @@ impl LogMelConfig {
     /// [`ConfigError`] names the field.
     pub fn check(&self) -> Result<(), ConfigError> {
         ConfigError::at_least("rate", 1, self.rate as usize)?;
+        ConfigError::within("rate", 1.0, f64::from(Waveform::MAX_RATE), f64::from(self.rate))?;
         ConfigError::at_least("n_fft", 2, self.n_fft)?;
+        ConfigError::within("n_fft", 2.0, MAX_FFT as f64, self.n_fft as f64)?;
+        ConfigError::at_least("hop", 1, self.hop)?;
+        ConfigError::within("hop", 1.0, MAX_FFT as f64, self.hop as f64)?;
+        self.framing.check(self.n_fft)?;
         ConfigError::at_least("n_mels", 1, self.n_mels)?;
-        ConfigError::within("n_mels", 1.0, (self.n_fft / 2 + 1) as f64, self.n_mels as f64)?;
+        let most = MAX_MELS.min(self.n_fft / 2 + 1);
+        ConfigError::within("n_mels", 1.0, most as f64, self.n_mels as f64)?;
         let half = f64::from(self.rate) / 2.0;
         ConfigError::within("f_min", 0.0, half - f64::EPSILON * half, self.f_min)?;
         let least = self.f_min * (1.0 + f64::EPSILON) + f64::MIN_POSITIVE;

@@ -112,7 +112,18 @@ pub enum FrontEnd {
 }
 
 impl FrontEnd {
-    /// How many numbers a frame has.
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the field.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        match self {
+            Self::LogMel { mel, .. } => mel.check(),
+            Self::MfccStatistics { statistics } => statistics.check(),
+        }
+    }
+
+    /// How many numbers a frame has, of settings that were checked.
     pub fn width(&self) -> usize {
         match self {
             Self::LogMel { mel, .. } => mel.n_mels,

@@ -9,7 +9,7 @@ use std::ops::Range;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Partials {
-    /// Frames of a piece; 1 or more, default 160.
+    /// Frames of a piece; 1 to 10,000, default 160.
     pub frames: usize,
     /// Frames from one piece to the next; 1 to `frames`. The default, 77, gives 1.3 pieces a second.
     pub step: usize,
@@ -30,13 +30,28 @@ impl Partials {
     /// # Errors
     /// [`ConfigError`] names the field.
     pub fn check(&self) -> Result<(), ConfigError> {
-        ConfigError::within("partials.frames", 1.0, 1e6, self.frames as f64)?;
+        ConfigError::within("partials.frames", 1.0, 1e4, self.frames as f64)?;
         ConfigError::within("partials.step", 1.0, self.frames as f64, self.step as f64)?;
         ConfigError::within("partials.coverage", f64::MIN_POSITIVE, 1.0, self.coverage)
     }
 
-    /// The frames of each piece of a sound of so many samples, a frame every `hop`; at least one
-    /// piece. The last may reach beyond the end.
+    /// Seconds of a piece at the most.
+    const LONGEST: f64 = 60.0;
+
+    /// Checks every field, and that a piece of frames every `hop` samples, 1 or more, of a sound at
+    /// `rate` hertz lasts no more than a minute.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the field.
+    pub fn fits(&self, rate: u32, hop: usize) -> Result<(), ConfigError> {
+        self.check()?;
+        ConfigError::at_least("hop", 1, hop)?;
+        let seconds = self.frames as f64 * hop as f64 / f64::from(rate);
+        ConfigError::within("seconds of partials.frames", 0.0, Self::LONGEST, seconds)
+    }
+
+    /// The frames of each piece of a sound of so many samples, a frame every `hop`, 1 or more; at
+    /// least one piece. The last may reach beyond the end.
     ///
     /// ```
     /// use andiron_speech::tasks::speaker_embedding::Partials;
