@@ -79,6 +79,7 @@ impl WhisperListener {
         ConfigError::agree("the longest text", config.max_length, self.max_length)?;
         let n_tokens = self.vocabulary.n_tokens();
         ConfigError::at_least("the number of tokens", n_tokens, config.n_tokens)?;
+        self.vocabulary.marks().fit(config.n_tokens)?;
         self.check()
     }
 

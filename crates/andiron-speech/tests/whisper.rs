@@ -353,3 +353,81 @@ fn what_is_found_depends_on_the_sound_and_the_seed_alone() {
     assert_eq!(of(&drawn, &waves), of(&drawn, &waves));
     assert_ne!(of(&drawn, &waves)[0].text, of(&other, &waves)[0].text);
 }
+
+/// The vocabulary of bytes with marks of two languages and what to do, as a multilingual Whisper has
+/// them, behind the others.
+fn multilingual() -> Value {
+    let mut vocabulary = serde_json::to_value(Vocabulary::of_bytes()).unwrap();
+    let added = vocabulary["added_tokens"].as_array_mut().unwrap();
+    let (mut mark, first) = (added[0].clone(), added[0]["id"].as_u64().unwrap());
+    let names = [
+        "<|endoftext|>",
+        "<|startoftranscript|>",
+        "<|en|>",
+        "<|de|>",
+        "<|translate|>",
+        "<|transcribe|>",
+        "<|startofprev|>",
+        "<|nospeech|>",
+        "<|notimestamps|>",
+    ];
+    added.clear();
+    for (at, name) in names.into_iter().enumerate() {
+        mark["content"] = name.into();
+        mark["id"] = (first + at as u64).into();
+        added.push(mark.clone());
+    }
+    vocabulary
+}
+
+#[test]
+fn marks_that_the_network_does_not_know_are_refused_by_name() {
+    let vocabulary: Vocabulary = serde_json::from_value(multilingual()).unwrap();
+    let marks = vocabulary.marks();
+    assert_eq!(marks.languages.len(), 2);
+    let all = vocabulary.n_tokens();
+    marks.fit(all).unwrap();
+    let refused = |mut marks: whisper::Marks, change: &dyn Fn(&mut whisper::Marks)| {
+        change(&mut marks);
+        marks.fit(all).unwrap_err().to_string()
+    };
+    let beyond = all as u32;
+    type Change<'a> = &'a dyn Fn(&mut whisper::Marks);
+    let changes: [(Change, &str); 9] = [
+        (&|marks| marks.end = beyond, "<|endoftext|>"),
+        (&|marks| marks.start = u32::MAX, "<|startoftranscript|>"),
+        (&|marks| marks.no_timestamps = beyond, "<|notimestamps|>"),
+        (&|marks| marks.translate = Some(beyond), "<|translate|>"),
+        (&|marks| marks.transcribe = Some(beyond), "<|transcribe|>"),
+        (&|marks| marks.previous = Some(beyond), "<|startofprev|>"),
+        (&|marks| marks.no_speech = Some(beyond), "<|nospeech|>"),
+        (&|marks| marks.language_model = Some(beyond), "<|startoflm|>"),
+        (&|marks| marks.languages.extend([("de".to_owned(), beyond)]), "de"),
+    ];
+    for (change, name) in changes {
+        let text = refused(marks.clone(), change);
+        assert!(text.starts_with(&format!("setting \"the mark {name}\" cannot be")), "{text}");
+    }
+    // A published folder whose mark of the beginning lies behind all that the network knows.
+    let dir = folder();
+    let mut vocabulary = serde_json::to_value(Vocabulary::of_bytes()).unwrap();
+    let added = vocabulary["added_tokens"].as_array_mut().unwrap();
+    let start = added.iter().position(|one| one["content"] == "<|startoftranscript|>").unwrap();
+    let mut start = added.remove(start);
+    for (at, mark) in added.iter_mut().enumerate() {
+        mark["id"] = (256 + at).into();
+    }
+    // Others before it, so that what the network knows ends before it.
+    for at in 0..12 {
+        start["id"] = (260 + at).into();
+        let mut between = start.clone();
+        between["content"] = format!("<|between {at}|>").into();
+        added.push(between);
+    }
+    start["id"] = 272.into();
+    added.push(start);
+    fs::write(dir.path().join("tokenizer.json"), vocabulary.to_string()).unwrap();
+    let refused = whisper::from_folder(dir.path(), &device("flex").unwrap()).map(|_| ());
+    let text = chain(&refused.expect_err("it is refused"));
+    assert!(text.contains("the mark <|startoftranscript|>"), "{text}");
+}

@@ -61,6 +61,38 @@ pub struct Marks {
     pub timestamps: u32,
 }
 
+impl Marks {
+    /// Checks that a network that knows `n_tokens` tokens knows every mark but those of time, of which
+    /// it need not write any.
+    ///
+    /// # Errors
+    /// [`ConfigError::Kind`] names the mark.
+    pub fn fit(&self, n_tokens: usize) -> Result<(), ConfigError> {
+        let always =
+            [(END, self.end), (START, self.start), (NO_TIMESTAMPS, self.no_timestamps)];
+        let some = [
+            (TRANSLATE, self.translate),
+            (TRANSCRIBE, self.transcribe),
+            (LANGUAGE_MODEL, self.language_model),
+            (PREVIOUS, self.previous),
+            ("<|nospeech|>", self.no_speech),
+        ];
+        let some = some.into_iter().filter_map(|(name, id)| Some((name, id?)));
+        let marks = always.into_iter().chain(some);
+        let marks = marks.chain(self.languages.iter().map(|(code, id)| (code.as_str(), *id)));
+        for (name, id) in marks {
+            if id as usize >= n_tokens {
+                return Err(ConfigError::Kind {
+                    field: format!("the mark {name}"),
+                    got: format!("token {id}"),
+                    reason: format!("the network knows {n_tokens} tokens"),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A published Whisper's tokenizer, or one of bytes.
 ///
 /// Serialised it is the content of its `tokenizer.json`, so a task that holds one carries it into the
@@ -87,6 +119,8 @@ const START: &str = "<|startoftranscript|>";
 const TRANSLATE: &str = "<|translate|>";
 const TRANSCRIBE: &str = "<|transcribe|>";
 const NO_TIMESTAMPS: &str = "<|notimestamps|>";
+const PREVIOUS: &str = "<|startofprev|>";
+const LANGUAGE_MODEL: &str = "<|startoflm|>";
 
 impl Vocabulary {
     /// Reads a `tokenizer.json`.
@@ -120,7 +154,7 @@ impl Vocabulary {
         let [end, start, no_timestamps] = [token(END)?, token(START)?, token(NO_TIMESTAMPS)?];
         let [translate, transcribe] = [TRANSLATE, TRANSCRIBE].map(|name| inner.token_to_id(name));
         let [language_model, previous] =
-            ["<|startoflm|>", "<|startofprev|>"].map(|name| inner.token_to_id(name));
+            [LANGUAGE_MODEL, PREVIOUS].map(|name| inner.token_to_id(name));
         // The first published vocabularies call it otherwise.
         let mut silence = ["<|nospeech|>", "<|nocaptions|>"].into_iter();
         let no_speech = silence.find_map(|name| inner.token_to_id(name));
@@ -154,7 +188,7 @@ impl Vocabulary {
         bytes.sort_unstable();
         let vocabulary: BTreeMap<String, usize> =
             bytes.iter().enumerate().map(|(id, byte)| (byte.to_string(), id)).collect();
-        let names = [END, START, "<|startofprev|>", "<|nospeech|>", NO_TIMESTAMPS];
+        let names = [END, START, PREVIOUS, "<|nospeech|>", NO_TIMESTAMPS];
         let added: Vec<_> = names
             .iter()
             .enumerate()
