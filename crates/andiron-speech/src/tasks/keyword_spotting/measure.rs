@@ -111,23 +111,48 @@ fn wilson(part: usize, whole: usize) -> Score {
     Score { value: share, low: low.clamp(0.0, share), high: high.clamp(share, 1.0) }
 }
 
+/// `ln k!`: the sum itself, or Stirling's series where its next term is below 1e-15.
+fn ln_factorial(k: usize) -> f64 {
+    if k < 256 {
+        return (2..=k).map(|i| (i as f64).ln()).sum();
+    }
+    let n = k as f64;
+    let series = (1.0 - 1.0 / (30.0 * n * n)) / (12.0 * n);
+    (n + 0.5) * n.ln() - n + 0.5 * std::f64::consts::TAU.ln() + series
+}
+
+/// `P(X ≤ k)` for a Poisson variable of the mean `m`, above 0: from the largest term on, whose
+/// logarithm does not underflow, downwards and up to `k`.
+fn poisson_up_to(k: usize, m: f64) -> f64 {
+    let first = k.min(m as usize);
+    let largest = (first as f64 * m.ln() - m - ln_factorial(first)).exp();
+    let (mut sum, mut term) = (1.0, 1.0);
+    for i in (1..=first).rev() {
+        term *= i as f64 / m;
+        sum += term;
+        if term < f64::EPSILON * 1e-3 {
+            break;
+        }
+    }
+    term = 1.0;
+    for i in first + 1..=k {
+        term *= m / i as f64;
+        sum += term;
+        if term < f64::EPSILON * 1e-3 {
+            break;
+        }
+    }
+    largest * sum
+}
+
 /// The exact interval of a Poisson mean at 95 % after `count` events.
 fn poisson(count: usize) -> (f64, f64) {
-    // P(X ≤ k) for the mean m.
-    let up_to = |k: usize, m: f64| {
-        let (mut term, mut sum) = ((-m).exp(), 0.0);
-        for i in 0..=k {
-            sum += term;
-            term *= m / (i as f64 + 1.0);
-        }
-        sum
-    };
     let solve = |k: usize, wanted: f64| {
         // It falls as the mean grows.
         let (mut low, mut high) = (0.0, k as f64 + 20.0 + 10.0 * (k as f64).sqrt());
         for _ in 0..100 {
             let middle = (low + high) / 2.0;
-            if up_to(k, middle) > wanted { low = middle } else { high = middle }
+            if poisson_up_to(k, middle) > wanted { low = middle } else { high = middle }
         }
         low
     };
@@ -140,6 +165,15 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
+    /// scipy.stats as below, of so many that `exp(−m)` is no number above zero.
+    const MANY: [(usize, f64, f64); 5] = [
+        (700, 649.097_780_474_551_3, 753.833_362_127_362_4),
+        (745, 692.456_754_287_862_5, 800.473_264_752_478),
+        (1_000, 938.973_018_407_695_2, 1_063.952_136_016_302),
+        (100_000, 99_381.152_663_744_72, 100_621.744_739_743_88),
+        (10_000_000, 9_993_802.996_884_268, 10_006_199.897_731_498),
+    ];
+
     #[test]
     fn intervals_are_the_sources() {
         // scipy.stats: chi2.ppf(.025, 2 k) / 2, chi2.ppf(.975, 2 k + 2) / 2.
@@ -148,6 +182,11 @@ mod tests {
         {
             let found = poisson(count);
             assert!((found.0 - low).abs() < 1e-3 && (found.1 - high).abs() < 1e-3, "{found:?}");
+        }
+        for (count, low, high) in MANY {
+            let found = poisson(count);
+            assert!((found.0 / low - 1.0).abs() < 1e-9, "{count}: {found:?}");
+            assert!((found.1 / high - 1.0).abs() < 1e-9, "{count}: {found:?}");
         }
         // statsmodels: proportion_confint(8, 10, method="wilson").
         let score = wilson(8, 10);
