@@ -149,3 +149,33 @@ fn what_cannot_be_used_is_refused() {
     let refused = stream.push(&[0.0, f32::INFINITY]).unwrap_err();
     assert!(matches!(refused, DataError::NotFinite { at: 1, .. }));
 }
+
+#[test]
+fn a_window_that_cannot_be_heard_is_passed_over() {
+    let (predictor, loud) = (trained(), f32::MAX);
+    // At another rate than the model's, so that it is resampled, and overshoots what a number holds.
+    let stream = || KeywordStream::new(predictor.clone(), config(), 16_000).unwrap();
+    let quiet: Vec<f32> = tone([0.0; 2], 2.0, 3).iter().map(|x| x * 0.02).collect();
+    let quiet = Waveform { samples: quiet, rate: 8_000 };
+    let (label, pitches) = WORDS[0];
+    let word = Waveform { samples: tone(pitches.map(|hertz| hertz * 1.035), 0.7, 9), rate: 8_000 };
+    let part = |wave: &Waveform| wave.resample(16_000).unwrap().samples;
+    let sound = [part(&quiet), part(&word), part(&quiet)].concat();
+    let (mut wanted, mut broken) = (stream(), stream());
+    let square: Vec<f32> =
+        (0..16_000).map(|n| if n / 40 % 2 == 0 { loud } else { -loud }).collect();
+    let mut refusals = 0;
+    for piece in square.chunks(1_600) {
+        refusals += usize::from(broken.push(piece).is_err());
+        wanted.push(&vec![0.0; piece.len()]).unwrap();
+    }
+    assert!(refusals > 0);
+    // What follows is heard, at its time, once the loud part is out of the window.
+    let mut found = Vec::new();
+    for piece in sound.chunks(1_600) {
+        found.extend(broken.push(piece).unwrap_or_default());
+    }
+    let wanted = heard(&mut wanted, &sound, 1_600);
+    assert_eq!(wanted.len(), 1, "{wanted:?}");
+    assert_eq!((wanted[0].label.as_str(), &found), (label, &wanted));
+}

@@ -91,8 +91,10 @@ pub struct KeywordStream {
     hop: usize,
     /// The sound from the next window's beginning on.
     held: Vec<f32>,
-    /// How many windows were heard.
+    /// How many windows came before that.
     windows: u64,
+    /// Keywords that were heard and not told yet.
+    found: Vec<Keyword>,
     /// The probabilities of the last windows, in the order of the labels.
     recent: std::collections::VecDeque<Vec<f64>>,
     /// Before this nothing is reported, in samples.
@@ -128,6 +130,7 @@ impl KeywordStream {
             hop,
             held: Vec::new(),
             windows: 0,
+            found: Vec::new(),
             recent: Default::default(),
             quiet_until: 0,
         })
@@ -137,39 +140,60 @@ impl KeywordStream {
     ///
     /// # Errors
     /// [`DataError::NotFinite`] for a sample that is NaN or infinite; then none of these was taken.
+    /// Another [`DataError`] if a window cannot be heard, as one whose samples are too large to be
+    /// resampled: then all were taken, that window counts as silence, and the keywords of the others
+    /// come with the next.
     pub fn push(&mut self, samples: &[f32]) -> Result<Vec<Keyword>, DataError> {
         reject_infinite("the sound", samples)?;
-        let mut found = Vec::new();
+        let mut failed = None;
         // In pieces, so that what is held stays short whatever comes at once.
         for part in samples.chunks(self.window) {
             self.held.extend_from_slice(part);
             while self.held.len() >= self.window {
-                found.extend(self.hear()?);
+                let probabilities = self.hear().unwrap_or_else(|error| {
+                    failed.get_or_insert(error);
+                    self.silent()
+                });
+                let end = self.windows * self.hop as u64 + self.window as u64;
+                let keyword = self.decide(probabilities, end);
+                self.found.extend(keyword);
+                self.windows += 1;
                 self.held.drain(..self.hop);
             }
         }
-        Ok(found)
+        match failed {
+            None => Ok(std::mem::take(&mut self.found)),
+            Some(error) => Err(error),
+        }
     }
 
-    /// Asks the network about the window that stands at the beginning of what is held.
-    fn hear(&mut self) -> Result<Option<Keyword>, DataError> {
+    /// The probabilities of a window in which nothing is heard.
+    fn silent(&self) -> Vec<f64> {
+        vec![0.0; self.predictor.task().labels.count()]
+    }
+
+    /// Asks the network about the window that stands at the beginning of what is held: the
+    /// probabilities in the order of the labels.
+    fn hear(&self) -> Result<Vec<f64>, DataError> {
         let labels = self.predictor.task().labels.names();
         let wave = Waveform { samples: self.held[..self.window].to_vec(), rate: self.rate };
-        let end = self.windows * self.hop as u64 + self.window as u64;
-        self.windows += 1;
-        let probabilities = if wave.rms() < self.config.silence {
-            vec![0.0; labels.len()]
-        } else {
-            let choice = self.predictor.predict(&[wave])?.remove(0);
-            let of = |label: &String| f64::from(choice.scores.get(label).copied().unwrap_or(0.0));
-            labels.iter().map(of).collect()
-        };
+        if wave.rms() < self.config.silence {
+            return Ok(self.silent());
+        }
+        let choice = self.predictor.predict(&[wave])?.remove(0);
+        let of = |label: &String| f64::from(choice.scores.get(label).copied().unwrap_or(0.0));
+        Ok(labels.iter().map(of).collect())
+    }
+
+    /// Takes the probabilities of the window that ends with sample number `end`.
+    fn decide(&mut self, probabilities: Vec<f64>, end: u64) -> Option<Keyword> {
+        let labels = self.predictor.task().labels.names();
         self.recent.push_back(probabilities);
         if self.recent.len() > self.config.smoothing {
             self.recent.pop_front();
         }
         if end < self.quiet_until {
-            return Ok(None);
+            return None;
         }
         // Windows before the beginning count as silence.
         let mean = |at: usize| {
@@ -179,14 +203,12 @@ impl KeywordStream {
             .filter(|at| !self.config.background.contains(&labels[*at]))
             .map(|at| (at, mean(at)))
             .max_by(|a, b| a.1.total_cmp(&b.1));
-        let Some((at, score)) = best.filter(|(_, score)| *score >= self.config.threshold) else {
-            return Ok(None);
-        };
+        let (at, score) = best.filter(|(_, score)| *score >= self.config.threshold)?;
         let keyword =
             Keyword { label: labels[at].clone(), time: end as f64 / f64::from(self.rate), score };
         let quiet = (self.config.refractory * f64::from(self.rate)).round() as u64;
         self.quiet_until = end + quiet.max(1);
         self.recent.clear();
-        Ok(Some(keyword))
+        Some(keyword)
     }
 }
