@@ -87,10 +87,26 @@ impl WhisperListener {
         // The marks before a text, one token and its end.
         ConfigError::at_least("max_length", 12, self.max_length)?;
         self.decoding.check()?;
-        if let Some(code) = self.decoding.language.as_ref().filter(|_| self.multilingual) {
-            self.vocabulary.language(code)?;
+        let marks = self.vocabulary.marks();
+        let unable = |field: &str, got: &str, reason: &str| ConfigError::Kind {
+            field: field.to_owned(),
+            got: got.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let translates = self.multilingual && marks.translate.is_some();
+        if self.decoding.translate && !translates {
+            let reason = "the network knows one language, and translates nothing";
+            return Err(unable("translate", "true", reason));
         }
-        Ok(())
+        match &self.decoding.language {
+            Some(code) if self.multilingual => self.vocabulary.language(code).map(drop),
+            // One with marks of languages that are not used is published as one of English. One
+            // without any was trained from nothing, and speaks what it was trained on.
+            Some(code) if code != "en" && !marks.languages.is_empty() => {
+                Err(unable("language", &format!("{code:?}"), "the network hears English alone"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// How many mel frames a window has.

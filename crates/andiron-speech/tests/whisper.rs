@@ -431,3 +431,29 @@ fn marks_that_the_network_does_not_know_are_refused_by_name() {
     let text = chain(&refused.expect_err("it is refused"));
     assert!(text.contains("the mark <|startoftranscript|>"), "{text}");
 }
+
+#[test]
+fn a_network_of_english_alone_is_asked_for_nothing_else() {
+    let dir = folder();
+    fs::write(dir.path().join("tokenizer.json"), multilingual().to_string()).unwrap();
+    let device = device("flex").unwrap();
+    let (listener, network) = whisper::from_folder(dir.path(), &device).unwrap();
+    assert!(!listener.multilingual && listener.vocabulary.marks().languages.len() == 2);
+    let wave = Waveform::new(vec![0.1; 2_000], 16_000).unwrap();
+    let said = |multilingual: bool, language: Option<&str>, translate: bool| {
+        let language = language.map(str::to_owned);
+        let decoding = WhisperDecoding { language, translate, ..WhisperDecoding::greedy() };
+        let listener = WhisperListener { multilingual, decoding, ..listener.clone() };
+        listener.fits(&network.config).map_err(|error| error.to_string())?;
+        let waves = std::slice::from_ref(&wave);
+        let said = listener.transcribe(&network.model, waves, &device);
+        said.map(|mut all| all.remove(0).language).map_err(|error| error.to_string())
+    };
+    assert_eq!(said(false, Some("en"), false).unwrap().as_deref(), Some("en"));
+    let refused = said(false, Some("de"), false).unwrap_err();
+    assert_eq!(refused, "setting \"language\" cannot be \"de\": the network hears English alone");
+    let refused = said(false, Some("en"), true).unwrap_err();
+    assert!(refused.starts_with("setting \"translate\" cannot be true"), "{refused}");
+    assert_eq!(said(true, Some("de"), true).unwrap().as_deref(), Some("de"));
+    assert!(said(true, Some("fr"), false).is_err());
+}
