@@ -69,8 +69,10 @@ impl PcmStream {
     /// The samples that `bytes` complete.
     ///
     /// # Errors
-    /// [`DataError::NotFinite`] for a sample that is NaN or infinite.
+    /// [`DataError::NotFinite`] for a sample that is NaN or infinite; then none of these bytes was
+    /// taken.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<f32>, DataError> {
+        let before = self.pending.len();
         self.pending.extend_from_slice(bytes);
         let (size, frame) = (self.format.bytes(), self.format.bytes() * self.channels);
         let whole = self.pending.len() / frame * frame;
@@ -81,8 +83,11 @@ impl PcmStream {
                 (values.map(f64::from).sum::<f64>() / self.channels as f64) as f32
             })
             .collect();
+        if let Err(refused) = reject_infinite("the piece of sound", &samples) {
+            self.pending.truncate(before);
+            return Err(refused);
+        }
         self.pending.drain(..whole);
-        reject_infinite("the piece of sound", &samples)?;
         Ok(samples)
     }
 
@@ -117,5 +122,24 @@ impl Waveform {
         let samples = stream.push(bytes)?;
         stream.finish()?;
         Self::new(samples, rate)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_that_is_no_sound_is_not_taken() {
+        let mut stream = PcmStream::new(PcmFormat::Float32, 1).unwrap();
+        let [half, nan] = [0.5f32.to_le_bytes(), f32::NAN.to_le_bytes()];
+        assert!(stream.push(&half[..3]).unwrap().is_empty());
+        let bad = [&half[3..], &nan, &half[..2]].concat();
+        let refused = stream.push(&bad).unwrap_err();
+        assert!(matches!(refused, DataError::NotFinite { at: 1, .. }), "{refused:?}");
+        // What came before it still waits, and what was refused can come again without the NaN.
+        assert_eq!(stream.push(&half[3..]).unwrap(), [0.5]);
+        stream.finish().unwrap();
     }
 }
