@@ -312,6 +312,20 @@ mod tests {
     }
 
     #[test]
+    fn a_setting_that_is_misspelt_is_refused() {
+        let mut task = serde_json::to_value(VoiceActivity::new(2_000, 64, 8)).unwrap();
+        assert!(serde_json::from_value::<VoiceActivity>(task.clone()).is_ok());
+        task["segmentation"]["treshold"] = json!(0.9);
+        let refused = serde_json::from_value::<VoiceActivity>(task).unwrap_err();
+        assert!(refused.to_string().contains("treshold"), "{refused}");
+        // As options they stand beside others.
+        let defaults = VoiceOptions::default();
+        let chosen = andiron_core::overlay(&defaults, &json!({"threshold": 0.75})).unwrap();
+        assert_eq!((chosen.segmentation.threshold, chosen.base), (0.75, None));
+        assert!(andiron_core::overlay(&defaults, &json!({"treshold": 0.75})).is_err());
+    }
+
+    #[test]
     fn targets_are_read_or_refused() {
         let read = |line: Value| VoiceActivity::target(&line);
         let spans = read(json!({"segments": [{"start": 0.5, "end": 1}]})).unwrap();

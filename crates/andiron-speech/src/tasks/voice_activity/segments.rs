@@ -44,7 +44,7 @@ pub struct VoiceSegment {
 /// what lies between two. A segment that grows over `max_speech` is cut at the longest silence
 /// within it of more than `min_cut_silence`, or where it stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct SegmentationConfig {
     /// The probability that speech begins with; 0 to 1, default 0.5.
     pub threshold: f64,
