@@ -38,8 +38,10 @@ const Z: f64 = 1.959_963_984_540_054;
 /// Counts over streams: for each what was there, what was reported, and its length in seconds.
 ///
 /// A report is a hit of the keyword of its label that has begun before it and ended no more than
-/// `late` seconds before; each is hit once. Every other report is a false accept, also a second one of
-/// the same keyword.
+/// `late` seconds before, 0 or more; each is hit once. Reports are taken in the order of their times,
+/// and each hits, of the keywords that it could, the one that ends first: that leaves as many for later
+/// reports as can be, and does not depend on the order of either list. Every other report is a false
+/// accept, also a second one of the same keyword.
 ///
 /// Intervals: Wilson 1927, <https://doi.org/10.1080/01621459.1927.10502953>; Garwood 1936,
 /// <https://doi.org/10.1093/biomet/28.3-4.437>. They take keywords and reports for independent of each
@@ -57,24 +59,29 @@ const Z: f64 = 1.959_963_984_540_054;
 /// ```
 ///
 /// # Errors
-/// [`ConfigError::OutOfRange`] for streams without a second of sound in all.
+/// [`ConfigError::OutOfRange`] for streams without a second of sound in all, and for a `late` that is
+/// negative or no number.
 pub fn measure(
     streams: &[(&[TrueKeyword], &[Keyword], f64)],
     late: f64,
 ) -> Result<KeywordReport, ConfigError> {
     let seconds: f64 = streams.iter().map(|(_, _, seconds)| seconds).sum();
     ConfigError::within("seconds of sound", 1.0, f64::MAX, seconds)?;
+    ConfigError::within("late", 0.0, f64::MAX, late)?;
     let (mut keywords, mut hits, mut false_accepts) = (0, 0, 0);
     for (there, heard, _) in streams {
         keywords += there.len();
         let mut open: Vec<&TrueKeyword> = there.iter().collect();
-        for report in *heard {
+        open.sort_by(|a, b| a.end.total_cmp(&b.end));
+        let mut heard: Vec<&Keyword> = heard.iter().collect();
+        heard.sort_by(|a, b| a.time.total_cmp(&b.time));
+        for report in heard {
             let is_it = |one: &&TrueKeyword| {
                 one.label == report.label && (one.start..=one.end + late).contains(&report.time)
             };
             match open.iter().position(is_it) {
                 Some(at) => {
-                    open.swap_remove(at);
+                    open.remove(at);
                     hits += 1;
                 }
                 None => false_accepts += 1,
@@ -206,5 +213,26 @@ mod tests {
         assert_eq!((report.keywords, report.hits, report.false_accepts), (2, 1, 3));
         assert!((report.hours - 1.0 / 30.0).abs() < 1e-12);
         assert!(measure(&[], 1.0).is_err());
+        for late in [-0.1, f64::NAN, f64::INFINITY] {
+            let refused = measure(&[(&there, &reports, 60.0)], late).unwrap_err();
+            assert!(refused.to_string().starts_with("late must"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_lists_changes_nothing() {
+        let there = |start, end| TrueKeyword { label: "a".into(), start, end };
+        let heard = |time| Keyword { label: "a".into(), time, score: 0.9 };
+        // The first report could be of the first or the last; the others of one each.
+        let mut keywords = vec![there(1.0, 1.4), there(1.2, 3.0), there(1.1, 1.6), there(9.0, 9.5)];
+        let mut reports = vec![heard(1.3), heard(2.0), heard(3.5), heard(20.0)];
+        for _ in 0..keywords.len() {
+            keywords.rotate_left(1);
+            for _ in 0..reports.len() {
+                reports.rotate_left(1);
+                let report = measure(&[(&keywords, &reports, 60.0)], 0.5).unwrap();
+                assert_eq!((report.hits, report.false_accepts), (3, 1));
+            }
+        }
     }
 }
