@@ -242,6 +242,11 @@ fn what_cannot_be_used_is_refused() {
     ] {
         assert!(Ge2eConfig::prepare(&wrong, &train).is_err(), "{wrong}");
     }
+    for field in ["rate", "n_mels", "partial_frames", "d_hidden", "n_layers", "d_embedding"] {
+        let refused = Ge2eConfig::prepare(&json!({"base": "somewhere", field: 160}), &train);
+        let text = refused.map(|_| ()).unwrap_err().to_string();
+        assert_eq!(text, format!("setting {field:?} cannot be 160: the base decides it"));
+    }
     let one: Vec<SpeakerExample> = train.iter().step_by(4).cloned().collect();
     let refused = Ge2eConfig::prepare(&json!({}), &one).map(|_| ()).unwrap_err();
     assert!(matches!(refused, DataError::OneClass { .. }), "{refused}");

@@ -165,6 +165,7 @@ mod tests {
     use super::*;
     use crate::tasks::speaker_embedding::voices;
     use andiron_core::testing::{Contract, Law};
+    use serde_json::json;
 
     fn tiny() -> Ge2eConfig {
         Ge2eConfig::new().with_n_mels(9).with_d_hidden(16).with_n_layers(1).with_d_embedding(24)
@@ -173,8 +174,8 @@ mod tests {
     #[test]
     fn keeps_the_contract() {
         let options =
-            SpeakerOptions { rate: 2_000, n_mels: 9, partial_frames: 12, ..Default::default() };
-        let (task, _) = options.prepare(&voices()).unwrap();
+            overlay(&SpeakerOptions::default(), &json!({"rate": 2_000, "n_mels": 9, "partial_frames": 12}));
+        let (task, _) = options.unwrap().prepare(&voices()).unwrap();
         Contract::new(task, tiny(), voices())
             .without(
                 Law::Gradients,

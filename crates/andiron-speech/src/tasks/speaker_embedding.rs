@@ -282,18 +282,18 @@ fn mean_direction(vectors: &[Vec<f32>]) -> Vec<f32> {
 }
 
 /// What the recipe takes, with its defaults.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SpeakerOptions {
-    /// The file or folder with published weights to start from; it decides the sizes. None starts
-    /// from nothing.
+    /// The file or folder with published weights to start from; it decides the sizes, and what its
+    /// network hears: the loss alone can be chosen beside it. None starts from nothing.
     pub base: Option<BaseModel>,
     /// The rate that a sound is resampled to, in hertz; default 16,000.
-    pub rate: u32,
+    pub rate: Option<u32>,
     /// Bands of a frame; default 40.
-    pub n_mels: usize,
+    pub n_mels: Option<usize>,
     /// Frames of a piece; default 160, which is 1.6 s.
-    pub partial_frames: usize,
+    pub partial_frames: Option<usize>,
     /// Numbers that each layer gives; default 64. A base has 256.
     pub d_hidden: Option<usize>,
     /// Layers; default 3.
@@ -302,21 +302,6 @@ pub struct SpeakerOptions {
     pub d_embedding: Option<usize>,
     /// What is learnt; default the softmax.
     pub loss: SimilarityLoss,
-}
-
-impl Default for SpeakerOptions {
-    fn default() -> Self {
-        Self {
-            base: None,
-            rate: 16_000,
-            n_mels: 40,
-            partial_frames: 160,
-            d_hidden: None,
-            n_layers: None,
-            d_embedding: None,
-            loss: SimilarityLoss::default(),
-        }
-    }
 }
 
 impl SpeakerOptions {
@@ -336,9 +321,13 @@ impl SpeakerOptions {
         if !others.any(|other: Result<String, DataError>| other.map_or(true, |one| one != first)) {
             return Err(DataError::OneClass { label: first, examples: train.len() });
         }
+        let n_mels = self.n_mels.unwrap_or(40);
         let config = match &self.base {
             Some(base) => {
                 base.decides([
+                    ("rate", self.rate.map(|rate| rate as usize)),
+                    ("n_mels", self.n_mels),
+                    ("partial_frames", self.partial_frames),
                     ("d_hidden", self.d_hidden),
                     ("n_layers", self.n_layers),
                     ("d_embedding", self.d_embedding),
@@ -346,16 +335,16 @@ impl SpeakerOptions {
                 Ge2eConfig::resemblyzer()
             }
             None => Ge2eConfig::new()
-                .with_n_mels(self.n_mels)
+                .with_n_mels(n_mels)
                 .with_d_hidden(self.d_hidden.unwrap_or(64))
                 .with_n_layers(self.n_layers.unwrap_or(3))
                 .with_d_embedding(self.d_embedding.unwrap_or(64)),
         };
-        let partials = Partials { frames: self.partial_frames, ..Partials::default() };
-        let step = partials.step.min(self.partial_frames);
+        let whole = Partials::default();
+        let frames = self.partial_frames.unwrap_or(whole.frames);
         let task = SpeakerEmbedding {
-            mel: bands(self.rate, self.n_mels),
-            partials: Partials { step, ..partials },
+            mel: bands(self.rate.unwrap_or(16_000), n_mels),
+            partials: Partials { frames, step: whole.step.min(frames), ..whole },
             loss: self.loss,
             ..SpeakerEmbedding::resemblyzer()
         };
