@@ -2,24 +2,18 @@
 //! other test takes memory meanwhile.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use andiron_core::{Network, testing::record};
 use andiron_speech::{
     VoiceActivity, models::silero_vad::SileroVadConfig, tasks::voice_activity::VoiceStream,
 };
 use burn::tensor::Device;
-use std::{fs, io::Write as _};
-
-/// Kilobytes of this process that are in memory; none where the system does not say.
-fn resident() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
-}
+use support::resident;
 
 #[test]
 fn an_hour_takes_no_more_memory_than_a_minute() {
     if resident().is_none() {
-        std::io::stderr().write_all(b"LEFT OUT: there is no /proc/self/status here\n").unwrap();
         return;
     }
     let device = Device::flex();

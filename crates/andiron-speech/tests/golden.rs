@@ -1,24 +1,20 @@
 //! The front end against librosa and scipy; numbers by `scripts/golden/frontend.py`.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use andiron_speech::{
     Waveform,
     frontend::{
-        Frames,
         mel::LogMelConfig,
         mfcc::{MfccConfig, slopes},
     },
 };
 use serde_json::Value;
-use std::{fs, path::Path};
+use support::{floats, off};
 
 fn golden() -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/frontend.json");
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
-}
-
-fn floats(value: &Value) -> Vec<f32> {
-    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect()
+    support::golden("frontend")
 }
 
 fn number(value: &Value) -> usize {
@@ -36,18 +32,6 @@ fn config(golden: &Value, setting: &str) -> LogMelConfig {
     .with_f_min(golden["fmin"].as_f64().unwrap())
     .with_f_max(golden["fmax"].as_f64())
     .with_floor(golden["floor"].as_f64().unwrap())
-}
-
-/// The largest difference, after a check that the shapes are the same.
-fn off(found: &Frames, wanted: &Value) -> f32 {
-    let rows = wanted.as_array().unwrap();
-    assert_eq!(found.len(), rows.len());
-    let pairs = found.rows().zip(rows).flat_map(|(found, wanted)| {
-        let wanted = floats(wanted);
-        assert_eq!(found.len(), wanted.len());
-        found.iter().zip(wanted).map(|(f, w)| (f - w).abs()).collect::<Vec<_>>()
-    });
-    pairs.fold(0.0, f32::max)
 }
 
 #[test]

@@ -2,35 +2,19 @@
 //! `scripts/golden/log_mel.py`.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use andiron_speech::frontend::{
-    Frames,
     framing::{Edges, Framing},
     mel::{LogMelConfig, Logarithm, MelNorm, MelScale},
     mfcc::{MfccConfig, slopes},
     window::Window,
 };
 use serde_json::Value;
-use std::{fs, path::Path};
+use support::{floats, off};
 
 fn golden() -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/log_mel.json");
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
-}
-
-fn floats(value: &Value) -> Vec<f32> {
-    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect()
-}
-
-/// The largest difference, after a check that the shapes are the same.
-fn off(found: &Frames, wanted: &Value) -> f32 {
-    let rows = wanted.as_array().unwrap();
-    assert_eq!(found.len(), rows.len());
-    let pairs = found.rows().zip(rows).flat_map(|(found, wanted)| {
-        let wanted = floats(wanted);
-        assert_eq!(found.len(), wanted.len());
-        found.iter().zip(wanted).map(|(f, w)| (f - w).abs()).collect::<Vec<_>>()
-    });
-    pairs.fold(0.0, f32::max)
+    support::golden("log_mel")
 }
 
 fn check(dialect: &str, configs: &[(&str, LogMelConfig, f32)]) {

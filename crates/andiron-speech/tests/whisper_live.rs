@@ -2,6 +2,8 @@
 //! that no other test counts.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use andiron_core::{Example, Network, Predictor, Recipe as _, device, testing};
 use andiron_speech::{
     Waveform,
@@ -9,13 +11,7 @@ use andiron_speech::{
     whisper::{Live, RATE},
 };
 use serde_json::json;
-
-/// Kibibytes of memory that the process holds.
-fn resident() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
-}
+use support::resident;
 
 #[test]
 fn an_hour_takes_no_more_memory_than_five_minutes() {
@@ -43,10 +39,7 @@ fn an_hour_takes_no_more_memory_than_five_minutes() {
         }
     }
     assert!(segments > 300 && partials > 300, "{segments} segments, {partials} partials");
-    let Some((before, after)) = before.zip(resident()) else {
-        eprintln!("NOT TESTED: the system does not say how much memory a process holds");
-        return;
-    };
+    let Some((before, after)) = before.zip(resident()) else { return };
     eprintln!("{before} KiB after five minutes, {after} KiB after an hour");
     assert!(after < before + 16 * 1024, "{before} KiB became {after} KiB");
     testing::record(

@@ -4,6 +4,8 @@
 //! beside the repository; without it, or without the assets, this says aloud that nothing was tested.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use andiron_core::{Evaluator as _, Example, Predictor, device};
 use andiron_speech::{
     SpeechRecognition, Waveform,
@@ -14,15 +16,16 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
+use support::{asset, left_out};
 
 const EVERY: usize = 5;
 
-fn prompts(root: &Path, transcript: &str) -> Vec<Example<Waveform, String>> {
+fn prompts(folder: &Path, transcript: &str) -> Vec<Example<Waveform, String>> {
     let mut found = Vec::new();
     for line in transcript.lines().filter(|line| !line.starts_with(';')) {
         let Some((name, text)) = line.split_once(':') else { continue };
         let name = name.trim().trim_end_matches(".wav").replace('/', "-");
-        let file = root.join("assets/prompts/en").join(format!("{name}.wav"));
+        let file = folder.join(format!("{name}.wav"));
         let said = text.trim();
         if file.is_file() && !said.contains("[ ]") && said.split_whitespace().count() >= 3 {
             found.push((file, said.to_owned()));
@@ -41,17 +44,11 @@ fn the_words_of_prompts_are_heard() {
     let named = std::env::var_os("ANDIRON_PROMPTS_TRANSCRIPT").map(PathBuf::from);
     let path = named.unwrap_or_else(|| root.join("../shared/data/asterisk-core-sounds-en.txt"));
     let Ok(transcript) = fs::read_to_string(&path) else {
-        eprintln!("NOT TESTED: the transcript of the prompts is not at {}", path.display());
+        left_out(&format!("the transcript of the prompts is not at {}", path.display()));
         return;
     };
-    let model = root.join("assets/whisper-tiny-en");
-    let examples = prompts(&root, &transcript);
-    if !model.is_dir() || examples.is_empty() {
-        let required = std::env::var("ANDIRON_ASSETS").is_ok_and(|value| value == "required");
-        assert!(!required, "the model or the prompts are not there: run scripts/fetch-assets");
-        eprintln!("NOT TESTED: the model or the prompts are not there: run scripts/fetch-assets");
-        return;
-    }
+    let (Some(model), Some(folder)) = (asset("whisper-tiny-en"), asset("prompts/en")) else { return };
+    let examples = prompts(&folder, &transcript);
     assert!(examples.len() > 40, "{} prompts: the walk is wrong", examples.len());
     let device = device("flex").unwrap();
     let (listener, network) = whisper::from_folder(model, &device).unwrap();

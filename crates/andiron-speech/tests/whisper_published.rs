@@ -4,6 +4,8 @@
 //! `scripts/convert-assets`), and must if `ANDIRON_ASSETS` is `required`.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use andiron_core::{
     Evaluator as _, Example, Model as _, Network, Predictor, device, evaluator::Bootstrap, testing,
 };
@@ -16,22 +18,11 @@ use andiron_speech::{
 };
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde_json::Value;
-use std::{fs, path::PathBuf, time::Instant};
-
-/// A file or folder of the assets; none, said aloud, where it was not fetched.
-fn asset(path: &str) -> Option<PathBuf> {
-    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../assets").join(path);
-    if file.exists() {
-        return Some(file);
-    }
-    let required = std::env::var("ANDIRON_ASSETS").is_ok_and(|value| value == "required");
-    assert!(!required, "{} is not there: run scripts/fetch-assets", file.display());
-    eprintln!("NOT TESTED: {} is not there: run scripts/fetch-assets", file.display());
-    None
-}
+use std::{fs, time::Instant};
+use support::asset;
 
 fn golden(name: &str) -> Value {
-    let all: Value = serde_json::from_str(include_str!("golden/whisper.json")).unwrap();
+    let all = support::golden("whisper");
     let mut model = all[name].clone();
     model["every"] = all["every"].clone();
     model

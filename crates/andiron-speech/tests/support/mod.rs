@@ -8,19 +8,46 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What was fetched under `name`, or nothing, said aloud.
+/// Says aloud what is not tested, and why: past the test harness, which keeps what a test that passes
+/// prints to itself.
+pub(crate) fn left_out(text: &str) {
+    std::io::stderr().write_all(format!("LEFT OUT: {text}\n").as_bytes()).unwrap();
+}
+
+/// The file or folder that was fetched under `name`, or nothing, said aloud.
 pub(crate) fn asset(name: &str) -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets").join(name);
-    if folder.is_dir() {
-        return Some(folder);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets").join(name);
+    if path.exists() {
+        return Some(path);
     }
+    let text = format!("{} is not there; scripts/fetch-assets fetches it", path.display());
     let required = std::env::var("ANDIRON_ASSETS").is_ok_and(|value| value == "required");
-    assert!(!required, "{} is not there; scripts/fetch-assets fetches it", folder.display());
-    // Past the test harness, which keeps what a test that passes prints to itself.
-    let said =
-        format!("LEFT OUT: {} is not there; scripts/fetch-assets fetches it\n", folder.display());
-    std::io::stderr().write_all(said.as_bytes()).unwrap();
+    assert!(!required, "{text}");
+    left_out(&text);
     None
+}
+
+/// Kibibytes of memory that the process holds; none, said aloud, where the system does not say.
+pub(crate) fn resident() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let held = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+    if held.is_none() {
+        left_out("/proc/self/status does not say how much memory a process holds");
+    }
+    held
+}
+
+/// The largest difference of frames from rows of numbers, after a check that there are as many.
+pub(crate) fn off(found: &andiron_speech::frontend::Frames, wanted: &Value) -> f32 {
+    let rows = wanted.as_array().unwrap();
+    assert_eq!(found.len(), rows.len());
+    let pairs = found.rows().zip(rows).flat_map(|(found, wanted)| {
+        let wanted = floats(wanted);
+        assert_eq!(found.len(), wanted.len());
+        found.iter().zip(wanted).map(|(f, w)| (f - w).abs()).collect::<Vec<_>>()
+    });
+    pairs.fold(0.0, f32::max)
 }
 
 /// The numbers of a golden script.
