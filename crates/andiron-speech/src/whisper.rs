@@ -35,6 +35,7 @@ use crate::{
 use andiron_core::{ConfigError, DataError};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use course::{Course, Decided};
+use frames::Levelled;
 pub(crate) use published::{fit, home_files};
 use rayon::prelude::*;
 use rules::{Rules, Times};
@@ -114,12 +115,22 @@ impl WhisperListener {
         2 * self.n_frames
     }
 
-    /// Log-mel frames of a sound, levelled over all of it; as many as it has hops.
+    /// Log-mel frames of a sound, levelled over all of it; as many as it has whole hops. The broken
+    /// hop at its end counts for the level.
     ///
     /// # Errors
     /// [`DataError`] for a sound that cannot be used.
     pub fn frames(&self, wave: &Waveform) -> Result<Frames, DataError> {
-        frames::of(wave, self.n_mels)
+        Ok(Levelled::of(wave, self.n_mels)?.frames)
+    }
+
+    /// The first window of a sound, in which its language is heard: with the frames of silence behind
+    /// its end, where a text is heard with zeros.
+    ///
+    /// # Errors
+    /// [`DataError`] for a sound that cannot be used.
+    pub fn opening(&self, wave: &Waveform) -> Result<Frames, DataError> {
+        Ok(Levelled::of(wave, self.n_mels)?.opening(self.window()))
     }
 
     /// Windows of frames from their beginnings on, as the network takes them; zeros behind the end.
@@ -196,7 +207,9 @@ impl WhisperListener {
         })
     }
 
-    /// What is said in each sound. A sound's transcript does not depend on what else is asked.
+    /// What is said in each sound. What else is asked changes neither a sound's texts nor their times:
+    /// it decides how the sums of a batch are rounded, which moves probabilities by less than 1e-4, and
+    /// could move a choice between two tokens that are so nearly equal.
     ///
     /// # Errors
     /// [`DataError`] for a sound or a setting that cannot be used.
@@ -207,23 +220,25 @@ impl WhisperListener {
         device: &Device,
     ) -> Result<Vec<Transcript>, DataError> {
         self.check()?;
-        let all = waves.par_iter().map(|wave| self.frames(wave));
-        let all = all.collect::<Result<Vec<Frames>, DataError>>()?;
+        let all = waves.par_iter().map(|wave| Levelled::of(wave, self.n_mels));
+        let all = all.collect::<Result<Vec<Levelled>, DataError>>()?;
         let course = Course::new(self)?;
         let mut courses = vec![course; waves.len()];
         let mut segments: Vec<Vec<Segment>> = vec![Vec::new(); waves.len()];
         loop {
-            let open = (0..waves.len()).filter(|at| courses[*at].seek < all[*at].len());
+            let open = (0..waves.len()).filter(|at| courses[*at].seek < all[*at].frames.len());
             let open: Vec<usize> = open.take(AT_ONCE).collect();
             if open.is_empty() {
                 break;
             }
-            let starts: Vec<_> = open.iter().map(|at| (&all[*at], courses[*at].seek)).collect();
-            let encoded = model.encode(self.windows(&starts, device));
+            let starts = open.iter().map(|at| (&all[*at].frames, courses[*at].seek));
+            let encoded = model.encode(self.windows(&starts.collect::<Vec<_>>(), device));
             let mut now: Vec<Course> = open.iter().map(|at| courses[*at].clone()).collect();
-            let decided = self.decide(model, encoded, &mut now, device)?;
+            let sounds: Vec<&Levelled> = open.iter().map(|at| &all[*at]).collect();
+            self.detect(model, &sounds, &mut now, device);
+            let decided = self.decide(model, encoded, &now, device)?;
             for ((at, mut course), decided) in open.into_iter().zip(now).zip(decided) {
-                let size = self.window().min(all[at].len() - course.seek);
+                let size = self.window().min(all[at].frames.len() - course.seek);
                 segments[at].extend(course.take(&decided, size, self)?);
                 courses[at] = course;
             }
@@ -245,10 +260,9 @@ impl WhisperListener {
         &self,
         model: &Whisper,
         encoded: Tensor<3>,
-        courses: &mut [Course],
+        courses: &[Course],
         device: &Device,
     ) -> Result<Vec<Decided>, DataError> {
-        self.detect(model, &encoded, courses, device);
         let rules = self.rules()?;
         let befores: Vec<_> =
             courses.iter().map(|course| course.before(self, model.max_length())).collect();
@@ -313,11 +327,11 @@ impl WhisperListener {
         Ok(improbable || repeats)
     }
 
-    /// Hears which language is spoken, where a course does not know.
+    /// Hears which language is spoken at the beginning of sounds, where a course does not know.
     fn detect(
         &self,
         model: &Whisper,
-        encoded: &Tensor<3>,
+        sounds: &[&Levelled],
         courses: &mut [Course],
         device: &Device,
     ) {
@@ -326,9 +340,11 @@ impl WhisperListener {
         if open.is_empty() {
             return;
         }
-        for (at, probabilities) in
-            open.iter().zip(self.languages(model, some(encoded, &open), device))
-        {
+        let openings: Vec<Frames> =
+            open.iter().map(|at| sounds[*at].opening(self.window())).collect();
+        let starts: Vec<_> = openings.iter().map(|frames| (frames, 0)).collect();
+        let encoded = model.encode(self.windows(&starts, device));
+        for (at, probabilities) in open.iter().zip(self.languages(model, encoded, device)) {
             let best = probabilities.iter().map(|(_, probability)| *probability as f32);
             let best = most_probable(&best.collect::<Vec<_>>()) as usize;
             let Some((code, _)) = probabilities.into_iter().nth(best) else { continue };
@@ -340,8 +356,8 @@ impl WhisperListener {
     /// How probable each language is in each window, in the order of the codes; they sum to 1.
     ///
     /// # Shapes
-    /// - encoded: `[windows, n_frames, d_model]`, as the network's
-    ///   [`encode`](Whisper::encode) gives it
+    /// - encoded: `[windows, n_frames, d_model]`, as the network's [`encode`](Whisper::encode) gives
+    ///   it of an [`opening`](Self::opening)
     pub fn languages(
         &self,
         model: &Whisper,

@@ -244,8 +244,9 @@ fn what_cannot_be_used_is_refused() {
     }
     for field in ["rate", "n_mels", "partial_frames", "d_hidden", "n_layers", "d_embedding"] {
         let refused = Ge2eConfig::prepare(&json!({"base": "somewhere", field: 160}), &train);
-        let text = refused.map(|_| ()).unwrap_err().to_string();
-        assert_eq!(text, format!("setting {field:?} cannot be 160: the base decides it"));
+        let Err(DataError::Config(source)) = refused.map(|_| ()) else { panic!("{field}") };
+        let text = format!("setting {field:?} cannot be 160: the base decides it");
+        assert_eq!(source.to_string(), text);
     }
     let one: Vec<SpeakerExample> = train.iter().step_by(4).cloned().collect();
     let refused = Ge2eConfig::prepare(&json!({}), &one).map(|_| ()).unwrap_err();

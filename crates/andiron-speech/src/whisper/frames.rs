@@ -19,6 +19,9 @@ pub const HOP: usize = 160;
 pub(super) const BEHIND: usize = 400;
 /// How far below the loudest a frame may be, in the quarters of ten decibels that frames are in.
 const DEPTH: f32 = 2.0;
+/// What stands in every band of a frame of silence, before it is brought to a level: the logarithm of
+/// the front end's floor, 1e-10, as [`LogMelConfig::whisper`] shifts and scales it.
+const SILENCE: f32 = -1.5;
 
 /// The front end, without what all frames of a sound decide together.
 pub(super) fn planned(n_mels: usize) -> Result<LogMel, DataError> {
@@ -26,23 +29,44 @@ pub(super) fn planned(n_mels: usize) -> Result<LogMel, DataError> {
     Ok(config.init()?)
 }
 
-/// Brings frames to Whisper's level: nothing is more than 80 dB below the loudest of them all.
-pub(super) fn level(frames: &mut [f32]) {
-    let loudest = frames.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    for value in frames {
-        *value = value.max(loudest - DEPTH);
-    }
+/// The frames of a sound or of a part of it, levelled, and what is heard behind its end.
+#[derive(Debug, Clone)]
+pub(super) struct Levelled {
+    /// As many as there are whole hops.
+    pub(super) frames: Frames,
+    /// Those behind them that reach back into the sound; row-major.
+    behind: Vec<f32>,
+    /// What stands in a band of silence.
+    silence: f32,
 }
 
-/// The frames of a whole sound, levelled.
-pub(super) fn of(wave: &Waveform, n_mels: usize) -> Result<Frames, DataError> {
-    let mut samples = wave.resample(RATE)?.samples;
-    let whole = samples.len() / HOP;
-    samples.resize(samples.len() + BEHIND, 0.0);
-    let mut frames = planned(n_mels)?.compute(&samples);
-    frames.values.truncate(whole * n_mels);
-    level(&mut frames.values);
-    Ok(frames)
+impl Levelled {
+    /// The frames of a whole sound.
+    pub(super) fn of(wave: &Waveform, n_mels: usize) -> Result<Self, DataError> {
+        let mut samples = wave.resample(RATE)?.samples;
+        let whole = samples.len() / HOP;
+        samples.resize(samples.len() + BEHIND, 0.0);
+        let mut frames = planned(n_mels)?.compute(&samples);
+        let behind = frames.values.split_off(whole * n_mels);
+        Ok(Self::new(frames, behind))
+    }
+
+    /// Brings frames to Whisper's level: nothing is more than 80 dB below the loudest of them all,
+    /// those `behind` the end included.
+    pub(super) fn new(mut frames: Frames, mut behind: Vec<f32>) -> Self {
+        let loudest = frames.values.iter().chain(&behind).copied().fold(SILENCE, f32::max);
+        let least = loudest - DEPTH;
+        frames.values.iter_mut().chain(&mut behind).for_each(|value| *value = value.max(least));
+        Self { frames, behind, silence: SILENCE.max(least) }
+    }
+
+    /// The first `length` frames, with silence behind the end of the sound.
+    pub(super) fn opening(&self, length: usize) -> Frames {
+        let all = self.frames.values.iter().chain(&self.behind).copied();
+        let all = all.chain(std::iter::repeat(self.silence));
+        let width = self.frames.width;
+        Frames { values: all.take(length * width).collect(), width }
+    }
 }
 
 /// `length` frames from `from` on as `[n_mels, length]`; behind the last there are zeros.
@@ -68,8 +92,37 @@ mod tests {
     fn there_are_as_many_frames_as_whole_hops() {
         for samples in [1, 159, 160, 799, 16_001] {
             let wave = Waveform::new(vec![0.25; samples], RATE).unwrap();
-            assert_eq!(of(&wave, 9).unwrap().len(), samples / HOP);
+            assert_eq!(Levelled::of(&wave, 9).unwrap().frames.len(), samples / HOP);
         }
+    }
+
+    #[test]
+    fn behind_the_end_silence_is_heard_as_it_would_be() {
+        for samples in [1, 159, 800, 801, 880, 921, 959] {
+            let value = |n: usize| (n as f32 * 0.37).sin() * (n as f32 + 1.0) * 1e-3;
+            let wave: Vec<f32> = (0..samples).map(value).collect();
+            let levelled = Levelled::of(&Waveform::new(wave.clone(), RATE).unwrap(), 9).unwrap();
+            let padded = Waveform::new([wave, vec![0.0; 3_200]].concat(), RATE).unwrap();
+            let wanted = Levelled::of(&padded, 9).unwrap().frames;
+            let (found, length) = (levelled.opening(20), 20 * 9);
+            assert_eq!(found.values, wanted.values[..length], "{samples} samples");
+            // All the same where the sound is longer than what is asked for.
+            assert_eq!(levelled.opening(3).values, wanted.values[..3 * 9]);
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_sound_is_part_of_the_loudest() {
+        // A click within the last, broken hop.
+        let mut samples = vec![1e-4; 860];
+        samples[855] = 1.0;
+        let wave = Waveform::new(samples, RATE).unwrap();
+        let levelled = Levelled::of(&wave, 9).unwrap();
+        let loudest = |values: &[f32]| values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let (within, behind) = (loudest(&levelled.frames.values), loudest(&levelled.behind));
+        assert!(within < behind, "{within} {behind}");
+        let least = levelled.frames.values.iter().copied().fold(f32::INFINITY, f32::min);
+        assert_eq!(least, behind - DEPTH);
     }
 
     #[test]
@@ -85,8 +138,10 @@ mod tests {
 
     #[test]
     fn nothing_is_far_below_the_loudest() {
-        let mut values = [-1.5, 1.5, 0.25];
-        level(&mut values);
-        assert_eq!(values, [-0.5, 1.5, 0.25]);
+        let frames = Frames { values: vec![-1.5, 1.5, 0.25], width: 3 };
+        let levelled = Levelled::new(frames, vec![-1.0, 0.0, 1.0]);
+        assert_eq!(levelled.frames.values, [-0.5, 1.5, 0.25]);
+        assert_eq!(levelled.behind, [-0.5, 0.0, 1.0]);
+        assert_eq!(levelled.opening(3).values[6..], [-0.5; 3]);
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     HOP, RATE, WhisperListener,
     course::Course,
-    frames::{self, BEHIND},
+    frames::{self, BEHIND, Levelled},
 };
 use crate::{
     frontend::{Frames, mel::LogMelStream},
@@ -66,6 +66,8 @@ pub struct Live {
     stream: LogMelStream,
     /// The frames from that at which the open window begins.
     frames: Frames,
+    /// Those behind the end of the sound that reach back into it; none before it has ended.
+    behind: Vec<f32>,
     course: Course,
     /// Samples heard so far.
     samples: usize,
@@ -97,6 +99,7 @@ impl Live {
         let live = Self {
             stream: frames::planned(listener.n_mels)?.stream()?,
             frames: Frames { values: Vec::new(), width: listener.n_mels },
+            behind: Vec::new(),
             course: Course::new(&listener)?,
             predictor: predictor.clone(),
             listener,
@@ -180,16 +183,17 @@ impl Live {
         size: usize,
     ) -> Result<super::course::Decided, DataError> {
         let width = self.frames.width;
-        let mut values = self.frames.values[..size * width].to_vec();
-        frames::level(&mut values);
-        let window = Frames { values, width };
+        let frames = Frames { values: self.frames.values[..size * width].to_vec(), width };
+        // Behind a window that is not the last stands more sound.
+        let last = size == self.frames.len();
+        let behind = if last { self.behind.clone() } else { Vec::new() };
+        let window = Levelled::new(frames, behind);
         let device = self.predictor.device();
         let model = &self.network()?.model;
-        let encoded = model.encode(listener.windows(&[(&window, 0)], device));
-        let mut courses = [course.clone()];
-        let mut decided = listener.decide(model, encoded, &mut courses, device)?;
-        let [heard] = courses;
-        *course = heard;
+        let encoded = model.encode(listener.windows(&[(&window.frames, 0)], device));
+        listener.detect(model, &[&window], std::slice::from_mut(course), device);
+        let mut decided =
+            listener.decide(model, encoded, std::slice::from_ref(course), device)?;
         decided.pop().ok_or_else(|| DataError::Empty { what: "the answer".to_owned() })
     }
 
@@ -218,7 +222,8 @@ impl Live {
         let made = self.stream.push(&[0.0; BEHIND]);
         let mut rest = made.values;
         rest.extend(self.stream.finish().values);
-        rest.truncate((self.samples / HOP).saturating_sub(already) * self.frames.width);
+        let within = (self.samples / HOP).saturating_sub(already) * self.frames.width;
+        self.behind = rest.split_off(within.min(rest.len()));
         self.frames.values.extend(rest);
         let mut segments = Vec::new();
         while !self.frames.is_empty() {
