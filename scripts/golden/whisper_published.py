@@ -56,6 +56,18 @@ def decoded(model, mel, **more):
     }
 
 
+def languages(model):
+    """As `transcribe` hears it: in the first window, with the frames of silence behind the sound."""
+    found = []
+    for name in SENTENCES:
+        mel = whisper.log_mel_spectrogram(samples(name), 80, padding=whisper.audio.N_SAMPLES)
+        _, probabilities = model.detect_language(whisper.pad_or_trim(mel, whisper.audio.N_FRAMES))
+        best = sorted(probabilities.items(), key=lambda pair: -pair[1])[:4]
+        pairs = [[code, golden_json.significant(p, 6)] for code, p in best]
+        found.append({"name": name, "best": pairs})
+    return found
+
+
 def of_model(folder):
     file = ASSETS / folder / "model.bin"
     asked, model = whisper_weights.transformers_model(file), whisper_weights.openai_model(file)
@@ -97,9 +109,7 @@ def of_model(folder):
         ),
     }
     if model.is_multilingual:
-        _, probabilities = model.detect_language(mel_of(samples("0870"), 80))
-        best = sorted(probabilities.items(), key=lambda pair: -pair[1])[:4]
-        body["languages"] = [[code, golden_json.significant(p, 6)] for code, p in best]
+        body["languages"] = languages(model)
         body["translated"] = decoded(model, mel_of(samples("0880"), 80), task="translate", language="de")
     return body
 
