@@ -110,6 +110,14 @@ impl WhisperListener {
         }
     }
 
+    /// Whether every text is English: it is set to hear it or to translate, or the network hears
+    /// nothing else.
+    pub(crate) fn writes_english(&self) -> bool {
+        let published = !self.multilingual && !self.vocabulary.marks().languages.is_empty();
+        let said = self.decoding.language.as_deref() == Some("en");
+        said || published || (self.multilingual && self.decoding.translate)
+    }
+
     /// How many mel frames a window has.
     pub fn window(&self) -> usize {
         2 * self.n_frames

@@ -1,6 +1,6 @@
 //! Measuring how much of what was said is heard right.
 
-use super::SpeechRecognition;
+use super::{Method, SpeechRecognition};
 use crate::metrics::{
     errors::{Heard, error_scores},
     normalizer::{BasicTextNormalizer, EnglishTextNormalizer},
@@ -30,27 +30,37 @@ pub enum Normalizer {
 /// loss is its word error rate.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct SpeechEvaluator {
-    /// What is made equal in both texts; none chooses by the transcript's language: English if it
-    /// says `en`, else basic.
+    /// What is made equal in both texts, the same for all examples of an evaluation; none chooses by
+    /// the task: see [`Normalizer::of`].
     pub normalizer: Option<Normalizer>,
     /// How the intervals are made.
     pub bootstrap: Bootstrap,
 }
 
-/// Both normalisers, built once.
-struct Normalizers {
-    wanted: Option<Normalizer>,
-    basic: BasicTextNormalizer,
-    english: EnglishTextNormalizer,
-}
+impl Normalizer {
+    /// The one for a task: [`English`](Self::English) if it is set to hear English or to write it, or
+    /// its network hears nothing else; otherwise [`Basic`](Self::Basic). What is heard in a sound has
+    /// no part in it, or a mistaken language would change what a text is compared with.
+    pub fn of(task: &SpeechRecognition) -> Self {
+        let english = match &task.method {
+            Method::Whisper(listener) => listener.writes_english(),
+            Method::Ctc(listener) => listener.language.as_deref() == Some("en"),
+        };
+        if english { Self::English } else { Self::Basic }
+    }
 
-impl Normalizers {
-    fn normalize(&self, text: &str, language: Option<&str>) -> String {
-        let usual = if language == Some("en") { Normalizer::English } else { Normalizer::Basic };
-        match self.wanted.unwrap_or(usual) {
-            Normalizer::None => text.to_owned(),
-            Normalizer::Basic => self.basic.normalize(text),
-            Normalizer::English => self.english.normalize(text),
+    /// What makes two texts equal, built once.
+    fn init(self) -> Box<dyn Fn(&str) -> String> {
+        match self {
+            Self::None => Box::new(str::to_owned),
+            Self::Basic => {
+                let basic = BasicTextNormalizer::new(false, false);
+                Box::new(move |text| basic.normalize(text))
+            }
+            Self::English => {
+                let english = EnglishTextNormalizer::new();
+                Box::new(move |text| english.normalize(text))
+            }
         }
     }
 }
@@ -65,11 +75,8 @@ impl Evaluator<SpeechRecognition> for SpeechEvaluator {
         if data.is_empty() {
             return Err(DataError::Empty { what: "the data set".to_owned() }.into());
         }
-        let normalizers = Normalizers {
-            wanted: self.normalizer,
-            basic: BasicTextNormalizer::new(false, false),
-            english: EnglishTextNormalizer::new(),
-        };
+        let normalizer = self.normalizer.unwrap_or_else(|| Normalizer::of(predictor.task()));
+        let normalized = normalizer.init();
         let mut fingerprint = Fingerprint::new();
         let mut heard = Vec::with_capacity(data.len());
         for first in (0..data.len()).step_by(AT_ONCE) {
@@ -84,9 +91,7 @@ impl Evaluator<SpeechRecognition> for SpeechEvaluator {
             }
             let answers = predictor.predict(&inputs)?;
             for (answer, target) in answers.iter().zip(&targets) {
-                let language = answer.language.as_deref();
-                let reference = normalizers.normalize(target, language);
-                heard.push(Heard::new(reference, normalizers.normalize(&answer.text, language)));
+                heard.push(Heard::new(normalized(target), normalized(&answer.text)));
             }
         }
         let scores = error_scores(&heard, &self.bootstrap)?;
@@ -110,5 +115,52 @@ impl Evaluator<SpeechRecognition> for SpeechEvaluator {
             outcomes: heard.iter().map(outcome).collect(),
             found: Vec::new(),
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::{
+        Waveform,
+        models::{conformer::ConformerConfig, whisper::WhisperConfig},
+        tasks::speech_recognition::ctc::tests::{spelled, tiny},
+    };
+    use andiron_core::{Example, Network, Recipe as _};
+    use burn::tensor::Device;
+    use serde_json::json;
+
+    #[test]
+    fn one_normalizer_serves_a_whole_evaluation() {
+        let examples = spelled();
+        let of = |language: Option<&str>| {
+            let mut options = tiny();
+            options["language"] = json!(language);
+            ConformerConfig::prepare(&options, &examples).unwrap().0
+        };
+        assert_eq!(Normalizer::of(&of(Some("en"))), Normalizer::English);
+        assert_eq!(Normalizer::of(&of(Some("de"))), Normalizer::Basic);
+        assert_eq!(Normalizer::of(&of(None)), Normalizer::Basic);
+        let options = json!({
+            "seconds": 0.6, "n_mels": 7, "d_model": 8, "n_heads": 2, "n_layers": 1, "max_length": 14
+        });
+        let (mut task, config) = WhisperConfig::prepare(&options, &examples).unwrap();
+        assert_eq!(Normalizer::of(&task), Normalizer::Basic);
+        let Method::Whisper(listener) = &mut task.method else { panic!() };
+        listener.decoding.language = Some("en".to_owned());
+        assert_eq!(Normalizer::of(&task), Normalizer::English);
+        // It knows nothing and writes anything; how much of that is wrong depends on the normaliser.
+        let device = Device::flex();
+        let network = Network::init(config, 1, &device).unwrap();
+        let predictor = Predictor::new(task, network, &device);
+        let input = Waveform { samples: vec![0.1; 900], rate: 8_000 };
+        let data = vec![Example { input, target: "Mr. Brown can't".to_owned() }];
+        let errors = |normalizer| {
+            let evaluator = SpeechEvaluator { normalizer, ..SpeechEvaluator::default() };
+            evaluator.evaluate(&predictor, &data).unwrap().scores
+        };
+        assert_eq!(errors(None), errors(Some(Normalizer::English)));
+        assert_ne!(errors(None), errors(Some(Normalizer::None)));
     }
 }
