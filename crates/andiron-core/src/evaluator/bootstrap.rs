@@ -56,7 +56,8 @@ impl Bootstrap {
     ///
     /// `statistic` gets the indices of a resample, each below `examples`, and pushes its values,
     /// always equally many; it is first called with every index once, which gives the scores'
-    /// values. The time is that of `resamples + 1` calls.
+    /// values. The time is that of `resamples + 1` calls. A NaN says that a resample tells nothing of
+    /// that statistic: it is left out of the interval. A value that is NaN itself has none.
     ///
     /// # Errors
     /// As [`check`](Self::check).
@@ -67,6 +68,10 @@ impl Bootstrap {
     ) -> Result<Vec<Score>, ConfigError> {
         let (values, draws) = self.draws(examples, &mut statistic)?;
         let scores = values.into_iter().zip(draws).map(|(value, mut drawn)| {
+            drawn.retain(|value| !value.is_nan());
+            if drawn.is_empty() {
+                return Score { value, low: value, high: value };
+            }
             let (low, high) = self.interval(&mut drawn);
             Score { value, low, high }
         });
@@ -161,6 +166,20 @@ mod tests {
         }
         assert_eq!(quantile(&[], 0.5), 0.0);
         assert_eq!(quantile(&[7.0], 0.975), 7.0);
+    }
+
+    #[test]
+    fn resamples_that_tell_nothing_are_left_out() {
+        // The mean of the odd numbers among those drawn; often there is none.
+        let odd = |indices: &[usize], out: &mut Vec<f64>| {
+            let odd: Vec<f64> =
+                indices.iter().filter(|index| *index % 2 == 1).map(|index| *index as f64).collect();
+            out.push(odd.iter().sum::<f64>() / odd.len() as f64);
+            out.push(f64::NAN);
+        };
+        let [odd, never] = Bootstrap::default().scores(4, odd).unwrap()[..] else { panic!() };
+        assert_eq!((odd.value, odd.low, odd.high), (2.0, 1.0, 3.0));
+        assert!(never.value.is_nan() && never.low.is_nan() && never.high.is_nan());
     }
 
     #[test]

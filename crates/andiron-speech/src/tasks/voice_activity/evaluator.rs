@@ -17,7 +17,8 @@ const CHUNK: usize = 8;
 
 /// Measures frame by frame: `auc`, the area under the ROC curve (the probability that a frame with
 /// speech gets a higher number than one without, equals counting half), and at the task's threshold
-/// `precision`, `recall`, `f1` and `accuracy`.
+/// `precision`, `recall`, `f1` and `accuracy`. Of sounds without any speech, or with nothing else, no
+/// `auc` is reported; resamples that are so are left out of its interval.
 ///
 /// A frame is speech if its middle lies in one of the true spans. The intervals draw whole sounds,
 /// since the frames of one are not independent; with a dozen of them they are too narrow. An outcome
@@ -57,7 +58,13 @@ fn scores(
     bootstrap: &Bootstrap,
 ) -> Result<BTreeMap<String, Score>, EvalError> {
     let trials: Vec<Trial> = sounds.concat();
-    let sorted = SortedTrials::of(&trials)?;
+    // Without speech, or without anything else, there is no curve.
+    let kinds = |is: bool| trials.iter().any(|trial| trial.target == is);
+    let sorted = (kinds(true) && kinds(false)).then(|| SortedTrials::of(&trials)).transpose()?;
+    let curve = |weights: &[f64]| {
+        let curve = sorted.as_ref().and_then(|sorted| sorted.curve(weights));
+        curve.map_or(f64::NAN, |curve| curve.auc())
+    };
     let mut weights = vec![0.0; trials.len()];
     let drawn = |indices: &[usize], out: &mut Vec<f64>| {
         let mut times = vec![0.0; sounds.len()];
@@ -77,12 +84,12 @@ fn scores(
             frames += one.frames;
         }
         let of = PrecisionRecall::of(found.right, found.answered, found.truth);
-        // Without speech, or without anything else, nothing is known, and a coin is as good.
-        let auc = sorted.curve(&weights).map_or(0.5, |curve| curve.auc());
+        let auc = curve(&weights);
         out.extend([auc, of.precision, of.recall, of.f1, right as f64 / frames.max(1) as f64]);
     };
     let names = ["auc", "precision", "recall", "f1", "accuracy"].map(str::to_owned);
-    Ok(names.into_iter().zip(bootstrap.scores(all.len(), drawn)?).collect())
+    let scores = names.into_iter().zip(bootstrap.scores(all.len(), drawn)?);
+    Ok(scores.filter(|(_, score)| !score.value.is_nan()).collect())
 }
 
 impl Evaluator<VoiceActivity> for VoiceActivityEvaluator {
@@ -172,5 +179,25 @@ mod tests {
             assert_eq!(scores["recall"].value, 0.5);
             assert_eq!(scores["accuracy"].value, 4.0 / 7.0);
         }
+    }
+
+    #[test]
+    fn without_speech_or_without_anything_else_there_is_no_curve() {
+        let measure = |sounds: &[Vec<Trial>]| {
+            let all: Vec<Measured> =
+                sounds.iter().map(|frames| Measured::of(frames, 0.5)).collect();
+            scores(sounds, &all, &Bootstrap::default()).unwrap()
+        };
+        for speech in [true, false] {
+            let sound = [(0.9, speech), (0.3, speech), (0.7, speech)].map(Trial::from).to_vec();
+            let scores = measure(&[sound.clone(), sound]);
+            assert!(!scores.contains_key("auc"), "{scores:?}");
+            assert!(scores.values().all(|score| score.value.is_finite()));
+        }
+        // One sound of each kind: a resample of one of them twice says nothing, and is no 0.5.
+        let kind = |speech, score| vec![Trial::from((score, speech)); 3];
+        let scores = measure(&[kind(true, 0.9), kind(false, 0.1)]);
+        let auc = scores["auc"];
+        assert_eq!((auc.low, auc.value, auc.high), (1.0, 1.0, 1.0));
     }
 }
