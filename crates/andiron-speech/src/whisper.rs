@@ -400,3 +400,6 @@ fn some(all: &Tensor<3>, rows: &[usize]) -> Tensor<3> {
     let numbers: Vec<i32> = rows.iter().map(|row| *row as i32).collect();
     all.clone().select(0, Tensor::<1, Int>::from_ints(&numbers[..], &all.device()))
 }
+
+#[cfg(test)]
+mod tests;
