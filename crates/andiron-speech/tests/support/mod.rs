@@ -29,8 +29,17 @@ pub(crate) fn asset(name: &str) -> Option<PathBuf> {
 
 /// Kibibytes of memory that the process holds; none, said aloud, where the system does not say.
 pub(crate) fn resident() -> Option<u64> {
+    memory("VmRSS:")
+}
+
+/// As [`resident`], the most that it ever held.
+pub(crate) fn peak() -> Option<u64> {
+    memory("VmHWM:")
+}
+
+fn memory(field: &str) -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let line = status.lines().find(|line| line.starts_with(field));
     let held = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
     if held.is_none() {
         left_out("/proc/self/status does not say how much memory a process holds");

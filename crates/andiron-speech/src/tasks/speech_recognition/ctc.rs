@@ -10,9 +10,7 @@ use crate::{
     tasks::audio_classification::Scaler,
 };
 use andiron_core::{
-    ConfigError, DataError, Dataset, Loss, Model as _, Recipe, Solve,
-    data::{ExampleOf, all},
-    overlay,
+    ConfigError, DataError, Dataset, Loss, Model as _, Recipe, Solve, data::ExampleOf, overlay,
 };
 use burn::tensor::{Bool, Device, Tensor, activation::log_softmax};
 use serde::{Deserialize, Serialize};
@@ -142,14 +140,20 @@ impl Recipe<SpeechRecognition> for ConformerConfig {
         train: &dyn Dataset<ExampleOf<SpeechRecognition>>,
     ) -> Result<(SpeechRecognition, Self), DataError> {
         let options = overlay(&ConformerOptions::default(), options)?;
-        let train = all(train)?;
-        let lowest = train.iter().map(|example| example.input.rate).min();
+        // One at a time: together their sounds may be more than memory holds.
+        let (mut lowest, mut texts) = (None, Vec::with_capacity(train.len()));
+        for index in 0..train.len() {
+            let example = train.get(index)?;
+            let rate = example.input.rate;
+            lowest = Some(lowest.map_or(rate, |lowest: u32| lowest.min(rate)));
+            texts.push(example.target);
+        }
         let lowest =
             lowest.ok_or_else(|| DataError::Empty { what: "the training split".to_owned() })?;
         let rate = options.rate.unwrap_or(lowest.clamp(Waveform::MIN_RATE, 16_000));
         let mel = LogMelConfig::speech(rate).with_n_mels(options.n_mels);
         let mut listener = CtcListener {
-            characters: Characters::of(train.iter().map(|example| &example.target))?,
+            characters: Characters::of(&texts)?,
             scaler: Scaler { mean: vec![0.0; mel.n_mels], deviation: vec![1.0; mel.n_mels] },
             mel,
             max_seconds: options.max_seconds,
@@ -159,9 +163,8 @@ impl Recipe<SpeechRecognition> for ConformerConfig {
         };
         listener.check()?;
         listener.scaler = Scaler::measured(listener.mel.n_mels, train.len(), |index| {
-            let example = &train[index];
-            let frames = listener.unscaled(&example.input)?;
-            listener.lesson(&example.target, frames.len())?;
+            let frames = listener.unscaled(&train.get(index)?.input)?;
+            listener.lesson(&texts[index], frames.len())?;
             Ok(frames)
         })?;
         let config = Self::new(listener.mel.n_mels, listener.characters.n_tokens())

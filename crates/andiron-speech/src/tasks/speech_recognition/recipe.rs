@@ -6,8 +6,7 @@ use crate::{
     whisper::{self, Vocabulary, WhisperDecoding, WhisperListener},
 };
 use andiron_core::{
-    BaseModel, ConfigError, DataError, Dataset, Network, Recipe, TrainError,
-    data::{ExampleOf, all},
+    BaseModel, ConfigError, DataError, Dataset, Network, Recipe, TrainError, data::ExampleOf,
     overlay,
 };
 use burn::tensor::Device;
@@ -52,7 +51,6 @@ impl Recipe<SpeechRecognition> for WhisperConfig {
         train: Recordings<'_>,
     ) -> Result<(SpeechRecognition, Self), DataError> {
         let options = overlay(&WhisperOptions::default(), options)?;
-        let train = all(train)?;
         let (mut listener, config) = match &options.base {
             Some(base) => on_base(&options, base)?,
             None => on_nothing(&options)?,
@@ -62,8 +60,9 @@ impl Recipe<SpeechRecognition> for WhisperConfig {
             listener.decoding.language = Some(language);
         }
         listener.fits(&config)?;
-        for (index, example) in train.iter().enumerate() {
-            learnable(&listener, example).map_err(|error| error.at(index, None))?;
+        // One at a time: together their sounds may be more than memory holds.
+        for index in 0..train.len() {
+            learnable(&listener, &train.get(index)?).map_err(|error| error.at(index, None))?;
         }
         Ok((listener.into(), config))
     }
