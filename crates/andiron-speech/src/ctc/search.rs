@@ -1,7 +1,7 @@
 //! Text from probabilities over time.
 
 use super::BLANK;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 /// A text that was found.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -76,8 +76,11 @@ impl Ends {
 }
 
 /// The most probable text by the sum over its alignments, where after each frame the `beams` most
-/// probable beginnings are kept (1 or more). With enough beams it is exact; it takes `frames · beams
-/// · n_tokens` steps.
+/// probable beginnings are kept (1 or more). With enough beams it is exact.
+///
+/// A frame takes `beams · n_tokens` steps, whatever the length of the texts: beginnings are the nodes
+/// of a tree and know the one that they lengthen. A node is made for each beginning that is kept, so
+/// there are `frames · beams` at the most.
 ///
 /// # Shapes
 /// - log_probabilities: row-major `[frames, n_tokens]`
@@ -96,42 +99,107 @@ impl Ends {
 /// # Panics
 /// If `n_tokens` is 0.
 pub fn prefix_beam_search(log_probabilities: &[f32], n_tokens: usize, beams: usize) -> Found {
-    let mut kept: Vec<(Vec<u32>, Ends)> = vec![(Vec::new(), Ends { blank: 0.0, ..Ends::NONE })];
+    let mut tree = Tree::default();
+    let mut kept = vec![Kept { node: ROOT, ends: Ends { blank: 0.0, ..Ends::NONE } }];
     for row in log_probabilities.chunks_exact(n_tokens) {
-        // Ordered, so that equals are cut off in one order on every machine.
-        let mut next: BTreeMap<Vec<u32>, Ends> = BTreeMap::new();
-        for (text, ends) in &kept {
-            let all = ends.all();
-            let last = text.last().copied();
-            let own = next.entry(text.clone()).or_insert(Ends::NONE);
-            own.blank = add(own.blank, all + f64::from(row[BLANK]));
-            if let Some(last) = last {
-                // The last token again, without a blank between: the same text.
-                own.token = add(own.token, ends.token + f64::from(row[last as usize]));
-            }
+        let mut next: Vec<Candidate> = kept.iter().map(|one| tree.stays(one, row)).collect();
+        let places: HashMap<usize, usize> =
+            kept.iter().enumerate().map(|(place, one)| (one.node, place)).collect();
+        for Kept { node, ends } in &kept {
+            let (all, last) = (ends.all(), tree.last(*node));
             for (token, value) in row.iter().enumerate().filter(|(token, _)| *token != BLANK) {
                 let token = token as u32;
                 let from = if last == Some(token) { ends.blank } else { all };
-                if from + f64::from(*value) == f64::NEG_INFINITY {
+                let value = from + f64::from(*value);
+                if value == f64::NEG_INFINITY {
                     continue;
                 }
-                let mut longer = text.clone();
-                longer.push(token);
-                let longer = next.entry(longer).or_insert(Ends::NONE);
-                longer.token = add(longer.token, from + f64::from(*value));
+                // The longer one may be among those kept, and has other alignments then.
+                let known = tree.longer.get(&(*node, token));
+                match known.and_then(|longer| places.get(longer)) {
+                    Some(place) => next[*place].ends.token = add(next[*place].ends.token, value),
+                    None => next.push(Candidate {
+                        of: *node,
+                        token: Some(token),
+                        ends: Ends { token: value, ..Ends::NONE },
+                    }),
+                }
             }
         }
-        kept = next.into_iter().collect();
-        kept.sort_by(|(_, a), (_, b)| b.all().total_cmp(&a.all()));
-        kept.truncate(beams.max(1));
+        // Those before come first among equals: cut off in one order on every machine.
+        next.sort_by(|a, b| b.ends.all().total_cmp(&a.ends.all()));
+        next.truncate(beams.max(1));
+        kept = next.into_iter().map(|one| tree.kept(one)).collect();
     }
-    let (tokens, ends) = kept.swap_remove(0);
-    Found { tokens, log_probability: ends.all() }
+    let Kept { node, ends } = kept.swap_remove(0);
+    Found { tokens: tree.text(node), log_probability: ends.all() }
+}
+
+/// The empty text.
+const ROOT: usize = 0;
+
+/// A text that was kept, by its node.
+struct Kept {
+    node: usize,
+    ends: Ends,
+}
+
+/// A text that may be kept: that of the node `of`, with one more token if there is one.
+struct Candidate {
+    of: usize,
+    token: Option<u32>,
+    ends: Ends,
+}
+
+/// Texts that were kept at some frame. Node `n + 1` is the text of its parent and one more token.
+#[derive(Default)]
+struct Tree {
+    /// The parent and the last token of each but the empty one.
+    nodes: Vec<(usize, u32)>,
+    /// The node of a text with one more token.
+    longer: HashMap<(usize, u32), usize>,
+}
+
+impl Tree {
+    fn last(&self, node: usize) -> Option<u32> {
+        node.checked_sub(1).map(|at| self.nodes[at].1)
+    }
+
+    /// The same text behind one more frame: by a blank, or by its last token again.
+    fn stays(&self, one: &Kept, row: &[f32]) -> Candidate {
+        let blank = one.ends.all() + f64::from(row[BLANK]);
+        let again = |token: u32| one.ends.token + f64::from(row[token as usize]);
+        let token = self.last(one.node).map_or(f64::NEG_INFINITY, again);
+        Candidate { of: one.node, token: None, ends: Ends { blank, token } }
+    }
+
+    fn kept(&mut self, candidate: Candidate) -> Kept {
+        let Candidate { of, token, ends } = candidate;
+        let Some(token) = token else { return Kept { node: of, ends } };
+        let nodes = &mut self.nodes;
+        let node = *self.longer.entry((of, token)).or_insert_with(|| {
+            nodes.push((of, token));
+            nodes.len()
+        });
+        Kept { node, ends }
+    }
+
+    fn text(&self, mut node: usize) -> Vec<u32> {
+        let mut tokens = Vec::new();
+        while let Some(at) = node.checked_sub(1) {
+            let (parent, token) = self.nodes[at];
+            tokens.push(token);
+            node = parent;
+        }
+        tokens.reverse();
+        tokens
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{collections::BTreeMap, time::Instant};
 
     /// Log-probabilities of some frames.
     fn row_of(seed: usize, frames: usize, n_tokens: usize) -> Vec<f32> {
@@ -187,6 +255,65 @@ mod tests {
             "prefix beam search",
             "finds the best of all alignments",
         );
+    }
+
+    /// The same search with each beginning written out whole.
+    fn by_texts(log_probabilities: &[f32], n_tokens: usize, beams: usize) -> Found {
+        let mut kept = vec![(Vec::new(), Ends { blank: 0.0, ..Ends::NONE })];
+        for row in log_probabilities.chunks_exact(n_tokens) {
+            let mut next: BTreeMap<Vec<u32>, Ends> = BTreeMap::new();
+            for (text, ends) in &kept {
+                let last = text.last().copied();
+                let own = next.entry(text.clone()).or_insert(Ends::NONE);
+                own.blank = add(own.blank, ends.all() + f64::from(row[BLANK]));
+                if let Some(last) = last {
+                    own.token = add(own.token, ends.token + f64::from(row[last as usize]));
+                }
+                for token in 1..n_tokens as u32 {
+                    let from = if last == Some(token) { ends.blank } else { ends.all() };
+                    let longer = [text.clone(), vec![token]].concat();
+                    let longer = next.entry(longer).or_insert(Ends::NONE);
+                    longer.token = add(longer.token, from + f64::from(row[token as usize]));
+                }
+            }
+            kept = next.into_iter().collect();
+            kept.sort_by(|(_, a), (_, b)| b.all().total_cmp(&a.all()));
+            kept.truncate(beams);
+        }
+        let (tokens, ends) = kept.swap_remove(0);
+        Found { tokens, log_probability: ends.all() }
+    }
+
+    #[test]
+    fn the_tree_finds_what_whole_texts_find() {
+        for seed in 0..30 {
+            let (frames, n_tokens, beams) = (20 + seed % 7, 3 + seed % 4, 1 + seed % 6);
+            // No two numbers are equal, so nothing depends on the order of equals.
+            let wave = |(at, value): (usize, f32)| value + 0.01 * (at as f32 * 1.7).sin();
+            let p = row_of(seed, frames, n_tokens).into_iter().enumerate().map(wave);
+            let p: Vec<f32> = p.collect();
+            let (found, wanted) =
+                (prefix_beam_search(&p, n_tokens, beams), by_texts(&p, n_tokens, beams));
+            assert_eq!(found.tokens, wanted.tokens, "{seed}");
+            assert!((found.log_probability - wanted.log_probability).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn the_time_of_a_frame_does_not_grow_with_the_text() {
+        let time = |frames: usize| {
+            let p = row_of(7, frames, 12);
+            let once = |_| {
+                let started = Instant::now();
+                assert!(prefix_beam_search(&p, 12, 8).tokens.len() > frames / 3);
+                started.elapsed().as_secs_f64()
+            };
+            (0..3).map(once).fold(f64::INFINITY, f64::min)
+        };
+        let (short, long) = (time(500), time(8_000));
+        println!("500 frames: {short:.3} s, 8,000 frames: {long:.3} s");
+        // Sixteen times as many frames; were texts copied, the time would grow with their square.
+        assert!(long < 64.0 * short, "{short} {long}");
     }
 
     #[test]
