@@ -283,14 +283,19 @@ impl Answerer {
     }
 
     fn answer(&self, request: Request) -> Result<Value, CliError> {
-        let path = match (request, self.media) {
-            (Request::Line(line), None) => return Ok(self.one(Raw::Json(&line))?),
-            (Request::Text(text), _) => return Ok(self.one(Raw::Bytes(text.as_bytes()))?),
-            (Request::Line(line), Some(field)) => path_field(&line, field)?,
-            (Request::Media(path), _) => path,
+        let one = |raw: Raw<'_>| only(&*self.predictor, raw);
+        let (path, line) = match (request, self.media) {
+            (Request::Line(line), None) => return Ok(one(Raw::Json(&line))?),
+            (Request::Text(text), _) => return Ok(one(Raw::Bytes(text.as_bytes()))?),
+            (Request::Line(line), Some(field)) => (path_field(&line, field)?, Some(line)),
+            (Request::Media(path), _) => (path, None),
         };
         let bytes = read_file(&path)?;
-        let answer = self.one(Raw::Bytes(&bytes)).and_then(|mut answer| {
+        let answer = match self.predictor.about().asked.zip(line) {
+            None => one(Raw::Bytes(&bytes)),
+            Some((asked, line)) => asked(&line).and_then(|by| only(&*by, Raw::Bytes(&bytes))),
+        };
+        let answer = answer.and_then(|mut answer| {
             if let Some(writer) = &self.writer {
                 writer.keep(&mut answer, &path)?;
             }
@@ -313,11 +318,12 @@ impl Answerer {
         let picture = draw.map(|draw| draw(Raw::Bytes(bytes))).transpose()?;
         Ok((answer, picture))
     }
+}
 
-    fn one(&self, raw: Raw<'_>) -> Result<Value, DataError> {
-        let missing = || Err(DataError::Empty { what: "the answer".to_owned() });
-        self.predictor.predict(&[raw]).pop().unwrap_or_else(missing)
-    }
+/// The answer to one input.
+fn only(predictor: &dyn AnyPredictor, raw: Raw<'_>) -> Result<Value, DataError> {
+    let missing = || Err(DataError::Empty { what: "the answer".to_owned() });
+    predictor.predict(&[raw]).pop().unwrap_or_else(missing)
 }
 
 fn json_line(text: &str) -> Result<Request, String> {

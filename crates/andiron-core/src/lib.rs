@@ -44,7 +44,7 @@ pub use error::{
 pub use evaluator::{ClassifierEvaluator, Evaluator, Report, Score};
 pub use model::{HomeFile, Model, ModelConfig, Network};
 pub use nearest::{Neighbour, Similarity, nearest};
-pub use predictor::{About, AnyDraw, AnyPredictor, Contents, Draw, Predictor};
+pub use predictor::{About, AnyAsked, AnyDraw, AnyPredictor, Asked, Contents, Draw, Predictor};
 pub use registry::{
     AnyFitted, Attachment, FOLDER, FileKind, Fit, Layout, LoadPublished, ModelEntry,
     PublishedEntry, Recipe, Registered, Registry, TaskEntry, overlay,

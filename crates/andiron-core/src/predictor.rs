@@ -66,6 +66,9 @@ pub struct Contents {
 /// What draws a predictor's answer to an input, as the bytes of a PNG file.
 pub type Draw<T> = fn(&Predictor<T>, &<T as Task>::Input) -> Result<Vec<u8>, DataError>;
 
+/// What makes of a task the one that a line of input asks for.
+pub type Asked<T> = fn(&T, &Value) -> Result<T, DataError>;
+
 /// A fitted task: cheap to clone, `Send + Sync`, whatever network is inside.
 pub struct Predictor<T: Task> {
     inner: Arc<Inner<T>>,
@@ -123,16 +126,20 @@ impl<T: Task> Predictor<T> {
         match Arc::try_unwrap(self.inner) {
             Ok(inner) => Self { inner: Arc::new(Inner { card, ..inner }) },
             // Others share the network: they keep their card, and this one refers to theirs.
-            Err(shared) => Self {
-                inner: Arc::new(Inner {
-                    task: shared.task.clone(),
-                    device: shared.device.clone(),
-                    batch_size: shared.batch_size,
-                    card,
-                    solver: Box::new(Shared(shared)),
-                }),
-            },
+            Err(shared) => Self::sharing(shared.task.clone(), card, shared),
         }
+    }
+
+    /// The same network with another task, such as the same with other settings.
+    #[must_use]
+    pub fn with_task(&self, task: T) -> Self {
+        Self::sharing(task, self.card().clone(), Arc::clone(&self.inner))
+    }
+
+    fn sharing(task: T, card: Card, shared: Arc<Inner<T>>) -> Self {
+        let (device, batch_size) = (shared.device.clone(), shared.batch_size);
+        let solver = Box::new(Shared(shared));
+        Self { inner: Arc::new(Inner { task, solver, card, device, batch_size }) }
     }
 
     /// The task: labels, vocabulary, sizes.
@@ -265,10 +272,16 @@ pub struct About<'a> {
     /// Draws what is made of an input, as the bytes of a PNG file; none for tasks whose answers are
     /// not drawn.
     pub draw: Option<AnyDraw<'a>>,
+    /// The predictor that a line of input asks for, by settings beside the file that it names; none
+    /// for tasks of which a line can ask nothing.
+    pub asked: Option<AnyAsked<'a>>,
 }
 
 /// As [`Draw`], of a predictor whose task is forgotten.
 pub type AnyDraw<'a> = Box<dyn Fn(Raw<'_>) -> Result<Vec<u8>, DataError> + 'a>;
+
+/// As [`Asked`], of a predictor whose task is forgotten.
+pub type AnyAsked<'a> = Box<dyn Fn(&Value) -> Result<Box<dyn AnyPredictor>, DataError> + 'a>;
 
 /// The object-safe twin of [`Predictor`]: a program hosts any task without naming one.
 pub trait AnyPredictor: Send + Sync {
@@ -316,6 +329,9 @@ impl<T: Registered> AnyPredictor for Predictor<T> {
             architecture: self.architecture(),
             draw: T::PICTURE
                 .map(|draw| -> AnyDraw<'_> { Box::new(move |raw| draw(self, &T::read(raw)?)) }),
+            asked: T::ASKED.map(|asked| -> AnyAsked<'_> {
+                Box::new(move |line| Ok(Box::new(self.with_task(asked(self.task(), line)?))))
+            }),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::{
     LoadError, ModelConfig, Network, Predictor, Raw, Record, Report, Solve, Task, TrainError,
     Trainer, bundle,
     data::{ExampleOf, Typed},
-    predictor::Draw,
+    predictor::{Asked, Draw},
     trainer::Step,
 };
 use burn::tensor::Device;
@@ -44,6 +44,11 @@ pub trait Registered: Task {
 
     /// Draws what is made of an input, for tasks in which that can be seen.
     const PICTURE: Option<Draw<Self>> = None;
+
+    /// The task as a line of input asks for it, by settings beside the file that it names: for tasks
+    /// on files. A field that is neither a setting nor part of a line of data is refused. None passes
+    /// over all of them.
+    const ASKED: Option<Asked<Self>> = None;
 
     /// The field that a program keeps in a file of its own. None has no such field.
     const ATTACHED: Option<Attachment> = None;

@@ -55,6 +55,7 @@ pub mod batch;
 pub mod ctc;
 pub mod frontend;
 pub mod layers;
+mod line;
 pub mod metrics;
 pub mod models;
 pub mod published;

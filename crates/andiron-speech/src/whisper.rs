@@ -84,7 +84,8 @@ impl WhisperListener {
         self.check()
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    /// Checks every setting.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
         // The marks before a text, one token and its end.
         ConfigError::at_least("max_length", 12, self.max_length)?;
         self.decoding.check()?;

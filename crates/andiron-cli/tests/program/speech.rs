@@ -21,6 +21,40 @@ fn write_lines(path: &Path, lines: &[Value]) {
 }
 
 #[test]
+fn a_line_asks_for_subtitles_and_an_unknown_field_is_refused_by_name() {
+    let Some(model) = asset("whisper-tiny-en") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let lines = dir.path().join("lines.jsonl");
+    let audio = prompt("en", "queue-thankyou.wav");
+    let asked = [
+        json!({"audio": audio, "text": "not a setting"}),
+        json!({"audio": audio, "format": "srt", "beams": 2}),
+        json!({"audio": audio, "timestamps": false, "format": "text"}),
+        json!({"audio": audio, "langauge": "en"}),
+        json!({"audio": audio, "language": "de"}),
+    ];
+    write_lines(&lines, &asked);
+    let said = andiron(&["predict", text(&model), text(&lines)]);
+    assert_eq!(said.status, Some(1), "{}", said.err);
+    let answers = said.lines();
+    assert_eq!(answers.len(), asked.len());
+    assert!(answers[0].get("written").is_none());
+    let file = answers[1]["written"].as_str().unwrap();
+    assert!(file.starts_with("1\n00:00:00,000 --> 00:00:"), "{file}");
+    let words = answers[2]["text"].as_str().unwrap();
+    assert_eq!(answers[2]["written"].as_str().unwrap().trim_end(), words);
+    for (answer, name) in [(&answers[3], "\"langauge\""), (&answers[4], "English alone")] {
+        let error = answer["error"].as_str().unwrap();
+        assert!(error.contains(name), "{error}");
+    }
+    let Some(detector) = asset("silero-vad") else { return };
+    write_lines(&lines, &[json!({"audio": audio, "treshold": 0.4})]);
+    let said = andiron(&["predict", text(&detector), text(&lines)]);
+    let error = said.lines().remove(0)["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("\"treshold\""), "{error}");
+}
+
+#[test]
 fn speech_is_found_by_the_published_file_its_bundle_and_a_network_trained_on() {
     let Some(folder) = asset("silero-vad") else { return };
     let file = folder.join("silero_vad_16k.safetensors");

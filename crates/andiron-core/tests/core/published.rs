@@ -41,7 +41,7 @@ struct Kept {
 
 impl AnyPredictor for Kept {
     fn about(&self) -> About<'_> {
-        About { task: self.task, architecture: "kept", draw: None }
+        About { task: self.task, architecture: "kept", draw: None, asked: None }
     }
     fn predict(&self, inputs: &[Raw<'_>]) -> Vec<Result<Value, DataError>> {
         let text = fs::read_to_string(self.path.join("said")).unwrap_or_default();

@@ -12,12 +12,13 @@ pub use preparation::{ClipConfig, FrontEnd, LogMelOptions, Scaler};
 use crate::{
     AudioBatch, Waveform,
     augment::AudioAugment,
+    line,
     models::{
         ds_cnn::DsCnnConfig, mel_cnn::MelCnnConfig, statistics_linear::StatisticsLinearConfig,
     },
 };
 use andiron_core::{
-    Choice, ClassifierEvaluator, ConfigError, DataError, Dataset, EvalError, Evaluator, Labelled,
+    Asked, Choice, ClassifierEvaluator, ConfigError, DataError, Dataset, EvalError, Evaluator, Labelled,
     Labels, Loss, ModelEntry, OnePass, Predictor, Raw, Registered, Report, Task,
     data::{ExampleOf, text_field},
 };
@@ -175,7 +176,11 @@ pub static AUDIO_CLASSIFIERS: &[ModelEntry<AudioClassification>] = &[
 ];
 
 impl Registered for AudioClassification {
-    const MEDIA: Option<&'static str> = Some("audio");
+    const MEDIA: Option<&'static str> = Some(line::FILE);
+    const ASKED: Option<Asked<Self>> = Some(|task, line| {
+        line::check(line, &["label"])?;
+        Ok(task.clone())
+    });
     const LABELLED: bool = true;
 
     fn models() -> &'static [ModelEntry<Self>] {

@@ -23,10 +23,11 @@ use crate::{
         framing::{Edges, Framing},
         mel::{LogMelConfig, Logarithm},
     },
+    line,
     models::ge2e::Ge2eConfig,
 };
 use andiron_core::{
-    BaseModel, ConfigError, DataError, Dataset, EvalError, Evaluator as _, Example, Loss, Model,
+    Asked, BaseModel, ConfigError, DataError, Dataset, EvalError, Evaluator as _, Example, Loss, Model,
     ModelEntry, Predictor, PublishedEntry, Raw, Registered, Report, Similarity, Solve, Task,
     data::{ExampleOf, text_field},
     nearest,
@@ -357,7 +358,11 @@ impl SpeakerOptions {
 pub static SPEAKER_ENCODERS: &[ModelEntry<SpeakerEmbedding>] = &[ModelEntry::of::<Ge2eConfig>()];
 
 impl Registered for SpeakerEmbedding {
-    const MEDIA: Option<&'static str> = Some("audio");
+    const MEDIA: Option<&'static str> = Some(line::FILE);
+    const ASKED: Option<Asked<Self>> = Some(|task, line| {
+        line::check(line, &["label"])?;
+        Ok(task.clone())
+    });
 
     fn models() -> &'static [ModelEntry<Self>] {
         SPEAKER_ENCODERS

@@ -16,6 +16,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod asked;
 pub(crate) mod ctc;
 mod evaluator;
 mod recipe;
@@ -30,12 +31,13 @@ use crate::{
     AudioBatch, Waveform,
     ctc::CtcListener,
     frontend::Frames,
+    line,
     models::conformer::ConformerConfig,
     models::whisper::{Whisper, WhisperBatch, WhisperConfig},
     whisper::{self, WhisperListener},
 };
 use andiron_core::{
-    ConfigError, DataError, Dataset, EvalError, Evaluator, Loss, Model as _, ModelEntry, Predictor,
+    Asked, ConfigError, DataError, Dataset, EvalError, Evaluator, Loss, Model as _, ModelEntry, Predictor,
     PublishedEntry, Raw, Registered, Report, Solve, Task,
     data::{ExampleOf, text_field},
     loss,
@@ -52,6 +54,10 @@ use serde_json::Value;
 pub struct SpeechRecognition {
     /// By which algorithm, with all that belongs to it.
     pub method: Method,
+    /// The file that a transcript is written to beside its parts, see [`Transcript::written`]; none
+    /// leaves that out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<TranscriptFormat>,
 }
 
 /// An algorithm for [`SpeechRecognition`].
@@ -98,7 +104,7 @@ impl Method {
 
 impl From<WhisperListener> for SpeechRecognition {
     fn from(listener: WhisperListener) -> Self {
-        Self { method: Method::Whisper(Box::new(listener)) }
+        Self { method: Method::Whisper(Box::new(listener)), format: None }
     }
 }
 
@@ -114,6 +120,16 @@ pub struct Utterances {
 }
 
 impl SpeechRecognition {
+    /// The transcripts with their files, where a format is set.
+    fn written(&self, mut transcripts: Vec<Transcript>) -> Vec<Transcript> {
+        if let Some(format) = self.format {
+            for transcript in &mut transcripts {
+                transcript.written = Some(transcript.write(format));
+            }
+        }
+        transcripts
+    }
+
     /// The listener of a Whisper.
     ///
     /// # Errors
@@ -195,7 +211,7 @@ impl Solve<Whisper> for SpeechRecognition {
         inputs: &[Waveform],
         device: &Device,
     ) -> Result<Vec<Transcript>, DataError> {
-        self.whisper()?.transcribe(model, inputs, device)
+        Ok(self.written(self.whisper()?.transcribe(model, inputs, device)?))
     }
 }
 
@@ -226,7 +242,8 @@ pub static PUBLISHED: &[PublishedEntry] = &[PublishedEntry {
 }];
 
 impl Registered for SpeechRecognition {
-    const MEDIA: Option<&'static str> = Some("audio");
+    const MEDIA: Option<&'static str> = Some(line::FILE);
+    const ASKED: Option<Asked<Self>> = Some(asked::asked);
 
     fn models() -> &'static [ModelEntry<Self>] {
         SPEECH_RECOGNIZERS

@@ -15,9 +15,9 @@ pub use published::{PUBLISHED, PublishedError, from_path};
 pub use segments::{SegmentationConfig, Segmenter, Span, VoiceSegment};
 pub use stream::VoiceStream;
 
-use crate::{Waveform, models::silero_vad::SileroVadConfig};
+use crate::{Waveform, line, models::silero_vad::SileroVadConfig};
 use andiron_core::{
-    BaseModel, ConfigError, DataError, Dataset, EvalError, Evaluator as _, Example, Loss, Model,
+    Asked, BaseModel, ConfigError, DataError, Dataset, EvalError, Evaluator as _, Example, Loss, Model,
     ModelEntry, Predictor, PublishedEntry, Raw, Registered, Report, Solve, Task,
     data::{ExampleOf, shortened},
 };
@@ -226,7 +226,11 @@ impl VoiceOptions {
 pub static SPEECH_DETECTORS: &[ModelEntry<VoiceActivity>] = &[ModelEntry::of::<SileroVadConfig>()];
 
 impl Registered for VoiceActivity {
-    const MEDIA: Option<&'static str> = Some("audio");
+    const MEDIA: Option<&'static str> = Some(line::FILE);
+    const ASKED: Option<Asked<Self>> = Some(|task, line| {
+        line::check(line, &["segments"])?;
+        Ok(task.clone())
+    });
 
     fn models() -> &'static [ModelEntry<Self>] {
         SPEECH_DETECTORS

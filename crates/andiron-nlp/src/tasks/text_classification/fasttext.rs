@@ -78,7 +78,7 @@ impl FastTextClassifier {
 impl AnyPredictor for FastTextClassifier {
     fn about(&self) -> About<'_> {
         let (task, architecture) = (TextClassification::NAME, Self::ARCHITECTURE);
-        About { task, architecture, draw: None }
+        About { task, architecture, draw: None, asked: None }
     }
 
     fn predict(&self, inputs: &[Raw<'_>]) -> Vec<Result<Value, DataError>> {

@@ -21,7 +21,7 @@ const AT_ONCE: usize = 8;
 
 impl From<CtcListener> for SpeechRecognition {
     fn from(listener: CtcListener) -> Self {
-        Self { method: Method::Ctc(Box::new(listener)) }
+        Self { method: Method::Ctc(Box::new(listener)), format: None }
     }
 }
 
@@ -77,7 +77,7 @@ impl Solve<Conformer> for SpeechRecognition {
                 transcripts.push(listener.write(&row[..length * n_tokens]));
             }
         }
-        Ok(transcripts)
+        Ok(self.written(transcripts))
     }
 }
 

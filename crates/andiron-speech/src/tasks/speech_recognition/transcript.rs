@@ -30,6 +30,10 @@ pub struct Transcript {
     pub language: Option<String>,
     /// Its parts in order of time. They do not overlap, and need not fill all of the time.
     pub segments: Vec<Segment>,
+    /// The content of a file in the format that the task or the line of input asked for; none if none
+    /// was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<String>,
 }
 
 /// A part of a [`Transcript`].
@@ -60,8 +64,9 @@ impl Segment {
     }
 }
 
-/// How a [`Transcript`] is written to a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a [`Transcript`] is written to a file; as JSON its name in lower case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum TranscriptFormat {
     /// The text alone, a line.
     Text,
@@ -97,7 +102,7 @@ impl Transcript {
     /// A transcript of `segments`, whose text is theirs.
     pub fn of(segments: Vec<Segment>) -> Self {
         let text: String = segments.iter().map(|segment| segment.text.as_str()).collect();
-        Self { text: text.trim().to_owned(), language: None, segments }
+        Self { text: text.trim().to_owned(), language: None, segments, written: None }
     }
 
     /// The content of a file in this format.
