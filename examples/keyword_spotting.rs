@@ -105,7 +105,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (train, valid) = (part(train), part(valid));
 
     let device = andiron::device("flex")?;
-    let (task, config) = DsCnnConfig::prepare(&json!({}), &train)?;
+    let (task, config) = <DsCnnConfig as Recipe<AudioClassification>>::prepare(&json!({}), &train)?;
     let network = Network::init(config, SEED, &device)?;
     let steps = if quick { 3 } else { 800 };
     let training = TrainingConfig::new(steps).with_learning_rate(3e-3).with_seed(SEED);

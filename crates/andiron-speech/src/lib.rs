@@ -65,8 +65,9 @@ pub mod whisper;
 
 pub use batch::AudioBatch;
 pub use tasks::{
-    audio_classification::AudioClassification, speaker_embedding::SpeakerEmbedding,
-    speech_recognition::SpeechRecognition, voice_activity::VoiceActivity,
+    audio_classification::AudioClassification, keyword_spotting::KeywordSpotting,
+    speaker_embedding::SpeakerEmbedding, speech_recognition::SpeechRecognition,
+    voice_activity::VoiceActivity,
 };
 pub use waveform::Waveform;
 
@@ -78,4 +79,5 @@ pub static TASKS: &[TaskEntry] = &[
     TaskEntry::of::<SpeechRecognition>(),
     TaskEntry::of::<VoiceActivity>(),
     TaskEntry::of::<SpeakerEmbedding>(),
+    TaskEntry::of::<KeywordSpotting>(),
 ];

@@ -83,7 +83,8 @@ fn of_classifiers() {
 
 #[test]
 fn of_a_detector_of_speech() {
-    let train = vec![Example { input: sound(4_000, 0.5), target: vec![Span { start: 0.1, end: 0.3 }] }];
+    let train =
+        vec![Example { input: sound(4_000, 0.5), target: vec![Span { start: 0.1, end: 0.3 }] }];
     let device = Device::flex();
     let (task, _) = SileroVadConfig::prepare(&json!({"max_speech": 3.0}), &train).unwrap();
     let config = SileroVadConfig::v6_16k().with_channels([3, 2, 4, 5]).with_d_hidden(3);

@@ -4,14 +4,17 @@
 mod support;
 
 use andiron_core::{
-    ConfigError, DataError, Example, GradientTrainer, Model as _, Network, Predictor, Recipe as _,
-    Trainer as _, TrainingConfig, testing::record, trainer::Progress, weights,
+    ConfigError, DataError, Example, GradientTrainer, Model as _, Network, Predictor, Raw, Recipe,
+    Registered as _, Registry, Trainer as _, TrainingConfig, testing::record, trainer::Progress,
+    weights,
 };
 use andiron_speech::{
-    AudioBatch, AudioClassification, Waveform,
+    AudioBatch, AudioClassification, KeywordSpotting, TASKS, Waveform,
     frontend::Frames,
     models::ds_cnn::DsCnnConfig,
-    tasks::keyword_spotting::{Keyword, KeywordConfig, KeywordStream, TrueKeyword, measure},
+    tasks::keyword_spotting::{
+        Keyword, KeywordConfig, KeywordStream, KeywordTarget, TrueKeyword, measure,
+    },
 };
 use burn::{module::Module as _, tensor::Device};
 use serde_json::json;
@@ -67,7 +70,8 @@ fn tone([from, to]: [f64; 2], seconds: f64, seed: u64) -> Vec<f32> {
 const WORDS: [(&str, [f64; 2]); 3] =
     [("yes", [500.0, 2_500.0]), ("no", [2_500.0, 500.0]), ("other", [1_200.0, 1_200.0])];
 
-fn trained() -> Predictor<AudioClassification> {
+/// Words to learn from.
+fn words() -> Vec<Example<Waveform, String>> {
     let mut train = Vec::new();
     for n in 0..8 {
         for (label, pitches) in WORDS {
@@ -81,9 +85,15 @@ fn trained() -> Predictor<AudioClassification> {
             train.push(Example { input: part, target: "other".to_owned() });
         }
     }
+    train
+}
+
+fn trained() -> Predictor<AudioClassification> {
+    let train = words();
     let device = Device::flex();
     let options = json!({"channels": 12, "n_blocks": 2, "n_mels": 20, "dropout": 0.0});
-    let (task, config) = DsCnnConfig::prepare(&options, &train).unwrap();
+    let (task, config) =
+        <DsCnnConfig as Recipe<AudioClassification>>::prepare(&options, &train).unwrap();
     let network = Network::init(config, 7, &device).unwrap();
     let training = TrainingConfig::new(120).with_learning_rate(0.01).with_batch_size(32);
     let trainer = GradientTrainer::new(training).with_progress(Progress::Silent);
@@ -178,4 +188,94 @@ fn a_window_that_cannot_be_heard_is_passed_over() {
     let wanted = heard(&mut wanted, &sound, 1_600);
     assert_eq!(wanted.len(), 1, "{wanted:?}");
     assert_eq!((wanted[0].label.as_str(), &found), (label, &wanted));
+}
+
+#[test]
+fn the_task_keeps_when_a_keyword_is_reported() {
+    let clip = |example: Example<Waveform, String>| Example {
+        input: example.input,
+        target: KeywordTarget::Clip(example.target),
+    };
+    let train: Vec<_> = words().into_iter().map(clip).collect();
+    let device = Device::flex();
+    let options = json!({
+        "channels": 12, "n_blocks": 2, "n_mels": 20, "dropout": 0.0,
+        "spotting": {"threshold": 0.65, "refractory": 1.25}
+    });
+    let (task, config) =
+        <DsCnnConfig as Recipe<KeywordSpotting>>::prepare(&options, &train).unwrap();
+    assert_eq!(task.spotting.background, ["other"]);
+    let training = TrainingConfig::new(120).with_learning_rate(0.01).with_batch_size(32);
+    let trainer = GradientTrainer::new(training).with_progress(Progress::Silent);
+    let network = Network::init(config, 7, &device).unwrap();
+    let fitted = trainer.fit(task, network, &train, &Vec::new(), &device).unwrap();
+    // A word, another, one that is none, and a word at the very end.
+    let (mut sound, mut there) = (Vec::new(), Vec::new());
+    for word in [0, 1, 2, 0] {
+        let (label, pitches) = WORDS[word];
+        sound.extend(tone([0.0; 2], 1.5, 3).iter().map(|x| x * 0.02));
+        let start = sound.len() as f64 / 8e3;
+        sound.extend(tone(pitches.map(|hertz| hertz * 1.035), 0.7, 9));
+        if label != "other" {
+            let end = sound.len() as f64 / 8e3;
+            there.push(TrueKeyword { label: label.to_owned(), start, end });
+        }
+    }
+    let wave = Waveform { samples: sound, rate: 8_000 };
+    let found = fitted.predictor.predict(std::slice::from_ref(&wave)).unwrap().remove(0);
+    let labels: Vec<&str> = found.keywords.iter().map(|one| one.label.as_str()).collect();
+    assert_eq!(labels, ["yes", "no", "yes"], "{found:?}");
+    assert!(found.keywords.iter().all(|one| one.time <= wave.seconds()));
+    let data = vec![Example { input: wave.clone(), target: KeywordTarget::Stream(there) }];
+    let report = KeywordSpotting::evaluate(&fitted.predictor, &data).unwrap();
+    assert_eq!(report.score("hit_rate").unwrap().value, 1.0);
+    assert_eq!(report.score("false_accepts_per_hour").unwrap().value, 0.0);
+    assert!(report.outcomes[0].right);
+    // Saved with its settings, and asked by a program that knows no more than its name.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bundle");
+    fitted.predictor.save(&path).unwrap();
+    let again = Predictor::<KeywordSpotting>::load(&path, &device).unwrap();
+    assert_eq!(again.task().spotting.threshold, 0.65);
+    assert_eq!(again.task().spotting.refractory, 1.25);
+    let hosted = Registry::default().with(TASKS).load(&path, &device).unwrap();
+    assert_eq!(hosted.task(), "keyword-spotting");
+    let wav = wave.to_wav().unwrap();
+    let answer = hosted.predict(&[Raw::Bytes(&wav)]).remove(0).unwrap();
+    assert_eq!(answer["keywords"].as_array().unwrap().len(), 3);
+    assert_eq!(answer, serde_json::to_value(&found).unwrap());
+    record("keyword-spotting", "ds-cnn", "learns, hears, is measured, saved and loaded");
+}
+
+#[test]
+fn the_task_reads_clips_and_streams_and_refuses_the_rest() {
+    let read = |line: serde_json::Value| KeywordSpotting::target(&line);
+    assert_eq!(read(json!({"label": "yes"})).unwrap(), KeywordTarget::Clip("yes".to_owned()));
+    let stream = read(json!({"keywords": [{"label": "yes", "start": 0.5, "end": 1}]})).unwrap();
+    assert!(matches!(stream, KeywordTarget::Stream(all) if all.len() == 1));
+    for wrong in [
+        json!({}),
+        json!({"keywords": 3}),
+        json!({"keywords": [{"label": "yes", "start": 2, "end": 1}]}),
+    ] {
+        assert!(matches!(read(wrong), Err(DataError::Field { .. })));
+    }
+    let prepare = |options: serde_json::Value, target: &KeywordTarget| {
+        let input = Waveform { samples: vec![0.1; 800], rate: 8_000 };
+        let one = Example { input, target: target.clone() };
+        let no = Example { target: KeywordTarget::Clip("no".to_owned()), ..one.clone() };
+        let refused = <DsCnnConfig as Recipe<KeywordSpotting>>::prepare(&options, &vec![one, no]);
+        refused.map(|_| ())
+    };
+    let yes = KeywordTarget::Clip("yes".to_owned());
+    prepare(json!({}), &yes).unwrap();
+    for wrong in [
+        json!({"spotting": {"treshold": 0.5}}),
+        json!({"spotting": {"threshold": 2.0}}),
+        json!({"spotting": {"background": ["what"]}}),
+        json!({"chanels": 4}),
+    ] {
+        assert!(matches!(prepare(wrong, &yes), Err(DataError::Config(_))));
+    }
+    assert!(prepare(json!({}), &KeywordTarget::Stream(Vec::new())).is_err());
 }

@@ -47,7 +47,9 @@ fn the_words_of_prompts_are_heard() {
         left_out(&format!("the transcript of the prompts is not at {}", path.display()));
         return;
     };
-    let (Some(model), Some(folder)) = (asset("whisper-tiny-en"), asset("prompts/en")) else { return };
+    let (Some(model), Some(folder)) = (asset("whisper-tiny-en"), asset("prompts/en")) else {
+        return;
+    };
     let examples = prompts(&folder, &transcript);
     assert!(examples.len() > 40, "{} prompts: the walk is wrong", examples.len());
     let device = device("flex").unwrap();

@@ -205,7 +205,8 @@ mod tests {
     fn keeps_the_contract() {
         let options = json!({"n_mels": 11, "channels": 6, "n_blocks": 2, "dropout": 0.1});
         let examples = tones();
-        let (task, config) = DsCnnConfig::prepare(&options, &examples).unwrap();
+        let (task, config) =
+            <DsCnnConfig as Recipe<AudioClassification>>::prepare(&options, &examples).unwrap();
         Contract::new(task, config, examples).overfits_in(120, 0.03).check();
     }
 

@@ -173,8 +173,10 @@ mod tests {
 
     #[test]
     fn keeps_the_contract() {
-        let options =
-            overlay(&SpeakerOptions::default(), &json!({"rate": 2_000, "n_mels": 9, "partial_frames": 12}));
+        let options = overlay(
+            &SpeakerOptions::default(),
+            &json!({"rate": 2_000, "n_mels": 9, "partial_frames": 12}),
+        );
         let (task, _) = options.unwrap().prepare(&voices()).unwrap();
         Contract::new(task, tiny(), voices())
             .without(

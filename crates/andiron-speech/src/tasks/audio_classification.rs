@@ -18,8 +18,8 @@ use crate::{
     },
 };
 use andiron_core::{
-    Asked, Choice, ClassifierEvaluator, ConfigError, DataError, Dataset, EvalError, Evaluator, Labelled,
-    Labels, Loss, ModelEntry, OnePass, Predictor, Raw, Registered, Report, Task,
+    Asked, Choice, ClassifierEvaluator, ConfigError, DataError, Dataset, EvalError, Evaluator,
+    Labelled, Labels, Loss, ModelEntry, OnePass, Predictor, Raw, Registered, Report, Task,
     data::{ExampleOf, text_field},
 };
 use andiron_kernels::{draw, mix};

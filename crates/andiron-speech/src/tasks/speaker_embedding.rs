@@ -27,8 +27,8 @@ use crate::{
     models::ge2e::Ge2eConfig,
 };
 use andiron_core::{
-    Asked, BaseModel, ConfigError, DataError, Dataset, EvalError, Evaluator as _, Example, Loss, Model,
-    ModelEntry, Predictor, PublishedEntry, Raw, Registered, Report, Similarity, Solve, Task,
+    Asked, BaseModel, ConfigError, DataError, Dataset, EvalError, Evaluator as _, Example, Loss,
+    Model, ModelEntry, Predictor, PublishedEntry, Raw, Registered, Report, Similarity, Solve, Task,
     data::{ExampleOf, text_field},
     nearest,
 };

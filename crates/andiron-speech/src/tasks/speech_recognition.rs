@@ -37,8 +37,8 @@ use crate::{
     whisper::{self, WhisperListener},
 };
 use andiron_core::{
-    Asked, ConfigError, DataError, Dataset, EvalError, Evaluator, Loss, Model as _, ModelEntry, Predictor,
-    PublishedEntry, Raw, Registered, Report, Solve, Task,
+    Asked, ConfigError, DataError, Dataset, EvalError, Evaluator, Loss, Model as _, ModelEntry,
+    Predictor, PublishedEntry, Raw, Registered, Report, Solve, Task,
     data::{ExampleOf, text_field},
     loss,
 };

@@ -17,8 +17,8 @@ pub use stream::VoiceStream;
 
 use crate::{Waveform, line, models::silero_vad::SileroVadConfig};
 use andiron_core::{
-    Asked, BaseModel, ConfigError, DataError, Dataset, EvalError, Evaluator as _, Example, Loss, Model,
-    ModelEntry, Predictor, PublishedEntry, Raw, Registered, Report, Solve, Task,
+    Asked, BaseModel, ConfigError, DataError, Dataset, EvalError, Evaluator as _, Example, Loss,
+    Model, ModelEntry, Predictor, PublishedEntry, Raw, Registered, Report, Solve, Task,
     data::{ExampleOf, shortened},
 };
 use burn::tensor::{Device, Tensor, TensorData};

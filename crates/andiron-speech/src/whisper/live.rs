@@ -192,8 +192,7 @@ impl Live {
         let model = &self.network()?.model;
         let encoded = model.encode(listener.windows(&[(&window.frames, 0)], device));
         listener.detect(model, &[&window], std::slice::from_mut(course), device);
-        let mut decided =
-            listener.decide(model, encoded, std::slice::from_ref(course), device)?;
+        let mut decided = listener.decide(model, encoded, std::slice::from_ref(course), device)?;
         decided.pop().ok_or_else(|| DataError::Empty { what: "the answer".to_owned() })
     }
 

@@ -107,7 +107,8 @@ fn a_window_is_left_out_as_silence_where_openai_whisper_does() {
 fn what_was_said_hot_does_not_stand_before_the_next_window() {
     let listener = listener();
     let vocabulary = &listener.vocabulary;
-    let before = |temperature: f64| taken(&listener, answer(" some words", -0.5, 0.1), temperature).2;
+    let before =
+        |temperature: f64| taken(&listener, answer(" some words", -0.5, 0.1), temperature).2;
     let mut wanted = vec![vocabulary.marks().previous.unwrap()];
     wanted.extend(vocabulary.ids(" some words").unwrap());
     // if not condition_on_previous_text or result.temperature > 0.5: prompt_reset_since = ...

@@ -68,8 +68,7 @@ impl Marks {
     /// # Errors
     /// [`ConfigError::Kind`] names the mark.
     pub fn fit(&self, n_tokens: usize) -> Result<(), ConfigError> {
-        let always =
-            [(END, self.end), (START, self.start), (NO_TIMESTAMPS, self.no_timestamps)];
+        let always = [(END, self.end), (START, self.start), (NO_TIMESTAMPS, self.no_timestamps)];
         let some = [
             (TRANSLATE, self.translate),
             (TRANSCRIBE, self.transcribe),

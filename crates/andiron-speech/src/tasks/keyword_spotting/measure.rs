@@ -68,26 +68,13 @@ pub fn measure(
     let seconds: f64 = streams.iter().map(|(_, _, seconds)| seconds).sum();
     ConfigError::within("seconds of sound", 1.0, f64::MAX, seconds)?;
     ConfigError::within("late", 0.0, f64::MAX, late)?;
-    let (mut keywords, mut hits, mut false_accepts) = (0, 0, 0);
+    let (mut keywords, mut hits, mut reports) = (0, 0, 0);
     for (there, heard, _) in streams {
         keywords += there.len();
-        let mut open: Vec<&TrueKeyword> = there.iter().collect();
-        open.sort_by(|a, b| a.end.total_cmp(&b.end));
-        let mut heard: Vec<&Keyword> = heard.iter().collect();
-        heard.sort_by(|a, b| a.time.total_cmp(&b.time));
-        for report in heard {
-            let is_it = |one: &&TrueKeyword| {
-                one.label == report.label && (one.start..=one.end + late).contains(&report.time)
-            };
-            match open.iter().position(is_it) {
-                Some(at) => {
-                    open.remove(at);
-                    hits += 1;
-                }
-                None => false_accepts += 1,
-            }
-        }
+        reports += heard.len();
+        hits += counted(there, heard, late);
     }
+    let false_accepts = reports - hits;
     let hours = seconds / 3_600.0;
     let accepts = poisson(false_accepts);
     let hourly = |value: f64| value / hours;
@@ -103,6 +90,21 @@ pub fn measure(
             high: hourly(accepts.1),
         },
     })
+}
+
+/// How many of the reports are hits.
+pub(super) fn counted(there: &[TrueKeyword], heard: &[Keyword], late: f64) -> usize {
+    let mut open: Vec<&TrueKeyword> = there.iter().collect();
+    open.sort_by(|a, b| a.end.total_cmp(&b.end));
+    let mut heard: Vec<&Keyword> = heard.iter().collect();
+    heard.sort_by(|a, b| a.time.total_cmp(&b.time));
+    let hit = |report: &&&Keyword| {
+        let is_it = |one: &&TrueKeyword| {
+            one.label == report.label && (one.start..=one.end + late).contains(&report.time)
+        };
+        open.iter().position(is_it).map(|at| open.remove(at)).is_some()
+    };
+    heard.iter().filter(hit).count()
 }
 
 /// A share with Wilson's interval; of nothing it is 0, and anything is possible.

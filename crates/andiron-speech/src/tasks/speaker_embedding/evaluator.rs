@@ -2,7 +2,8 @@
 
 use super::{SpeakerEmbedding, SpeakerVector};
 use andiron_core::{
-    ConfigError, DataError, Dataset, EvalError, Evaluator, Predictor, Report, Score, Similarity, Task,
+    ConfigError, DataError, Dataset, EvalError, Evaluator, Predictor, Report, Score, Similarity,
+    Task,
     data::ExampleOf,
     evaluator::{
         Bootstrap, ClassRetrieval, Fingerprint, Outcome,

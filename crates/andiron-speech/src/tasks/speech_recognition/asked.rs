@@ -137,10 +137,7 @@ mod tests {
             assert!(text.starts_with(name), "{text}");
         }
         let text = cause(asked(&ctc(), &json!({"prompt": "a"})).unwrap_err());
-        assert_eq!(
-            text,
-            "there is no setting \"prompt\"; known are [\"beams\", \"format\"]"
-        );
+        assert_eq!(text, "there is no setting \"prompt\"; known are [\"beams\", \"format\"]");
     }
 
     #[test]
