@@ -199,7 +199,7 @@ impl Live {
     /// Hears the open window as it is.
     fn guess(&mut self) -> Result<Partial, DataError> {
         let mut listener = self.listener.clone();
-        listener.decoding.temperatures.truncate(1);
+        listener.decoding.temperatures = vec![0.0];
         let size = self.frames.len();
         // A language that is heard in part of a window is not decided yet.
         let mut course = self.course.clone();
@@ -342,6 +342,23 @@ mod tests {
         assert!(matches!(refused, DataError::NotFinite { at: 1, .. }), "{refused:?}");
         assert_eq!(live.samples, 700);
         assert!(Live::new(&predictor(0.5)).unwrap().with_step(Some(0.0)).is_err());
+    }
+
+    #[test]
+    fn guesses_are_made_at_temperature_zero_whatever_the_text_is_drawn_at() {
+        let predictor = predictor(2.0);
+        let partials = |temperature: f64| {
+            let mut listener = predictor.task().whisper().unwrap().clone();
+            listener.decoding.temperatures = vec![temperature];
+            let predictor = predictor.with_task(SpeechRecognition::from(listener));
+            let mut live = Live::new(&predictor).unwrap().with_step(Some(0.5)).unwrap();
+            let heard = sound(31_000);
+            let partials = heard.chunks(320).filter_map(|piece| live.push(piece).unwrap().partial);
+            partials.collect::<Vec<_>>()
+        };
+        let cold = partials(0.0);
+        assert!(cold.len() == 3 && !cold[0].text.is_empty(), "{cold:?}");
+        assert_eq!(cold, partials(3.0));
     }
 
     #[test]
