@@ -1,8 +1,11 @@
 //! Networks for sound as others publish them, with their weights.
 
-use andiron_core::{ConfigError, Layout, WeightsError};
+use andiron_core::{
+    BaseModel, ConfigError, Layout, ModelConfig, Network, TrainError, WeightsError,
+};
 use andiron_weights::ReadError;
-use std::path::PathBuf;
+use burn::tensor::Device;
+use std::path::{Path, PathBuf};
 
 /// Something published that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -30,4 +33,18 @@ impl From<ReadError> for PublishedError {
 /// The name that `layout` goes by: what the caller says, or its `config.json`.
 pub(crate) fn name_in(layout: &Layout) -> Option<&str> {
     layout.named().or_else(|| layout.config()?.get("architecture")?.as_str())
+}
+
+/// Where a training starts: from the published weights of `base`, which `load` reads, or from nothing.
+pub(crate) fn start<C: ModelConfig>(
+    config: C,
+    base: Option<BaseModel>,
+    load: impl Fn(C, &Path, &Device) -> Result<Network<C>, PublishedError>,
+    seed: u64,
+    device: &Device,
+) -> Result<Network<C>, TrainError> {
+    match base {
+        Some(base) => load(config, &base.folder, device).map_err(|source| base.unloaded(source)),
+        None => Ok(Network::init(config, seed, device)?),
+    }
 }

@@ -25,7 +25,7 @@
 
 use crate::{
     AudioBatch,
-    layers::{MAX_LAYERS, MAX_WIDTH, sizes},
+    layers::{MAX_LAYERS, MAX_WIDTH, over_time, sizes},
 };
 use andiron_core::{ConfigError, Model, ModelConfig};
 use andiron_kernels::{
@@ -204,7 +204,7 @@ impl Model for Conformer {
         assert_shape!(batch.features, [_, n_mels, _]);
         assert_shape!(batch.mask, [clips, frames]);
         let mut mask = batch.mask;
-        let mut x = batch.features.unsqueeze_dim::<4>(1) * over_planes(&mask);
+        let mut x = batch.features.unsqueeze_dim::<4>(1) * over_time(&mask);
         for half in &self.halves {
             let bias = half.bias.as_ref().map(Param::val);
             let options = ConvOptions::new([2, 2], [1, 1], [1, 1], 1);
@@ -212,7 +212,7 @@ impl Model for Conformer {
             // Frame t is centred on frame 2t below: it exists where that does. Behind the end the
             // next convolution must see zeros, as it would if the sound were alone.
             mask = mask.slice(s![.., ..;2]);
-            x = x * over_planes(&mask);
+            x = x * over_time(&mask);
         }
         // [batch, channels, bands, frames] to [batch, frames, channels · bands].
         let [_, channels, bands, frames] = x.dims();
@@ -223,12 +223,6 @@ impl Model for Conformer {
         }
         Emissions { logits: project(&self.output, x, Activation::None), mask }
     }
-}
-
-/// A mask as numbers that multiply `[batch, channels, bands, frames]`.
-fn over_planes(mask: &Tensor<2, Bool>) -> Tensor<4> {
-    let [clips, frames] = mask.dims();
-    mask.clone().float().reshape([clips, 1, 1, frames])
 }
 
 impl Block {

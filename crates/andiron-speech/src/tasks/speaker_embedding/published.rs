@@ -6,8 +6,7 @@ use crate::{
     published::{PublishedError, name_in},
 };
 use andiron_core::{
-    BaseModel, ConfigError, Fit, Layout, Network, Predictor, PublishedEntry, TrainError, overlay,
-    weights,
+    ConfigError, Fit, Layout, Network, Predictor, PublishedEntry, TrainError, overlay, weights,
 };
 use andiron_weights::folder::Folder;
 use burn::tensor::Device;
@@ -73,9 +72,6 @@ pub(crate) fn start(
     seed: u64,
     device: &Device,
 ) -> Result<Network<Ge2eConfig>, TrainError> {
-    let base: Option<BaseModel> = overlay(&SpeakerOptions::default(), options)?.base;
-    match base {
-        Some(base) => load(config, &base.folder, device).map_err(|source| base.unloaded(source)),
-        None => Ok(Network::init(config, seed, device)?),
-    }
+    let base = overlay(&SpeakerOptions::default(), options)?.base;
+    crate::published::start(config, base, load, seed, device)
 }

@@ -4,8 +4,7 @@ use super::{VoiceActivity, VoiceOptions};
 use crate::models::silero_vad::SileroVadConfig;
 pub use crate::published::PublishedError;
 use andiron_core::{
-    BaseModel, ConfigError, Fit, Layout, Network, Predictor, PublishedEntry, TrainError, overlay,
-    weights,
+    ConfigError, Fit, Layout, Network, Predictor, PublishedEntry, TrainError, overlay, weights,
 };
 use andiron_weights::folder::Folder;
 use burn::tensor::Device;
@@ -58,9 +57,6 @@ pub(crate) fn start(
     seed: u64,
     device: &Device,
 ) -> Result<Network<SileroVadConfig>, TrainError> {
-    let base: Option<BaseModel> = overlay(&VoiceOptions::default(), options)?.base;
-    match base {
-        Some(base) => load(config, &base.folder, device).map_err(|source| base.unloaded(source)),
-        None => Ok(Network::init(config, seed, device)?),
-    }
+    let base = overlay(&VoiceOptions::default(), options)?.base;
+    crate::published::start(config, base, load, seed, device)
 }
