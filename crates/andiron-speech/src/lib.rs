@@ -10,10 +10,10 @@
 //! - [`metrics`]: word and character error rates, and what is made equal before.
 //! - [`augment`]: random changes of training sounds.
 //! - [`AudioBatch`]: what every model here takes.
-//! - [`tasks::audio_classification`]: one label a sound, by two algorithms.
+//! - [`tasks::audio_classification`]: one label a sound, by three algorithms.
 //! - [`tasks::voice_activity`]: when somebody speaks, in files and in streams.
 //! - [`tasks::speaker_embedding`]: a vector for a voice, and whether two sounds are of one speaker.
-//! - [`tasks::keyword_spotting`]: keywords in a stream, by an audio classifier.
+//! - [`tasks::keyword_spotting`]: keywords in files and in streams, by an audio classifier.
 //! - [`tasks::speech_recognition`]: what is said, with times; [`whisper`] is how it is decoded.
 //!
 //! ```

@@ -10,9 +10,11 @@ use andiron_core::{
 };
 use andiron_speech::{
     AudioClassification, Waveform,
-    models::{mel_cnn::MelCnnConfig, statistics_linear::StatisticsLinearConfig},
+    models::{
+        ds_cnn::DsCnnConfig, mel_cnn::MelCnnConfig, statistics_linear::StatisticsLinearConfig,
+    },
 };
-use burn::tensor::Device;
+use burn::{module::Module as _, tensor::Device};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, path::Path};
 
@@ -89,4 +91,17 @@ fn the_strong_model_tells_languages_apart() {
     let training = TrainingConfig::new(60).with_learning_rate(2e-3);
     let predictor = fitted::<MelCnnConfig>(&json!({}), training, &train);
     measure(&predictor, &test);
+}
+
+/// How many numbers each network learns, as the chapter says: the statistics of batch normalisations
+/// are counted, but not learnt.
+#[test]
+fn networks_have_the_sizes_that_the_chapter_says() {
+    let device = Device::flex();
+    let linear = Network::init(StatisticsLinearConfig::new(80, 5), 1, &device).unwrap();
+    let mel = Network::init(MelCnnConfig::new(40, 5), 1, &device).unwrap();
+    let words = Network::init(DsCnnConfig::new(40, 11), 1, &device).unwrap();
+    let found = [linear.model.num_params(), mel.model.num_params(), words.model.num_params()];
+    println!("statistics-linear {}, mel-cnn {}, ds-cnn {}", found[0], found[1], found[2]);
+    assert_eq!(found, [405, 82_197, 24_267]);
 }
