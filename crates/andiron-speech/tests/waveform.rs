@@ -285,3 +285,21 @@ proptest! {
         prop_assert_eq!(found.rate, to);
     }
 }
+
+#[test]
+fn what_is_too_loud_for_the_sums_of_a_block_is_refused() {
+    let wave = |loud: f32| {
+        let samples = (0..8_000).map(|n| if n / 40 % 2 == 0 { loud } else { -loud }).collect();
+        Waveform { samples, rate: 16_000 }
+    };
+    let refused = wave(f32::MAX).resample(8_000).unwrap_err();
+    assert!(
+        matches!(refused, DataError::TooLarge { limit, .. } if limit == 1 << 60),
+        "{refused:?}"
+    );
+    let loud = wave((1_u64 << 60) as f32);
+    let found = loud.resample(8_000).unwrap();
+    assert!((found.peak() / loud.peak() - 1.0).abs() < 0.5);
+    // Without another rate nothing is summed.
+    assert_eq!(wave(f32::MAX).resample(16_000).unwrap(), wave(f32::MAX));
+}

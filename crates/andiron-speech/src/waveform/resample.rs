@@ -79,9 +79,13 @@ impl Resampler {
     /// The samples at the new rate that `samples` complete; often none.
     ///
     /// # Errors
-    /// [`DataError::NotFinite`] for a sample that is NaN or infinite; the piece is not heard then.
+    /// [`DataError::NotFinite`] for a sample that is NaN or infinite, [`DataError::TooLarge`] for one
+    /// of more than 2⁶⁰, of which a sum over a block might be infinite; the piece is not heard then.
     pub fn push(&mut self, samples: &[f32]) -> Result<Vec<f32>, DataError> {
         reject_infinite("the piece of sound", samples)?;
+        if self.fft.is_some() {
+            reject_loud(samples)?;
+        }
         self.received += samples.len() as u64;
         let Some(block) = self.fft.as_ref().map(|fft| fft.block().0) else {
             return Ok(samples.to_vec());
@@ -131,6 +135,19 @@ impl Resampler {
         let skipped = self.delay.min(made);
         self.delay -= skipped;
         found.extend_from_slice(&self.output[skipped..made]);
+    }
+}
+
+/// The largest magnitude of a sample that is resampled.
+const LOUDEST: u64 = 1 << 60;
+
+fn reject_loud(samples: &[f32]) -> Result<(), DataError> {
+    match samples.iter().map(|sample| sample.abs()).find(|size| *size > LOUDEST as f32) {
+        None => Ok(()),
+        Some(size) => {
+            let (what, got) = ("the magnitude of a sample to be resampled", size as u64);
+            Err(DataError::TooLarge { what, limit: LOUDEST, got })
+        }
     }
 }
 
