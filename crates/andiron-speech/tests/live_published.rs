@@ -44,8 +44,8 @@ fn live(predictor: &Predictor<SpeechRecognition>, wave: &Waveform) -> (Transcrip
 }
 
 /// The rule: a sound of one window gives what the whole gives; a longer one may differ where the
-/// loudest frame of a window, by which it is levelled, is not that of the whole: in no more than a word
-/// of fifty.
+/// loudest frame up to a window's end, by which it is levelled, is not that of the whole: in no more than
+/// a word of fifty.
 #[test]
 fn in_pieces_of_twenty_milliseconds_it_hears_what_the_whole_says() {
     let (Some(model), Some(short)) = (asset("whisper-tiny-en"), reading(29.0)) else { return };

@@ -53,9 +53,14 @@ impl Levelled {
 
     /// Brings frames to Whisper's level: nothing is more than 80 dB below the loudest of them all,
     /// those `behind` the end included.
-    pub(super) fn new(mut frames: Frames, mut behind: Vec<f32>) -> Self {
+    pub(super) fn new(frames: Frames, behind: Vec<f32>) -> Self {
         let loudest = frames.values.iter().chain(&behind).copied().fold(SILENCE, f32::max);
-        let least = loudest - DEPTH;
+        Self::below(loudest, frames, behind)
+    }
+
+    /// As [`new`](Self::new), where `loudest` was heard, here or before.
+    pub(super) fn below(loudest: f32, mut frames: Frames, mut behind: Vec<f32>) -> Self {
+        let least = loudest.max(SILENCE) - DEPTH;
         frames.values.iter_mut().chain(&mut behind).for_each(|value| *value = value.max(least));
         Self { frames, behind, silence: SILENCE.max(least) }
     }

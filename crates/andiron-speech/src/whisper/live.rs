@@ -34,8 +34,8 @@ pub struct Partial {
 ///
 /// The rule: what is said of a window becomes final when the window is full, and then exactly as for a
 /// whole sound ([`WhisperListener::transcribe`]), with one difference: the loudest frame, from which
-/// the quietest are told, is that of the window, since that of the whole sound is not known yet. A
-/// sound of one window therefore gives what the whole gives. Until then the open window is heard anew
+/// the quietest are told, is that of the sound up to the window's end, since that of the whole is not
+/// known yet. A sound of one window therefore gives what the whole gives. Until then the open window is heard anew
 /// after each [`step`](Self::with_step) of sound, at temperature 0; of two such guesses in a row the
 /// words that agree from the beginning on are told apart (LocalAgreement-2: Liu, Spanakis & Niehues
 /// 2020, <https://arxiv.org/abs/2005.11185>, section 3.3). They may still change.
@@ -68,6 +68,8 @@ pub struct Live {
     frames: Frames,
     /// Those behind the end of the sound that reach back into it; none before it has ended.
     behind: Vec<f32>,
+    /// The loudest of all windows that were decided about.
+    loudest: f32,
     course: Course,
     /// Samples heard so far.
     samples: usize,
@@ -100,6 +102,7 @@ impl Live {
             stream: frames::planned(listener.n_mels)?.stream()?,
             frames: Frames { values: Vec::new(), width: listener.n_mels },
             behind: Vec::new(),
+            loudest: f32::NEG_INFINITY,
             course: Course::new(&listener)?,
             predictor: predictor.clone(),
             listener,
@@ -167,6 +170,7 @@ impl Live {
         let size = self.frames.len().min(self.listener.window());
         let mut course = self.course.clone();
         let decided = self.hear(&self.listener, &mut course, size)?;
+        self.loudest = self.loudest_up_to(size);
         let from = course.seek;
         let segments = course.take(&decided, size, &self.listener)?;
         let done = (course.seek - from).min(self.frames.len());
@@ -184,16 +188,26 @@ impl Live {
     ) -> Result<super::course::Decided, DataError> {
         let width = self.frames.width;
         let frames = Frames { values: self.frames.values[..size * width].to_vec(), width };
-        // Behind a window that is not the last stands more sound.
-        let last = size == self.frames.len();
-        let behind = if last { self.behind.clone() } else { Vec::new() };
-        let window = Levelled::new(frames, behind);
+        let behind = self.behind(size).to_vec();
+        let window = Levelled::below(self.loudest_up_to(size), frames, behind);
         let device = self.predictor.device();
         let model = &self.network()?.model;
         let encoded = model.encode(listener.windows(&[(&window.frames, 0)], device));
         listener.detect(model, &[&window], std::slice::from_mut(course), device);
         let mut decided = listener.decide(model, encoded, std::slice::from_ref(course), device)?;
         decided.pop().ok_or_else(|| DataError::Empty { what: "the answer".to_owned() })
+    }
+
+    /// What is heard behind the first `size` frames: behind a window that is not the last stands more
+    /// sound.
+    fn behind(&self, size: usize) -> &[f32] {
+        if size == self.frames.len() { &self.behind } else { &[] }
+    }
+
+    /// The loudest of all that was heard up to the end of a window of `size` frames.
+    fn loudest_up_to(&self, size: usize) -> f32 {
+        let window = &self.frames.values[..size * self.frames.width];
+        window.iter().chain(self.behind(size)).copied().fold(self.loudest, f32::max)
     }
 
     /// Hears the open window as it is.
