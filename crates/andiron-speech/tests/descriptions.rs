@@ -34,13 +34,13 @@ fn labelled() -> Vec<Example<Waveform, String>> {
 }
 
 /// Every number of a bundle of such a network, changed.
-fn check<T, C>(options: &Value, train: &Vec<Example<T::Input, T::Target>>)
+fn check<T, C>(options: &Value, train: Vec<Example<T::Input, T::Target>>)
 where
     T: Registered<Input = Waveform> + Solve<C::Model>,
     C: Recipe<T> + ModelConfig,
 {
     let device = Device::flex();
-    let (task, config) = C::prepare(options, train).unwrap();
+    let (task, config) = C::prepare(options, &train).unwrap();
     saved(Predictor::new(task, Network::init(config, 3, &device).unwrap(), &device));
 }
 
@@ -71,14 +71,14 @@ fn saved<T: Registered<Input = Waveform>>(predictor: Predictor<T>) {
 
 #[test]
 fn of_classifiers() {
-    check::<AudioClassification, StatisticsLinearConfig>(&json!({}), &labelled());
+    check::<AudioClassification, StatisticsLinearConfig>(&json!({}), labelled());
     let options = json!({"channels": 3, "n_blocks": 1, "n_mels": 9});
-    check::<AudioClassification, DsCnnConfig>(&options, &labelled());
+    check::<AudioClassification, DsCnnConfig>(&options, labelled());
     let options = json!({"channels": [3, 2], "n_mels": 9, "augment": {
         "steps": [{"speed": {"least": 0.9, "most": 1.1}}],
         "mask": {"bands": 2, "band_masks": 1, "frames": 3, "frame_masks": 1},
     }});
-    check::<AudioClassification, MelCnnConfig>(&options, &labelled());
+    check::<AudioClassification, MelCnnConfig>(&options, labelled());
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn of_a_detector_of_speech() {
 fn of_an_encoder_of_voices() {
     let options =
         json!({"n_mels": 9, "partial_frames": 12, "d_hidden": 5, "n_layers": 2, "d_embedding": 7});
-    check::<SpeakerEmbedding, Ge2eConfig>(&options, &labelled());
+    check::<SpeakerEmbedding, Ge2eConfig>(&options, labelled());
 }
 
 #[test]
@@ -108,9 +108,9 @@ fn of_transcribers() {
         "n_mels": 9, "d_model": 8, "n_heads": 2, "n_layers": 1, "d_hidden": 10, "kernel": 3,
         "channels": 2, "language": "en"
     });
-    check::<SpeechRecognition, ConformerConfig>(&options, &labelled());
+    check::<SpeechRecognition, ConformerConfig>(&options, labelled());
     let options = json!({
         "seconds": 0.4, "n_mels": 9, "d_model": 8, "n_heads": 2, "n_layers": 1, "max_length": 16
     });
-    check::<SpeechRecognition, WhisperConfig>(&options, &labelled());
+    check::<SpeechRecognition, WhisperConfig>(&options, labelled());
 }

@@ -56,12 +56,12 @@ fn in_pieces_of_twenty_milliseconds_it_hears_what_the_whole_says() {
     let listener = WhisperListener { decoding, ..listener };
     let predictor = Predictor::new(SpeechRecognition::from(listener), network, &device);
     let started = Instant::now();
-    let whole = predictor.predict(&[short.clone()]).unwrap().remove(0);
+    let whole = predictor.predict(std::slice::from_ref(&short)).unwrap().remove(0);
     let (heard, partials) = live(&predictor, &short);
     assert!(partials >= 2 && whole.segments.len() > 2, "{partials} {whole:?}");
     assert_eq!(heard, whole);
     println!("one window: equal, {:.1} s", started.elapsed().as_secs_f64());
-    let whole = predictor.predict(&[long.clone()]).unwrap().remove(0);
+    let whole = predictor.predict(std::slice::from_ref(&long)).unwrap().remove(0);
     let (heard, _) = live(&predictor, &long);
     let normal = EnglishTextNormalizer::new();
     let words = Heard::new(normal.normalize(&whole.text), normal.normalize(&heard.text)).words();
