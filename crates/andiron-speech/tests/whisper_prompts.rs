@@ -1,4 +1,4 @@
-//! Whisper tiny.en on English telephone prompts that say three words or more: every fifth of those that
+//! Whisper tiny.en on English telephone prompts that say three words or more: every seventh of those that
 //! `scripts/evidence/whisper_prompts` takes all of. The transcript is not ours to commit: it is read from
 //! the path in `ANDIRON_PROMPTS_TRANSCRIPT`, or from `../shared/data/asterisk-core-sounds-en.txt`
 //! beside the repository; without it, or without the assets, this says aloud that nothing was tested.
@@ -18,7 +18,7 @@ use std::{
 };
 use support::{asset, left_out};
 
-const EVERY: usize = 5;
+const EVERY: usize = 7;
 
 fn prompts(folder: &Path, transcript: &str) -> Vec<Example<Waveform, String>> {
     let mut found = Vec::new();
@@ -28,7 +28,8 @@ fn prompts(folder: &Path, transcript: &str) -> Vec<Example<Waveform, String>> {
         let file = folder.join(format!("{name}.wav"));
         let said = text.trim();
         if file.is_file() && !said.contains("[ ]") && said.split_whitespace().count() >= 3 {
-            found.push((file, said.to_owned()));
+            // Where another prompt follows there are three dots, which nobody says.
+            found.push((file, said.replace("...", " ")));
         }
     }
     found.sort();
@@ -51,7 +52,7 @@ fn the_words_of_prompts_are_heard() {
         return;
     };
     let examples = prompts(&folder, &transcript);
-    assert!(examples.len() > 40, "{} prompts: the walk is wrong", examples.len());
+    assert!(examples.len() > 30, "{} prompts: the walk is wrong", examples.len());
     let device = device("flex").unwrap();
     let (listener, network) = whisper::from_folder(model, &device).unwrap();
     let language = listener.decoding.language.clone();
@@ -67,7 +68,6 @@ fn the_words_of_prompts_are_heard() {
         wer.low,
         wer.high
     );
-    // Without marks of time the text of one prompt of 59 words ends at its first pause: that is .09.
-    assert!(wer.value <= 0.14, "{}", wer.value);
+    assert!(wer.value <= 0.063, "{}", wer.value);
     // No row of the capability table: it must be the same where the transcript is not.
 }
