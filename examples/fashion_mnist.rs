@@ -24,19 +24,9 @@ use std::{
 };
 
 const SEED: u64 = 1;
-const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
-const GARMENTS: [&str; 10] = [
-    "T-shirt/top",
-    "trouser",
-    "pullover",
-    "dress",
-    "coat",
-    "sandal",
-    "shirt",
-    "sneaker",
-    "bag",
-    "ankle boot",
-];
+const DIGITS: &str = "0,1,2,3,4,5,6,7,8,9";
+const GARMENTS: &str =
+    "T-shirt/top,trouser,pullover,dress,coat,sandal,shirt,sneaker,bag,ankle boot";
 
 /// What the command line says.
 #[derive(Parser)]
@@ -61,23 +51,20 @@ struct Options {
 /// Prints how long `steps` steps took; part of a run says nothing about its pace.
 fn pace(steps: usize, started: Instant, resumed: bool) {
     let seconds = started.elapsed().as_secs_f64();
-    match resumed {
-        true => println!("steps {steps}, the last of them in {seconds:.0} s"),
-        false => println!(
-            "steps {steps}, {:.4} s per step, {seconds:.0} s in all",
-            seconds / steps as f64
-        ),
+    if !resumed {
+        println!("steps {steps}, {:.4} s per step, {seconds:.0} s in all", seconds / steps as f64);
     }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let Options { quick, digits, epochs, folder: kept, steps: last } = Options::parse();
     let (name, ending, names) =
-        if digits { ("mnist", "", &DIGITS) } else { ("fashion-mnist", ".gz", &GARMENTS) };
+        if digits { ("mnist", "", DIGITS) } else { ("fashion-mnist", ".gz", GARMENTS) };
+    let names: Vec<&str> = names.split(',').collect();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets").join(name);
     let read = |part: &str| {
         let file = |kind: &str| folder.join(format!("{part}-{kind}-ubyte{ending}"));
-        idx_examples(file("images-idx3"), file("labels-idx1"), names)
+        idx_examples(file("images-idx3"), file("labels-idx1"), &names)
     };
     if quick && !folder.is_dir() {
         println!("left out: {} is not there; scripts/fetch-assets fetches it", folder.display());
@@ -127,10 +114,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     pace(steps, started, resumed);
 
     let report = ClassifierEvaluator::default().evaluate(&fitted.predictor, &test)?;
-    let accuracy = report.score("accuracy")?;
-    println!("test accuracy {:.4} ({:.4} to {:.4})", accuracy.value, accuracy.low, accuracy.high);
-    for class in &report.classes {
-        println!("  {}: recall {:.3}, precision {:.3}", class.label, class.recall, class.precision);
-    }
+    println!("on the test images:\n{report}");
     Ok(())
 }
