@@ -1,4 +1,4 @@
-//! Keywords in a stream: an [`AudioClassification`] asked again and again of the last second.
+//! Keywords in a stream: an [`AudioClassification`](crate::AudioClassification) asked again and again of the last second.
 //!
 //! [`KeywordSpotting`] is the task: such a classifier with its [`KeywordConfig`], saved together, asked
 //! of whole sounds. [`KeywordStream`] slides a window over sound that comes in pieces, averages the probabilities of
