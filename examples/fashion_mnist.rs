@@ -6,9 +6,10 @@
 //! cargo run --example fashion_mnist -- --epochs 8
 //! ```
 //!
-//! `--digits` takes MNIST, each digit moved and turned a little; `--steps N` stops after N steps (to time one); `--folder DIR` keeps checkpoints and the log
-//! there, and the same command started again goes on from the last one; `--quick` takes a few
-//! steps on a few images. `scripts/evidence/fashion_mnist.py` is the same run in PyTorch.
+//! `--digits` takes MNIST, each digit moved and turned a little; `--steps N` stops after N steps
+//! (to time one); `--folder DIR` keeps checkpoints and the log there, and the same command started
+//! again goes on from the last one; `--quick` takes a few steps on a few images.
+//! `scripts/evidence/fashion_mnist.py` is the same run in PyTorch.
 
 use andiron::{
     ClassifierEvaluator, Evaluator, GradientTrainer, Network, Recipe, TrainError, Trainer,
