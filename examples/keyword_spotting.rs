@@ -66,7 +66,8 @@ fn tried(
     predictor: &Predictor<AudioClassification>,
     streams: u64,
 ) -> Result<(), Box<dyn Error>> {
-    let config = KeywordConfig { background: vec![OTHER.to_owned()], ..KeywordConfig::default() };
+    let background = vec![OTHER.to_owned()];
+    let config = KeywordConfig { background, threshold: 0.5, ..KeywordConfig::default() };
     let mut all = Vec::new();
     for number in 0..streams {
         let (wave, there) = mixed_stream(keywords, others, &MixConfig::new(RATE), SEED + number)?;
@@ -97,7 +98,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         keywords.extend(own);
         others.extend(rest.into_iter().step_by(if quick { 50 } else { 20 }));
     }
-    let mix = MixConfig { copies: if quick { 2 } else { 16 }, ..MixConfig::new(RATE) };
+    let mix = MixConfig { copies: if quick { 2 } else { 48 }, ..MixConfig::new(RATE) };
     let clips = keyword_clips(&keywords, &others, &mix, &KeywordConfig::default(), SEED)?;
     let labels: Vec<&str> = clips.iter().map(|clip| clip.target.as_str()).collect();
     let (train, valid, _) = split_stratified(&labels, Fractions { valid: 0.1, test: 0.0 }, SEED)?;
@@ -107,7 +108,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let device = andiron::device("flex")?;
     let (task, config) = <DsCnnConfig as Recipe<AudioClassification>>::prepare(&json!({}), &train)?;
     let network = Network::init(config, SEED, &device)?;
-    let steps = if quick { 3 } else { 800 };
+    let steps = if quick { 3 } else { 2_500 };
     let training = TrainingConfig::new(steps).with_learning_rate(3e-3).with_seed(SEED);
     let trainer = GradientTrainer::new(training).with_progress(Progress::Silent);
     let predictor = trainer.fit(task, network, &train, &valid, &device)?.predictor;
