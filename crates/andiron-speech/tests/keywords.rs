@@ -108,12 +108,11 @@ fn heard(stream: &mut KeywordStream, samples: &[f32], chunk: usize) -> Vec<Keywo
     samples.chunks(chunk).flat_map(|chunk| stream.push(chunk).unwrap()).collect()
 }
 
-#[test]
-fn keywords_are_heard_once_and_in_pieces_of_any_length() {
-    let predictor = trained();
+/// A sound of these words at another pitch with quiet between them, and where its keywords are.
+fn spoken(words: &[usize]) -> (Vec<f32>, Vec<TrueKeyword>) {
     let (mut sound, mut there) = (Vec::new(), Vec::new());
-    for word in [0, 2, 1, 0, 1] {
-        let (label, pitches) = WORDS[word];
+    for word in words {
+        let (label, pitches) = WORDS[*word];
         sound.extend(tone([0.0; 2], 1.5, 3).iter().map(|x| x * 0.02));
         let start = sound.len() as f64 / 8e3;
         sound.extend(tone(pitches.map(|hertz| hertz * 1.035), 0.7, 9));
@@ -122,6 +121,13 @@ fn keywords_are_heard_once_and_in_pieces_of_any_length() {
             there.push(TrueKeyword { label: label.to_owned(), start, end });
         }
     }
+    (sound, there)
+}
+
+#[test]
+fn keywords_are_heard_once_and_in_pieces_of_any_length() {
+    let predictor = trained();
+    let (mut sound, there) = spoken(&[0, 2, 1, 0, 1]);
     sound.extend(vec![0.0; 16_000]);
     let stream = || KeywordStream::new(predictor.clone(), config(), 8_000).unwrap();
     let whole = heard(&mut stream(), &sound, sound.len());
@@ -210,17 +216,7 @@ fn the_task_keeps_when_a_keyword_is_reported() {
     let network = Network::init(config, 7, &device).unwrap();
     let fitted = trainer.fit(task, network, &train, &Vec::new(), &device).unwrap();
     // A word, another, one that is none, and a word at the very end.
-    let (mut sound, mut there) = (Vec::new(), Vec::new());
-    for word in [0, 1, 2, 0] {
-        let (label, pitches) = WORDS[word];
-        sound.extend(tone([0.0; 2], 1.5, 3).iter().map(|x| x * 0.02));
-        let start = sound.len() as f64 / 8e3;
-        sound.extend(tone(pitches.map(|hertz| hertz * 1.035), 0.7, 9));
-        if label != "other" {
-            let end = sound.len() as f64 / 8e3;
-            there.push(TrueKeyword { label: label.to_owned(), start, end });
-        }
-    }
+    let (sound, there) = spoken(&[0, 1, 2, 0]);
     let wave = Waveform { samples: sound, rate: 8_000 };
     let found = fitted.predictor.predict(std::slice::from_ref(&wave)).unwrap().remove(0);
     let labels: Vec<&str> = found.keywords.iter().map(|one| one.label.as_str()).collect();
