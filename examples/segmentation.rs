@@ -41,6 +41,8 @@ struct Options {
     /// Scenes a step.
     #[arg(long, default_value_t = 8)]
     batch: usize,
+    #[arg(long, default_value_t = 5e-3)]
+    learning_rate: f64,
     /// Where checkpoints are kept, and a training goes on.
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -50,7 +52,7 @@ struct Options {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let Options { quick, mut steps, mut batch, folder, picture } = Options::parse();
+    let Options { quick, mut steps, mut batch, learning_rate, folder, picture } = Options::parse();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     if quick {
         (steps, batch) = (3, 4);
@@ -65,14 +67,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let device = andiron::device("flex")?;
     // Two hundred scenes show all ten digits.
-    let options = json!({ "classes": train.mask_classes() });
+    let options = json!({ "classes": train.mask_classes(), "network_width": 8, "network_depth": 4 });
     let (task, config) = UNetConfig::prepare(&options, &train.with(200, SEED))?;
     let network = Network::init(config, SEED, &device)?;
     println!("{} scenes, {} parameters", steps * batch, network.parameters());
 
     let training = TrainingConfig::new(steps)
         .with_batch_size(batch)
-        .with_learning_rate(2e-3)
+        .with_learning_rate(learning_rate)
         .with_warmup_steps(steps / 20)
         .with_checkpoint_every(200)
         .with_seed(SEED);

@@ -139,7 +139,8 @@ impl Dataset<Record> for Records {
         let (mut line, name) = (entry.line.clone(), Some(entry.name.clone()));
         if let Some((attachment, path)) = self.attachment(&line) {
             let read = read_file(&path).and_then(|bytes| (attachment.read)(&bytes));
-            line[attachment.field] = read.map_err(|error| error.at(index, Some(&entry.name)))?;
+            let read = read.map_err(|error| error.at(index, Some(&self.place(entry))))?;
+            line[attachment.field] = read;
         }
         Ok(Record { line, media, name, cut: self.cut })
     }
@@ -195,6 +196,16 @@ impl Records {
         Some((attachment, self.folder.join(path)))
     }
 
+    /// Where an example stands, with the file that its line names beside it.
+    fn place(&self, entry: &Entry) -> String {
+        match self.attachment(&entry.line) {
+            Some((Attachment { field, .. }, path)) => {
+                format!("{}, {field} {}", entry.name, path.display())
+            }
+            None => entry.name.clone(),
+        }
+    }
+
     /// The same examples, whose inputs are cut to the model's length, where the task cuts.
     pub(crate) fn cut(self) -> Self {
         Self { cut: true, ..self }
@@ -212,7 +223,7 @@ impl Records {
     pub(crate) fn named(&self, error: DataError) -> DataError {
         match error {
             DataError::Example { index, name: None, source } => {
-                let name = self.entries.as_slice().get(index).map(|entry| entry.name.clone());
+                let name = self.entries.as_slice().get(index).map(|entry| self.place(entry));
                 DataError::Example { index, name, source }
             }
             error => error,

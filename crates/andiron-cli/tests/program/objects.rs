@@ -230,14 +230,14 @@ fn masks_that_cannot_be_used_are_refused_by_their_file() {
     };
     let unknown = GrayImage::from_pixel(SIZE.0, SIZE.1, Luma([7]));
     unknown.save(path("masks", "04")).unwrap();
-    refused(&["/04.png", "unknown label \"7\"; known are [\"ground\", \"bar\", \"pole\"]"]);
+    refused(&["masks/04.png", "unknown label \"7\"; known are [\"ground\", \"bar\", \"pole\"]"]);
     GrayImage::new(SIZE.1, SIZE.0).save(path("masks", "04")).unwrap();
     refused(&[
-        "/04.png",
+        "masks/04.png",
         "must be as large as its image, but is 34 by 44 for an image of 44 by 34",
     ]);
     fs::write(path("masks", "04"), b"no picture").unwrap();
-    refused(&["/04.png", "cannot be decoded: its first bytes"]);
+    refused(&["masks/04.png", "cannot be decoded: its first bytes"]);
     fs::remove_file(path("masks", "04")).unwrap();
     refused(&["04.png has the mask", "which is not there"]);
     mask(&path("masks", "04"), 4);
