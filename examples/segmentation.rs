@@ -67,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let device = andiron::device("flex")?;
     // Two hundred scenes show all ten digits.
-    let options = json!({ "classes": train.mask_classes(), "network_width": 8, "network_depth": 4 });
+    let options = json!({ "classes": train.mask_classes(), "network_width": 8, "network_depth": 4, "focus": 2.0 });
     let (task, config) = UNetConfig::prepare(&options, &train.with(200, SEED))?;
     let network = Network::init(config, SEED, &device)?;
     println!("{} scenes, {} parameters", steps * batch, network.parameters());

@@ -122,6 +122,10 @@ pub struct TrainingConfig {
     /// Steps between two checkpoints, where the run has a folder; the last is always written.
     #[config(default = 500)]
     pub checkpoint_every: usize,
+    /// Whether examples of like [`length`](Task::length) share a batch, so that less of it is padding. All
+    /// are read once for it before the first step.
+    #[config(default = false)]
+    pub group_by_length: bool,
     /// Decides the order of the examples and what dropout drops.
     #[config(default = 0)]
     pub seed: u64,

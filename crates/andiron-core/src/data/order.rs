@@ -2,12 +2,20 @@
 
 use andiron_kernels::mix;
 use rand::{SeedableRng, rngs::ChaCha8Rng, seq::SliceRandom};
+use std::sync::Arc;
+
+/// In how many windows examples of like length are looked for: so few that a window is another one in
+/// every epoch, so many that its examples are of nearly one length.
+pub const STRETCH: usize = 32;
 
 /// Seeded permutations of a data set, one an epoch, cut into windows of examples.
 ///
 /// It has no state that matters: window `step` is a function of the seed and the step, so a run
 /// resumes from its step number. The last window of an epoch may be smaller; none spans two
 /// epochs, so every example is seen once an epoch.
+///
+/// With [`grouped`](Self::grouped) examples of like length share a window: the permutation is cut into
+/// stretches of [`STRETCH`] windows, each is sorted by length, and then the windows are permuted.
 ///
 /// ```
 /// use andiron_core::data::Order;
@@ -25,12 +33,25 @@ pub struct Order {
     window: usize,
     epoch: Option<usize>,
     permutation: Vec<usize>,
+    /// One an example; none where all are alike.
+    lengths: Option<Arc<[usize]>>,
 }
 
 impl Order {
     /// The order of `len` examples in windows of `window`, both at least 1.
     pub fn new(seed: u64, len: usize, window: usize) -> Self {
-        Self { seed, len: len.max(1), window: window.max(1), epoch: None, permutation: Vec::new() }
+        let (len, window) = (len.max(1), window.max(1));
+        Self { seed, len, window, epoch: None, permutation: Vec::new(), lengths: None }
+    }
+
+    /// The order in which examples of like length share a window.
+    ///
+    /// # Panics
+    /// Unless there is one length an example.
+    #[must_use]
+    pub fn grouped(self, lengths: Arc<[usize]>) -> Self {
+        assert_eq!(lengths.len(), self.len, "one length an example");
+        Self { lengths: Some(lengths), epoch: None, ..self }
     }
 
     /// How many windows an epoch has.
@@ -45,6 +66,17 @@ impl Order {
             self.permutation = (0..self.len).collect();
             let mut generator = ChaCha8Rng::seed_from_u64(mix(self.seed, &[epoch as u64]));
             self.permutation.shuffle(&mut generator);
+            if let Some(lengths) = &self.lengths {
+                for stretch in self.permutation.chunks_mut(self.window.saturating_mul(STRETCH)) {
+                    stretch.sort_by_key(|index| lengths[*index]);
+                }
+                // What is left over stays the last, as it is without lengths.
+                let whole = self.permutation.chunks_exact(self.window);
+                let left = whole.remainder().to_vec();
+                let mut windows: Vec<&[usize]> = whole.collect();
+                windows.shuffle(&mut generator);
+                self.permutation = [windows.concat(), left].concat();
+            }
             self.epoch = Some(epoch);
         }
         let start = at * self.window;
@@ -79,6 +111,33 @@ mod tests {
             }
             let resumed = Order::new(seed, len, window).window(steps + steps / 2).to_vec();
             prop_assert_eq!(resumed, order.window(steps + steps / 2));
+        }
+
+        /// With lengths, too; and the windows' examples are more alike.
+        #[test]
+        fn like_lengths_share_a_window(len in 1usize..300, window in 1usize..9, seed: u64) {
+            let lengths: Vec<usize> = (0..len).map(|index| mix(seed, &[index as u64]) as usize % 90).collect();
+            let spread = |order: &mut Order, epoch: usize| -> (Vec<usize>, usize) {
+                let (mut seen, mut spread) = (Vec::new(), 0);
+                for step in epoch * order.steps_per_epoch()..(epoch + 1) * order.steps_per_epoch() {
+                    let part = order.window(step);
+                    let of = || part.iter().map(|index| lengths[*index]);
+                    spread += part.len() * of().max().unwrap_or(0) - of().sum::<usize>();
+                    seen.extend(part);
+                }
+                (seen, spread)
+            };
+            let plain = Order::new(seed, len, window);
+            let mut grouped = plain.clone().grouped(lengths.clone().into());
+            for epoch in [0, 2] {
+                let (mut seen, padded) = spread(&mut grouped, epoch);
+                prop_assert!(padded <= spread(&mut plain.clone(), epoch).1);
+                seen.sort_unstable();
+                prop_assert_eq!(seen, (0..len).collect::<Vec<_>>());
+            }
+            let steps = plain.steps_per_epoch();
+            let last = grouped.window(steps - 1).len();
+            prop_assert_eq!(last, len - (steps - 1) * window);
         }
     }
 }

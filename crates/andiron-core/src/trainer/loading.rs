@@ -12,6 +12,23 @@ use std::{
     thread::Scope,
 };
 
+/// The order of a run's examples.
+///
+/// # Errors
+/// What reading an example says, where their lengths are wanted.
+pub(super) fn order<T: Task>(
+    task: &T,
+    train: &dyn Dataset<ExampleOf<T>>,
+    settings: &TrainingConfig,
+) -> Result<Order, DataError> {
+    let order = Order::new(mix(settings.seed, &[ORDER]), train.len(), settings.window());
+    if !settings.group_by_length {
+        return Ok(order);
+    }
+    let lengths = (0..train.len()).map(|index| Ok(task.length(&train.get(index)?)));
+    Ok(order.grouped(lengths.collect::<Result<_, DataError>>()?))
+}
+
 /// Numbers the random streams that loading draws from.
 const ORDER: u64 = 1;
 const AUGMENT: u64 = 3;
@@ -40,11 +57,8 @@ impl<T: Task> Batches<T> {
 pub(super) fn load<'scope, T: Task>(
     scope: &'scope Scope<'scope, '_>,
     loaders: usize,
-    task: &'scope T,
-    train: &'scope dyn Dataset<ExampleOf<T>>,
-    settings: &'scope TrainingConfig,
+    loader: Loader<'scope, T>,
     first: usize,
-    device: &'scope Device,
 ) -> Batches<T> {
     let loaders = loaders.max(1);
     // Together at least two wait: one is learnt, the next is there.
@@ -52,7 +66,6 @@ pub(super) fn load<'scope, T: Task>(
     let queues = (0..loaders).map(|turn| {
         let (send, receive) = sync_channel(waiting);
         scope.spawn(move || {
-            let loader = Loader { task, train, settings, device };
             // Nobody wants a batch any more: the run has ended.
             let _ = loader.make(first, (turn, loaders), &send);
         });
@@ -61,12 +74,22 @@ pub(super) fn load<'scope, T: Task>(
     Batches { queues: queues.collect(), taken: 0 }
 }
 
-struct Loader<'a, T: Task> {
-    task: &'a T,
-    train: &'a dyn Dataset<ExampleOf<T>>,
-    settings: &'a TrainingConfig,
-    device: &'a Device,
+/// What batches are made of.
+pub(super) struct Loader<'a, T: Task> {
+    pub(super) task: &'a T,
+    pub(super) train: &'a dyn Dataset<ExampleOf<T>>,
+    pub(super) settings: &'a TrainingConfig,
+    pub(super) order: &'a Order,
+    pub(super) device: &'a Device,
 }
+
+impl<T: Task> Clone for Loader<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Task> Copy for Loader<'_, T> {}
 
 impl<T: Task> Loader<'_, T> {
     /// Makes every micro-batch whose turn it is; fails once nobody wants them any more.
@@ -77,8 +100,7 @@ impl<T: Task> Loader<'_, T> {
         send: &SyncSender<Made<T>>,
     ) -> Result<(), ()> {
         let settings = self.settings;
-        let seed = mix(settings.seed, &[ORDER]);
-        let mut order = Order::new(seed, self.train.len(), settings.window());
+        let mut order = self.order.clone();
         let mut count = 0;
         for step in first..settings.max_steps {
             for (micro, part) in order.window(step).chunks(settings.batch_size).enumerate() {

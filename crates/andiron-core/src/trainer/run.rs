@@ -4,7 +4,7 @@ use super::{
     Fitted, GradientTrainer, Step,
     checkpoint::{Best, Identity, Reached, RunFolder},
     gradients::{global_norm, scale},
-    loading::{Batches, load},
+    loading::{Batches, Loader, load, order},
     progress::Display,
 };
 use crate::{
@@ -109,9 +109,11 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
         let display = Display::new(self.trainer.progress, first, settings.max_steps);
         let task = self.task;
         let loaders = self.trainer.loaders;
+        let order = order(task, train, &settings).map_err(on("training"))?;
         let result = std::thread::scope(|scope| {
             // The next batches are made on other threads while this one is learnt.
-            let mut batches = load(scope, loaders, task, train, &settings, first, &tape);
+            let loader = Loader { task, train, settings: &settings, order: &order, device: &tape };
+            let mut batches = load(scope, loaders, loader, first);
             self.updates(model, train.len(), &mut batches, &display)
         });
         display.finish();

@@ -211,9 +211,9 @@ fn early() -> Plan<PooledConfig> {
     }
 }
 
-#[test]
-fn every_step_can_be_the_one_before_a_resume() {
-    let (plan, root) = (small(), tempfile::tempdir().unwrap());
+/// A run of twelve steps, stopped after each of them and resumed.
+fn resumes_from_every_step(plan: &Plan<MixedConfig>) -> Fitted<Tokens> {
+    let root = tempfile::tempdir().unwrap();
     let whole = root.path().join("whole");
     let fitted = plan.finish(&whole);
     assert_eq!(fitted.log.len(), 12);
@@ -227,6 +227,16 @@ fn every_step_can_be_the_one_before_a_resume() {
         assert_eq!((resumed.log, resumed.best_step), (fitted.log.clone(), fitted.best_step));
         equal(&whole, &parts);
     }
+    fitted
+}
+
+#[test]
+fn every_step_can_be_the_one_before_a_resume() {
+    let mut plan = small();
+    let plain = resumes_from_every_step(&plan);
+    plan.config.group_by_length = true;
+    let grouped = resumes_from_every_step(&plan);
+    assert_ne!(grouped.log, plain.log);
 }
 
 #[test]

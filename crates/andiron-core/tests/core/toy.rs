@@ -131,6 +131,10 @@ impl Task for Tokens {
             truth: self.labels.indices(examples.iter().map(|e| &e.target), device)?,
         })
     }
+
+    fn length(&self, example: &ExampleOf<Self>) -> usize {
+        example.input.len()
+    }
 }
 
 /// A [`Choice`], or half of one.

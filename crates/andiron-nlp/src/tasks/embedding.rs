@@ -195,6 +195,11 @@ impl Task for Embedding {
             as_good: Tensor::from_data(TensorData::new(as_good, [n, n]), device),
         })
     }
+
+    /// The text's bytes.
+    fn length(&self, example: &ExampleOf<Self>) -> usize {
+        example.input.text.len()
+    }
 }
 
 impl<M> Solve<M> for Embedding

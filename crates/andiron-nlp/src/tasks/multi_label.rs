@@ -118,6 +118,11 @@ impl Task for MultiLabelClassification {
             truth: self.truth(&targets, device)?,
         })
     }
+
+    /// The text's bytes.
+    fn length(&self, example: &ExampleOf<Self>) -> usize {
+        example.input.text.len()
+    }
 }
 
 impl OnePass for MultiLabelClassification {

@@ -292,6 +292,11 @@ impl Task for Rerank {
             lists: Lists::of(&targets, device),
         })
     }
+
+    /// The bytes of the longest document.
+    fn length(&self, example: &ExampleOf<Self>) -> usize {
+        example.input.documents.iter().map(String::len).max().unwrap_or(0)
+    }
 }
 
 impl<M> Solve<SequenceClassifier<M>> for Rerank

@@ -110,6 +110,11 @@ impl Task for TextClassification {
             truth: self.truth(&labels, device)?,
         })
     }
+
+    /// The text's bytes.
+    fn length(&self, example: &ExampleOf<Self>) -> usize {
+        example.input.text.len()
+    }
 }
 
 impl OnePass for TextClassification {

@@ -205,6 +205,17 @@ impl Task for TextGeneration {
         let TextBatch { ids: truth, mask: counted, .. } = TextBatch::of(&truths, device);
         Ok(NextTokens { text, truth, counted })
     }
+
+    /// The bytes of the prompt and of what follows it.
+    fn length(&self, example: &ExampleOf<Self>) -> usize {
+        let prompt = match &example.input.prompt {
+            Prompt::Text(text) => text.len(),
+            Prompt::Messages(messages) => {
+                messages.iter().map(|message| message.content.len()).sum()
+            }
+        };
+        prompt + example.target.len()
+    }
 }
 
 impl<M: Decoder> Solve<M> for TextGeneration {

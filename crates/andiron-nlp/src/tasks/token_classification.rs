@@ -261,6 +261,11 @@ impl Task for TokenClassification {
             truth: Tensor::from_ints(classes.as_slice(), device),
         })
     }
+
+    /// The text's bytes.
+    fn length(&self, example: &ExampleOf<Self>) -> usize {
+        example.input.text.len()
+    }
 }
 
 /// A bag of features a word: one pass over all words of the texts.

@@ -114,6 +114,11 @@ impl Task for AudioClassification {
         let drawn = self.augment.as_ref().and_then(|augment| Some((augment, draw()?)));
         Ok(Labelled { features: self.frames(&inputs, drawn, device)?, truth })
     }
+
+    /// The sound's samples.
+    fn length(&self, example: &ExampleOf<Self>) -> usize {
+        example.input.samples.len()
+    }
 }
 
 impl AudioClassification {

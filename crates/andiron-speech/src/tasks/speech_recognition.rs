@@ -176,6 +176,11 @@ impl Task for SpeechRecognition {
         let width = clips.first().map_or(1, |clip| clip.width);
         Ok(Utterances { audio: AudioBatch::of(&clips, width, device), tokens, before })
     }
+
+    /// The sound's samples.
+    fn length(&self, example: &ExampleOf<Self>) -> usize {
+        example.input.samples.len()
+    }
 }
 
 impl Solve<Whisper> for SpeechRecognition {

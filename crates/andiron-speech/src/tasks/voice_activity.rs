@@ -171,6 +171,11 @@ impl Task for VoiceActivity {
             count,
         })
     }
+
+    /// The sound's samples.
+    fn length(&self, example: &ExampleOf<Self>) -> usize {
+        example.input.samples.len()
+    }
 }
 
 impl<M: SpeechDetector> Solve<M> for VoiceActivity {
