@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! scripts/fetch-assets                                    once: fetches digits and photographs
-//! cargo run --example detection -- --steps 7000
+//! cargo run --example detection -- --steps 14000
 //! ```
 //!
 //! Each scene has one to eight digits of MNIST, 12 to 60 pixels a side, on a cut-out of a photograph.
@@ -35,7 +35,7 @@ struct Options {
     /// A few steps.
     #[arg(long)]
     quick: bool,
-    #[arg(long, default_value_t = 7000)]
+    #[arg(long, default_value_t = 14_000)]
     steps: usize,
     /// Scenes a step.
     #[arg(long, default_value_t = 16)]

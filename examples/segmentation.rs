@@ -41,7 +41,8 @@ struct Options {
     /// Scenes a step.
     #[arg(long, default_value_t = 8)]
     batch: usize,
-    #[arg(long, default_value_t = 5e-3)]
+    /// The highest of the training.
+    #[arg(long, default_value_t = 2e-3)]
     learning_rate: f64,
     /// Where checkpoints are kept, and a training goes on.
     #[arg(long)]
@@ -67,7 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let device = andiron::device("flex")?;
     // Two hundred scenes show all ten digits.
-    let options = json!({ "classes": train.mask_classes(), "network_width": 8, "network_depth": 4, "focus": 2.0 });
+    let options = json!({ "classes": train.mask_classes() });
     let (task, config) = UNetConfig::prepare(&options, &train.with(200, SEED))?;
     let network = Network::init(config, SEED, &device)?;
     println!("{} scenes, {} parameters", steps * batch, network.parameters());
