@@ -1,13 +1,16 @@
 //! Examples from a table, a folder of class folders, or a pair of idx files.
 
-use crate::error::CliError;
+use crate::{
+    error::CliError,
+    file::{path_field, read_file},
+};
 use andiron::{
     Attachment, DataError, Dataset, EvalError, Record, TaskEntry,
     data::{
         Media,
         folder::{self, ClassFile},
         idx::{self, IdxArray},
-        shortened, table,
+        table,
     },
     evaluator::Fingerprint,
     hash,
@@ -16,15 +19,10 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
-    fmt,
-    fs::{self, File},
-    io::Read as _,
+    fmt, fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
-
-/// The largest image or sound file that is read, in bytes.
-const MOST_BYTES: u64 = 1 << 30;
 
 /// The field that holds the target of a classification.
 pub(crate) const LABEL: &str = "label";
@@ -282,32 +280,6 @@ fn missing_column(path: &Path, column: &str, found: &[String]) -> DataError {
         path: path.to_owned(),
         column: column.to_owned(),
         found: found.to_vec(),
-    }
-}
-
-/// Reads a whole file, but no endless one.
-pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
-    let fail = |source| DataError::io(path, source);
-    let mut bytes = Vec::new();
-    let read = File::open(path)
-        .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(fail)?;
-    if read as u64 > MOST_BYTES {
-        let (what, limit) = ("the file in bytes", MOST_BYTES);
-        return Err(DataError::TooLarge { what, limit, got: read as u64 });
-    }
-    Ok(bytes)
-}
-
-/// The path in the field `field` of a line.
-pub(crate) fn path_field(line: &Value, field: &str) -> Result<PathBuf, DataError> {
-    match line.get(field) {
-        Some(Value::String(path)) if !path.is_empty() => Ok(path.into()),
-        other => Err(DataError::Field {
-            field: field.to_owned(),
-            wanted: "the path of a file",
-            got: other.map_or_else(|| "missing".to_owned(), shortened),
-        }),
     }
 }
 

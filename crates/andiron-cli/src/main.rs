@@ -11,6 +11,7 @@ mod convert;
 mod data;
 mod error;
 mod evaluate;
+mod file;
 mod inspect;
 mod model;
 mod parts;

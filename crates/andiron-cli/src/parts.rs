@@ -2,8 +2,9 @@
 
 use crate::{
     config::{DataConfig, Held, Split},
-    data::{LABEL, Records, Source, read_file},
+    data::{LABEL, Records, Source},
     error::CliError,
+    file::read_file,
 };
 use andiron::{
     Attachment, DataError, Dataset as _, TaskEntry, TrainError,

@@ -3,8 +3,8 @@
 use crate::{
     args::Predict,
     builtin::registry,
-    data::{path_field, read_file},
     error::{CliError, DONE, FAILED, chain},
+    file::{path_field, read_file},
     model::Model,
     rows::{BadRow, Rows},
 };
