@@ -34,11 +34,12 @@ pub trait Task: Clone + Send + Sync + Serialize + DeserializeOwned + 'static {
         device: &Device,
     ) -> Result<Self::Batch, DataError>;
 
-    /// How long an example is beside others, in any unit that padding goes by: samples of a sound, bytes of
-    /// a text. Examples of like length share a batch where
-    /// [`group_by_length`](crate::TrainingConfig::group_by_length) asks for it. By default all are alike.
-    fn length(&self, _example: &ExampleOf<Self>) -> usize {
-        0
+    /// How long an example is beside others, in any unit that padding goes by: milliseconds of a sound,
+    /// bytes of a text. Examples of like length share a batch where
+    /// [`group_by_length`](crate::TrainingConfig::group_by_length) asks for it. By default none: batches
+    /// of this task have no padding, and are not grouped.
+    fn length(&self, _example: &ExampleOf<Self>) -> Option<usize> {
+        None
     }
 }
 

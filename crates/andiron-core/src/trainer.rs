@@ -123,7 +123,7 @@ pub struct TrainingConfig {
     #[config(default = 500)]
     pub checkpoint_every: usize,
     /// Whether examples of like [`length`](Task::length) share a batch, so that less of it is padding. All
-    /// are read once for it before the first step.
+    /// are read once for it at every start. Without effect for a task that says no lengths.
     #[config(default = false)]
     pub group_by_length: bool,
     /// Decides the order of the examples and what dropout drops.

@@ -138,6 +138,11 @@ impl Waveform {
         self.samples.len() as f64 / f64::from(self.rate)
     }
 
+    /// How long it is, in whole milliseconds; what batches of like lengths go by.
+    pub(crate) fn milliseconds(&self) -> usize {
+        (self.samples.len() as u64 * 1000 / u64::from(self.rate.max(1))) as usize
+    }
+
     /// The same sound at another rate: `ceil(samples · rate / self.rate)` samples, in step with
     /// the original (no delay). What the new rate cannot carry is filtered out.
     ///

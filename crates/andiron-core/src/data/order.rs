@@ -4,8 +4,8 @@ use andiron_kernels::mix;
 use rand::{SeedableRng, rngs::ChaCha8Rng, seq::SliceRandom};
 use std::sync::Arc;
 
-/// In how many windows examples of like length are looked for: so few that a window is another one in
-/// every epoch, so many that its examples are of nearly one length.
+/// In how many windows examples of like length are looked for at most: so many that those of a window
+/// are of nearly one length.
 pub const STRETCH: usize = 32;
 
 /// Seeded permutations of a data set, one an epoch, cut into windows of examples.
@@ -15,7 +15,8 @@ pub const STRETCH: usize = 32;
 /// epochs, so every example is seen once an epoch.
 ///
 /// With [`grouped`](Self::grouped) examples of like length share a window: the permutation is cut into
-/// stretches of [`STRETCH`] windows, each is sorted by length, and then the windows are permuted.
+/// stretches of [`STRETCH`] windows, or of a quarter of all if there are fewer than four stretches; each
+/// stretch is sorted by length, and then the windows are permuted.
 ///
 /// ```
 /// use andiron_core::data::Order;
@@ -47,7 +48,7 @@ impl Order {
     /// The order in which examples of like length share a window.
     ///
     /// # Panics
-    /// Unless there is one length an example.
+    /// Unless there is one length an example; one for an empty order, too.
     #[must_use]
     pub fn grouped(self, lengths: Arc<[usize]>) -> Self {
         assert_eq!(lengths.len(), self.len, "one length an example");
@@ -67,15 +68,16 @@ impl Order {
             let mut generator = ChaCha8Rng::seed_from_u64(mix(self.seed, &[epoch as u64]));
             self.permutation.shuffle(&mut generator);
             if let Some(lengths) = &self.lengths {
-                for stretch in self.permutation.chunks_mut(self.window.saturating_mul(STRETCH)) {
-                    stretch.sort_by_key(|index| lengths[*index]);
+                // What is left over stays the last window, of whatever lengths.
+                let (whole, left) =
+                    self.permutation.split_at_mut(self.len - self.len % self.window);
+                let stretch = STRETCH.min(self.len / self.window / 4).max(1) * self.window;
+                for part in whole.chunks_mut(stretch) {
+                    part.sort_by_key(|index| lengths[*index]);
                 }
-                // What is left over stays the last, as it is without lengths.
-                let whole = self.permutation.chunks_exact(self.window);
-                let left = whole.remainder().to_vec();
-                let mut windows: Vec<&[usize]> = whole.collect();
+                let mut windows: Vec<&[usize]> = whole.chunks_exact(self.window).collect();
                 windows.shuffle(&mut generator);
-                self.permutation = [windows.concat(), left].concat();
+                self.permutation = [windows.concat(), left.to_vec()].concat();
             }
             self.epoch = Some(epoch);
         }
@@ -134,6 +136,19 @@ mod tests {
                 prop_assert!(padded <= spread(&mut plain.clone(), epoch).1);
                 seen.sort_unstable();
                 prop_assert_eq!(seen, (0..len).collect::<Vec<_>>());
+            }
+            let whole = len / window;
+            if whole >= 8 {
+                // Other examples meet in another epoch.
+                let mut of = |epoch: usize| -> Vec<Vec<usize>> {
+                    let first = epoch * plain.steps_per_epoch();
+                    let mut windows: Vec<Vec<usize>> =
+                        (first..first + whole).map(|step| grouped.window(step).to_vec()).collect();
+                    windows.iter_mut().for_each(|window| window.sort_unstable());
+                    windows.sort();
+                    windows
+                };
+                prop_assert!(window == 1 || of(0) != of(1));
             }
             let steps = plain.steps_per_epoch();
             let last = grouped.window(steps - 1).len();

@@ -11,13 +11,15 @@ use super::{
 use crate::{
     BundleError, ModelConfig, Network, Task, TrainError, file,
     hash::{self, Pieces},
-    init, weights,
+    init,
+    registry::overlay,
+    weights,
 };
 use burn::{
     optim::ModuleOptimizer,
     tensor::{Bytes, Device},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -83,6 +85,7 @@ pub(super) struct Best {
 /// What a run is a function of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Identity {
+    #[serde(deserialize_with = "settings")]
     training: TrainingConfig,
     architecture: String,
     model: Value,
@@ -93,6 +96,12 @@ pub(super) struct Identity {
     preprocessing: String,
     train_examples: usize,
     valid_examples: usize,
+}
+
+/// Settings, of which those that came later may be missing: a run from before had the default.
+fn settings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TrainingConfig, D::Error> {
+    let written = Value::deserialize(deserializer)?;
+    overlay(&TrainingConfig::new(1), &written).map_err(de::Error::custom)
 }
 
 impl Identity {

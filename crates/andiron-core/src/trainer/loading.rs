@@ -25,8 +25,14 @@ pub(super) fn order<T: Task>(
     if !settings.group_by_length {
         return Ok(order);
     }
-    let lengths = (0..train.len()).map(|index| Ok(task.length(&train.get(index)?)));
-    Ok(order.grouped(lengths.collect::<Result<_, DataError>>()?))
+    let mut lengths = Vec::with_capacity(train.len());
+    for index in 0..train.len() {
+        match task.length(&train.get(index)?) {
+            Some(length) => lengths.push(length),
+            None => return Ok(order),
+        }
+    }
+    Ok(order.grouped(lengths.into()))
 }
 
 /// Numbers the random streams that loading draws from.

@@ -106,10 +106,10 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
         let settings = self.trainer.config.clone();
         let tape = self.plain.clone().autodiff();
         let first = self.reached.steps;
-        let display = Display::new(self.trainer.progress, first, settings.max_steps);
         let task = self.task;
-        let loaders = self.trainer.loaders;
         let order = order(task, train, &settings).map_err(on("training"))?;
+        let display = Display::new(self.trainer.progress, first, settings.max_steps);
+        let loaders = self.trainer.loaders;
         let result = std::thread::scope(|scope| {
             // The next batches are made on other threads while this one is learnt.
             let loader = Loader { task, train, settings: &settings, order: &order, device: &tape };

@@ -132,8 +132,8 @@ impl Task for Tokens {
         })
     }
 
-    fn length(&self, example: &ExampleOf<Self>) -> usize {
-        example.input.len()
+    fn length(&self, example: &ExampleOf<Self>) -> Option<usize> {
+        Some(example.input.len())
     }
 }
 

@@ -196,9 +196,9 @@ impl Task for Embedding {
         })
     }
 
-    /// The text's bytes.
-    fn length(&self, example: &ExampleOf<Self>) -> usize {
-        example.input.text.len()
+    /// The bytes of the text and of its positive.
+    fn length(&self, example: &ExampleOf<Self>) -> Option<usize> {
+        Some(example.input.text.len() + example.target.text.text.len())
     }
 }
 

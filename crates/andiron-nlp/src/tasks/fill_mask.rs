@@ -252,6 +252,11 @@ impl Task for FillMask {
     ) -> Result<WholeTexts, DataError> {
         Ok(WholeTexts { rows: self.rows(examples)?, device: device.clone() })
     }
+
+    /// The text's bytes.
+    fn length(&self, example: &ExampleOf<Self>) -> Option<usize> {
+        Some(example.input.text.text.len())
+    }
 }
 
 impl<M> Solve<MaskedLm<M>> for FillMask

@@ -293,9 +293,10 @@ impl Task for Rerank {
         })
     }
 
-    /// The bytes of the longest document.
-    fn length(&self, example: &ExampleOf<Self>) -> usize {
-        example.input.documents.iter().map(String::len).max().unwrap_or(0)
+    /// The bytes of the query and of the longest document.
+    fn length(&self, example: &ExampleOf<Self>) -> Option<usize> {
+        let longest = example.input.documents.iter().map(String::len).max();
+        Some(example.input.query.len() + longest.unwrap_or(0))
     }
 }
 

@@ -112,8 +112,8 @@ impl Task for TextClassification {
     }
 
     /// The text's bytes.
-    fn length(&self, example: &ExampleOf<Self>) -> usize {
-        example.input.text.len()
+    fn length(&self, example: &ExampleOf<Self>) -> Option<usize> {
+        Some(example.input.text.len())
     }
 }
 

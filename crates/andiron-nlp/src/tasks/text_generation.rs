@@ -207,14 +207,14 @@ impl Task for TextGeneration {
     }
 
     /// The bytes of the prompt and of what follows it.
-    fn length(&self, example: &ExampleOf<Self>) -> usize {
+    fn length(&self, example: &ExampleOf<Self>) -> Option<usize> {
         let prompt = match &example.input.prompt {
             Prompt::Text(text) => text.len(),
             Prompt::Messages(messages) => {
                 messages.iter().map(|message| message.content.len()).sum()
             }
         };
-        prompt + example.target.len()
+        Some(prompt + example.target.len())
     }
 }
 

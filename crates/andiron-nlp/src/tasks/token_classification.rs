@@ -263,8 +263,8 @@ impl Task for TokenClassification {
     }
 
     /// The text's bytes.
-    fn length(&self, example: &ExampleOf<Self>) -> usize {
-        example.input.text.len()
+    fn length(&self, example: &ExampleOf<Self>) -> Option<usize> {
+        Some(example.input.text.len())
     }
 }
 

@@ -115,9 +115,8 @@ impl Task for AudioClassification {
         Ok(Labelled { features: self.frames(&inputs, drawn, device)?, truth })
     }
 
-    /// The sound's samples.
-    fn length(&self, example: &ExampleOf<Self>) -> usize {
-        example.input.samples.len()
+    fn length(&self, example: &ExampleOf<Self>) -> Option<usize> {
+        Some(example.input.milliseconds())
     }
 }
 

@@ -234,11 +234,6 @@ impl Task for SpeakerEmbedding {
             speakers: examples.iter().map(number).collect(),
         })
     }
-
-    /// The sound's samples.
-    fn length(&self, example: &ExampleOf<Self>) -> usize {
-        example.input.samples.len()
-    }
 }
 
 impl<M: SpeakerEncoder> Solve<M> for SpeakerEmbedding {

@@ -177,9 +177,8 @@ impl Task for SpeechRecognition {
         Ok(Utterances { audio: AudioBatch::of(&clips, width, device), tokens, before })
     }
 
-    /// The sound's samples.
-    fn length(&self, example: &ExampleOf<Self>) -> usize {
-        example.input.samples.len()
+    fn length(&self, example: &ExampleOf<Self>) -> Option<usize> {
+        Some(example.input.milliseconds())
     }
 }
 

@@ -172,9 +172,8 @@ impl Task for VoiceActivity {
         })
     }
 
-    /// The sound's samples.
-    fn length(&self, example: &ExampleOf<Self>) -> usize {
-        example.input.samples.len()
+    fn length(&self, example: &ExampleOf<Self>) -> Option<usize> {
+        Some(example.input.milliseconds())
     }
 }
 

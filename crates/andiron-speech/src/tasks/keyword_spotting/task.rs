@@ -109,6 +109,10 @@ impl Task for KeywordSpotting {
         let clips: Vec<_> = examples.iter().cloned().map(clip).collect::<Result<_, _>>()?;
         self.classification.batch(&clips, device)
     }
+
+    fn length(&self, example: &ExampleOf<Self>) -> Option<usize> {
+        Some(example.input.milliseconds())
+    }
 }
 
 impl<M> Solve<M> for KeywordSpotting
