@@ -6,7 +6,7 @@ mod order;
 mod split;
 pub mod table;
 
-pub use order::{Order, STRETCH};
+pub use order::Order;
 pub use split::{Fractions, split, split_by_group, split_stratified};
 
 use crate::{DataError, Registered, Task};

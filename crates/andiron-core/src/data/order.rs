@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// In how many windows examples of like length are looked for at most: so many that those of a window
 /// are of nearly one length.
-pub const STRETCH: usize = 32;
+const STRETCH: usize = 32;
 
 /// Seeded permutations of a data set, one an epoch, cut into windows of examples.
 ///
@@ -15,8 +15,8 @@ pub const STRETCH: usize = 32;
 /// epochs, so every example is seen once an epoch.
 ///
 /// With [`grouped`](Self::grouped) examples of like length share a window: the permutation is cut into
-/// stretches of [`STRETCH`] windows, or of a quarter of all if there are fewer than four stretches; each
-/// stretch is sorted by length, and then the windows are permuted.
+/// stretches of 32 windows, or of a quarter of all if there are fewer than 128; each stretch is sorted by
+/// length, and then the windows are permuted.
 ///
 /// ```
 /// use andiron_core::data::Order;

@@ -12,6 +12,10 @@ use std::{
     thread::Scope,
 };
 
+/// Numbers the random streams that loading draws from.
+const ORDER: u64 = 1;
+const AUGMENT: u64 = 3;
+
 /// The order of a run's examples.
 ///
 /// # Errors
@@ -34,10 +38,6 @@ pub(super) fn order<T: Task>(
     }
     Ok(order.grouped(lengths.into()))
 }
-
-/// Numbers the random streams that loading draws from.
-const ORDER: u64 = 1;
-const AUGMENT: u64 = 3;
 
 /// What a thread hands over: a micro-batch, or why there is none.
 type Made<T> = Result<<T as Task>::Batch, DataError>;
@@ -63,7 +63,7 @@ impl<T: Task> Batches<T> {
 pub(super) fn load<'scope, T: Task>(
     scope: &'scope Scope<'scope, '_>,
     loaders: usize,
-    loader: Loader<'scope, T>,
+    loader: &'scope Loader<'_, T>,
     first: usize,
 ) -> Batches<T> {
     let loaders = loaders.max(1);
@@ -88,14 +88,6 @@ pub(super) struct Loader<'a, T: Task> {
     pub(super) order: &'a Order,
     pub(super) device: &'a Device,
 }
-
-impl<T: Task> Clone for Loader<'_, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T: Task> Copy for Loader<'_, T> {}
 
 impl<T: Task> Loader<'_, T> {
     /// Makes every micro-batch whose turn it is; fails once nobody wants them any more.

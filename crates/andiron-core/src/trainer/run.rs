@@ -110,10 +110,10 @@ impl<T: Solve<C::Model>, C: ModelConfig> Run<'_, T, C> {
         let order = order(task, train, &settings).map_err(on("training"))?;
         let display = Display::new(self.trainer.progress, first, settings.max_steps);
         let loaders = self.trainer.loaders;
+        let loader = Loader { task, train, settings: &settings, order: &order, device: &tape };
         let result = std::thread::scope(|scope| {
             // The next batches are made on other threads while this one is learnt.
-            let loader = Loader { task, train, settings: &settings, order: &order, device: &tape };
-            let mut batches = load(scope, loaders, loader, first);
+            let mut batches = load(scope, loaders, &loader, first);
             self.updates(model, train.len(), &mut batches, &display)
         });
         display.finish();

@@ -2,7 +2,7 @@
 //! resumed like any other.
 
 use crate::{
-    resume::{Event, Plan, equal},
+    runs::{Event, Plan, equal},
     toy::{self, Fault, Padded, Tokens, VOCABULARY},
 };
 use andiron_core::{

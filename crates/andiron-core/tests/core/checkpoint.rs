@@ -1,6 +1,6 @@
 //! Checkpoints that do not fit, or were damaged, are refused and left as they are.
 
-use crate::resume::{Event, Plan, equal, small};
+use crate::runs::{Event, Plan, equal, small};
 use crate::{mixed::MixedConfig, toy::Fault};
 use andiron_core::{Labels, TrainError, hash::sha256};
 use burn::tensor::Bytes;

@@ -6,7 +6,7 @@
 use crate::{
     bundle::{load, predictor, said},
     mixed::{self, MixedConfig},
-    resume::{Event, equal, small},
+    runs::{Event, equal, small},
 };
 use andiron_core::{Network, Predictor, bundle};
 use burn::tensor::Device;
@@ -35,8 +35,8 @@ fn the_process_without_room() {
 }
 
 /// A run whose checkpoints are larger than the child may write.
-fn small_but_wide() -> crate::resume::Plan<MixedConfig> {
-    crate::resume::Plan { network: MixedConfig::new(48, 64), ..small() }
+fn small_but_wide() -> crate::runs::Plan<MixedConfig> {
+    crate::runs::Plan { network: MixedConfig::new(48, 64), ..small() }
 }
 
 /// Runs a save in a process that has no room, and gives what the error said.

@@ -3,145 +3,20 @@
 
 use crate::{
     mixed::{self, MixedConfig},
+    runs::{Event, Plan, equal, read, small},
     toy::{self, Fault, PooledConfig, Tokens},
 };
 use andiron_core::{
-    DataError, Dataset, Fitted, GradientTrainer, ModelConfig, Network, Solve, TrainError, Trainer,
-    TrainingConfig,
-    data::ExampleOf,
+    Fitted, Solve, TrainingConfig,
     testing::record,
-    trainer::{Interrupt, OptimizerConfig, Progress, Schedule, Step},
-    weights,
+    trainer::{Schedule, Step},
 };
 use burn::tensor::Device;
 use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    sync::atomic::{AtomicUsize, Ordering},
 };
-
-/// What happens while a run goes on.
-#[derive(Clone, Default)]
-pub(crate) enum Event {
-    #[default]
-    Nothing,
-    StopAfter(usize),
-    /// The flag that a signal handler sets, while an example is fetched.
-    Interrupt(usize),
-    /// The process dies, while an example is fetched.
-    Abort(usize),
-}
-
-/// A data set to which something happens at the n-th example.
-struct Eventful {
-    examples: Vec<ExampleOf<Tokens>>,
-    fetched: AtomicUsize,
-    event: Event,
-    interrupt: Interrupt,
-}
-
-impl Dataset<ExampleOf<Tokens>> for Eventful {
-    fn len(&self) -> usize {
-        self.examples.len()
-    }
-    fn get(&self, index: usize) -> Result<ExampleOf<Tokens>, DataError> {
-        let at = self.fetched.fetch_add(1, Ordering::SeqCst);
-        match self.event {
-            Event::Interrupt(when) if at == when => self.interrupt.trigger(),
-            Event::Abort(when) if at == when => std::process::abort(),
-            _ => {}
-        }
-        Ok(self.examples[index].clone())
-    }
-}
-
-/// A run: what it is, apart from where and when.
-#[derive(Clone)]
-pub(crate) struct Plan<C> {
-    pub(crate) config: TrainingConfig,
-    pub(crate) network: C,
-    /// The seed of the starting weights.
-    pub(crate) start: u64,
-    pub(crate) task: Tokens,
-    pub(crate) train: Vec<ExampleOf<Tokens>>,
-    pub(crate) valid: Vec<ExampleOf<Tokens>>,
-}
-
-impl<C: ModelConfig> Plan<C>
-where
-    Tokens: Solve<C::Model>,
-{
-    pub(crate) fn run(
-        &self,
-        folder: Option<&Path>,
-        event: Event,
-    ) -> Result<Fitted<Tokens>, TrainError> {
-        let interrupt = Interrupt::default();
-        let mut trainer = GradientTrainer::new(self.config.clone())
-            .with_progress(Progress::Silent)
-            .with_interrupt(interrupt.clone());
-        if let Some(folder) = folder {
-            trainer = trainer.with_folder(folder);
-        }
-        if let Event::StopAfter(steps) = event {
-            // How many threads load makes no difference, so the part behind has another number.
-            trainer = trainer.with_stop_after(steps).with_loaders(3);
-        }
-        let device = Device::flex();
-        let network = Network::init(self.network.clone(), self.start, &device)?;
-        let (examples, fetched) = (self.train.clone(), AtomicUsize::new(0));
-        let train = Eventful { examples, fetched, event, interrupt };
-        trainer.fit(self.task.clone(), network, &train, &self.valid, &device)
-    }
-
-    /// Runs to the end, and leaves the weights that are kept in `kept.safetensors`.
-    pub(crate) fn finish(&self, folder: &Path) -> Fitted<Tokens> {
-        let fitted = self.run(Some(folder), Event::Nothing).unwrap();
-        weights::save(fitted.predictor.network::<C>().unwrap(), &folder.join("kept.safetensors"))
-            .unwrap();
-        fitted
-    }
-
-    /// Runs until `event` stops it, and gives the number of steps that were done.
-    pub(crate) fn interrupted(&self, folder: &Path, event: Event) -> usize {
-        match self.run(Some(folder), event) {
-            Err(TrainError::Interrupted { steps, checkpoint }) => {
-                assert_eq!(checkpoint, Some(folder.join("checkpoint")));
-                steps
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
-/// Weights and log of two folders are equal, and so is the last checkpoint but for the order in
-/// which burn writes the optimiser's state.
-pub(crate) fn equal(a: &Path, b: &Path) {
-    assert_eq!(read(&a.join("log.jsonl")), read(&b.join("log.jsonl")), "the logs differ");
-    let bytes = |folder: &Path| fs::read(folder.join("kept.safetensors")).unwrap();
-    assert!(bytes(a) == bytes(b), "the weights differ");
-    let files = |folder: &Path| -> Vec<(String, Vec<u8>)> {
-        let mut files: Vec<_> = fs::read_dir(folder.join("checkpoint"))
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.extension().is_some_and(|e| e == "safetensors"))
-            .map(|path| (name(&path), fs::read(&path).unwrap()))
-            .collect();
-        files.sort();
-        files
-    };
-    assert!(!files(a).is_empty());
-    assert!(files(a) == files(b), "the checkpoints differ");
-}
-
-fn name(path: &Path) -> String {
-    path.file_name().unwrap().to_str().unwrap().to_owned()
-}
-
-fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap()
-}
 
 /// Matrices large enough that burn shares them out among threads: 16 sequences of 24 tokens times
 /// 100 times 192 is over its bound of 192³.
@@ -162,27 +37,6 @@ fn large() -> Plan<MixedConfig> {
         task: mixed::task(),
         train: mixed::examples(90, 24..=24, 1),
         valid: mixed::examples(19, 20..=24, 2),
-    }
-}
-
-/// The same with everything small, sequences of different lengths and momentum.
-pub(crate) fn small() -> Plan<MixedConfig> {
-    let config = TrainingConfig::new(12)
-        .with_batch_size(3)
-        .with_accumulate(2)
-        .with_optimizer(OptimizerConfig::sgd(0.9))
-        .with_learning_rate(0.05)
-        .with_schedule(Schedule::Linear { floor: 0.0 })
-        .with_eval_every(5)
-        .with_checkpoint_every(4)
-        .with_seed(5);
-    Plan {
-        config,
-        network: MixedConfig::new(6, 10),
-        start: 11,
-        task: mixed::task(),
-        train: mixed::examples(16, 1..=7, 3),
-        valid: mixed::examples(7, 1..=9, 4),
     }
 }
 
@@ -432,114 +286,4 @@ fn a_process_that_dies_leaves_a_checkpoint_that_resumes() {
     assert!((5..13).contains(&logged), "{logged}");
     plan.finish(&parts);
     equal(&whole, &parts);
-}
-
-/// What a run with a changed setting is refused for.
-fn refused(change: &dyn Fn(&mut TrainingConfig)) -> String {
-    let mut plan = small();
-    change(&mut plan.config);
-    match plan.run(None, Event::Nothing) {
-        Err(TrainError::Config(error)) => error.to_string(),
-        other => panic!("{other:?}"),
-    }
-}
-
-#[test]
-fn settings_that_cannot_be_used_are_refused() {
-    for (field, change) in [
-        ("max_steps", (|c| c.max_steps = 0) as fn(&mut TrainingConfig)),
-        ("batch_size", |c| c.batch_size = 0),
-        ("accumulate", |c| c.accumulate = 0),
-        ("eval_every", |c| c.eval_every = 0),
-        ("checkpoint_every", |c| c.checkpoint_every = 0),
-        ("patience", |c| c.patience = Some(0)),
-    ] {
-        assert_eq!(refused(&change), format!("{field} must be at least 1, but is 0"));
-    }
-}
-
-#[test]
-fn rates_that_cannot_be_used_are_refused() {
-    let adamw = |beta_1, beta_2, epsilon, weight_decay| OptimizerConfig::AdamW {
-        beta_1,
-        beta_2,
-        epsilon,
-        weight_decay,
-    };
-    let said = |change: &dyn Fn(&mut TrainingConfig), wanted: &str| {
-        let text = refused(change);
-        assert!(text.starts_with(wanted), "{text}");
-    };
-    said(
-        &|c| c.learning_rate = 0.0,
-        "learning_rate must be greater than 0 and at most 1000, but is 0",
-    );
-    said(
-        &|c| c.learning_rate = f64::NAN,
-        "learning_rate must be greater than 0 and at most 1000, but is NaN",
-    );
-    said(&|c| c.clip_norm = Some(-1.0), "clip_norm must be finite and greater than 0, but is -1");
-    said(
-        &|c| c.clip_norm = Some(-1e-300),
-        "clip_norm must be finite and greater than 0, but is -1e-300",
-    );
-    said(
-        &|c| c.learning_rate = 1e-310,
-        "learning_rate must lie in 2.2250738585072014e-308..=1000, but is 1e-310",
-    );
-    said(
-        &|c| c.schedule = Schedule::Linear { floor: 1.5 },
-        "schedule.floor must lie in 0..=1, but is 1.5",
-    );
-    said(
-        &move |c| c.optimizer = adamw(1.0, 0.9, 1e-8, 0.0),
-        "optimizer.beta_1 must lie in 0..=0.999",
-    );
-    said(
-        &move |c| c.optimizer = adamw(0.9, -0.1, 1e-8, 0.0),
-        "optimizer.beta_2 must lie in 0..=0.999",
-    );
-    said(
-        &move |c| c.optimizer = adamw(0.9, 0.9, 0.0, 0.0),
-        "optimizer.epsilon must be greater than 0 and at most 1, but is 0",
-    );
-    said(
-        &move |c| c.optimizer = adamw(0.9, 0.9, 1e-8, -1.0),
-        "optimizer.weight_decay must lie in 0..=1000, but is -1",
-    );
-    said(&|c| c.optimizer = OptimizerConfig::sgd(1.0), "optimizer.momentum must lie in 0..=0.999");
-}
-
-#[test]
-fn data_that_cannot_be_used_is_refused() {
-    let said = |plan: &Plan<MixedConfig>| match plan.run(None, Event::Nothing) {
-        Err(TrainError::Data { split, source }) => format!("{split}: {source}"),
-        other => panic!("{other:?}"),
-    };
-    let mut plan = small();
-    plan.train.clear();
-    assert_eq!(said(&plan), "training: the data set is empty");
-    let mut plan = small();
-    plan.train[7].input.clear();
-    assert_eq!(said(&plan), "training: a sequence of tokens is empty");
-    let mut plan = small();
-    plan.valid[3].target = "silent".to_owned();
-    let text = "validation: unknown label \"silent\"; known are [\"loud\", \"middle\", \"quiet\"]";
-    assert_eq!(said(&plan), text);
-}
-
-#[test]
-fn a_run_that_diverges_says_so() {
-    let mut plan = small();
-    plan.config.learning_rate = 1e3;
-    plan.config.clip_norm = None;
-    plan.config.optimizer = OptimizerConfig::Sgd { momentum: 0.0, weight_decay: 1e3 };
-    plan.config.max_steps = 60;
-    match plan.run(None, Event::Nothing) {
-        Err(error @ TrainError::Diverged { .. }) => {
-            let text = error.to_string();
-            assert!(text.contains("lower the learning rate"), "{text}");
-        }
-        other => panic!("{other:?}"),
-    }
 }
