@@ -2,21 +2,23 @@
 //!
 //! ```text
 //! scripts/fetch-assets                                    once: fetches digits and photographs
-//! cargo run --example segmentation -- --steps 1500
+//! cargo run --example segmentation
 //! ```
 //!
 //! Each scene has one to eight digits of MNIST, 12 to 60 pixels a side, on a cut-out of a photograph.
-//! Digits and photographs of the test are in no scene of the training. `--steps N` and `--batch N` set
-//! the length; `--folder DIR` keeps checkpoints there; `--quick` takes a few steps. `--picture PATH`, by
-//! default `target/segmentation.png`, gets a scene of shipped digits with the answer drawn into it.
+//! Digits and photographs of the test are in no scene of the training. First come small scenes of one
+//! or two digits, a tenth of the work, which tell the digits apart; then those of full size. `--small N`
+//! and `--steps N` set how many steps of either; `--folder DIR` keeps checkpoints there; `--quick` takes
+//! a few steps. `--picture PATH`, by default `target/segmentation.png`, gets a scene of shipped digits
+//! with the answer drawn into it.
 
 use andiron::{
-    Evaluator, GradientTrainer, Network, Recipe, Trainer, TrainingConfig,
+    Evaluator, GradientTrainer, Network, Predictor, Recipe, Trainer, TrainingConfig,
     vision::{
         draw,
         models::unet::UNetConfig,
-        scenes::{DigitPart, Scenes},
-        tasks::image_segmentation::SegmentationEvaluator,
+        scenes::{DigitPart, SceneOptions, Scenes},
+        tasks::image_segmentation::{ImageSegmentation, SegmentationEvaluator},
     },
 };
 use clap::Parser;
@@ -36,14 +38,15 @@ struct Options {
     /// A few steps.
     #[arg(long)]
     quick: bool,
-    #[arg(long, default_value_t = 1500)]
+    /// Steps of small scenes.
+    #[arg(long, default_value_t = 12_000)]
+    small: usize,
+    /// Steps of scenes of full size.
+    #[arg(long, default_value_t = 3000)]
     steps: usize,
     /// Scenes a step.
     #[arg(long, default_value_t = 8)]
     batch: usize,
-    /// The highest of the training.
-    #[arg(long, default_value_t = 2e-3)]
-    learning_rate: f64,
     /// Where checkpoints are kept, and a training goes on.
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -53,49 +56,58 @@ struct Options {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let Options { quick, mut steps, mut batch, learning_rate, folder, picture } = Options::parse();
+    let Options { quick, mut small, mut steps, mut batch, folder, picture } = Options::parse();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     if quick {
-        (steps, batch) = (3, 4);
+        (small, steps, batch) = (3, 3, 4);
         if !["mnist", "photographs"].iter().all(|name| root.join("assets").join(name).is_dir()) {
             println!("left out: digits and photographs are not there; see scripts/fetch-assets");
             return Ok(());
         }
     }
     let scenes = |part, count, seed| Scenes::of_digits(&root, part, count, seed);
-    let train = scenes(DigitPart::Train, steps * batch, SEED)?;
     let test = scenes(DigitPart::Test, if quick { 8 } else { 400 }, SEED + 1)?;
-
     let device = andiron::device("flex")?;
-    // Two hundred scenes show all ten digits.
-    let options = json!({ "classes": train.mask_classes() });
-    let (task, config) = UNetConfig::prepare(&options, &train.with(200, SEED))?;
-    let network = Network::init(config, SEED, &device)?;
-    println!("{} scenes, {} parameters", steps * batch, network.parameters());
 
-    let training = TrainingConfig::new(steps)
-        .with_batch_size(batch)
-        .with_learning_rate(learning_rate)
-        .with_warmup_steps(steps / 20)
-        .with_checkpoint_every(200)
-        .with_seed(SEED);
-    let mut trainer = GradientTrainer::new(training);
-    if let Some(folder) = folder {
-        trainer = trainer.with_folder(folder);
+    let full = SceneOptions::default();
+    let few = SceneOptions { width: 80, height: 64, most: 2, sides: (20, 56), ..full };
+    let mut learnt: Option<Predictor<ImageSegmentation>> = None;
+    for (stage, size, steps, highest) in [("small", few, small, 3e-3), ("full", full, steps, 2e-3)]
+    {
+        let train = scenes(DigitPart::Train, steps * batch, SEED)?.with_options(size)?;
+        let options =
+            json!({ "classes": train.mask_classes(), "network_width": 8, "network_depth": 4 });
+        // Two hundred scenes show all ten digits.
+        let (task, config) = UNetConfig::prepare(&options, &train.with(200, SEED))?;
+        let before = learnt.as_ref().and_then(Predictor::network::<UNetConfig>);
+        let network = before.cloned().map_or_else(|| Network::init(config, SEED, &device), Ok)?;
+        println!("{} scenes, {stage}, {} parameters", steps * batch, network.parameters());
+
+        let training = TrainingConfig::new(steps)
+            .with_batch_size(batch)
+            .with_learning_rate(highest)
+            .with_warmup_steps(steps / 20)
+            .with_checkpoint_every(200)
+            .with_seed(SEED);
+        let mut trainer = GradientTrainer::new(training);
+        if let Some(folder) = &folder {
+            trainer = trainer.with_folder(folder.join(stage));
+        }
+        let started = Instant::now();
+        let fitted = trainer.fit(task, network, &train, &train.with(0, SEED), &device)?;
+        let seconds = started.elapsed().as_secs_f64();
+        println!("steps {steps}, {:.3} s per step, {seconds:.0} s in all", seconds / steps as f64);
+        learnt = Some(fitted.predictor);
     }
-    let started = Instant::now();
-    let none = train.with(0, SEED);
-    let fitted = trainer.fit(task, network, &train, &none, &device)?;
-    let seconds = started.elapsed().as_secs_f64();
-    println!("steps {steps}, {:.3} s per step, {seconds:.0} s in all", seconds / steps as f64);
+    let predictor = learnt.ok_or("no stage of training")?;
 
-    let report = SegmentationEvaluator::default().evaluate(&fitted.predictor, &test)?;
+    let report = SegmentationEvaluator::default().evaluate(&predictor, &test)?;
     for (name, score) in &report.scores {
         println!("{name} {:.3} ({:.3} to {:.3})", score.value, score.low, score.high);
     }
 
     let scene = scenes(DigitPart::Shown, 1, SEED)?.scene(0)?;
-    let answer = fitted.predictor.predict(slice::from_ref(&scene.image))?.remove(0);
+    let answer = predictor.predict(slice::from_ref(&scene.image))?.remove(0);
     let there = |class: &u8| answer.mask.classes().contains(class);
     let names: Vec<&String> = (0..=10).filter(there).map(|c| &answer.classes[c as usize]).collect();
     println!("in {}: {names:?}", picture.display());

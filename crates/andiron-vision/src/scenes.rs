@@ -51,6 +51,30 @@ impl Default for SceneOptions {
     }
 }
 
+impl SceneOptions {
+    /// Whether such scenes can be made on these grounds.
+    fn check(&self, grounds: &[Image]) -> Result<(), DataError> {
+        ConfigError::at_least("most", 1, self.most)?;
+        let (least, longest) = self.sides;
+        ConfigError::at_least("the shortest side", 2, least as usize)?;
+        ConfigError::at_least("the longest side", least as usize, longest as usize)?;
+        ConfigError::at_least("width", longest as usize, self.width as usize)?;
+        ConfigError::at_least("height", longest as usize, self.height as usize)?;
+        ConfigError::within("most_overlap", 0.0, 1.0, self.most_overlap.into())?;
+        for ground in grounds {
+            for (what, least, got) in [
+                ("a ground's width", self.width, ground.width()),
+                ("a ground's height", self.height, ground.height()),
+            ] {
+                if got < least {
+                    return Err(DataError::TooShort { what, least: least.into(), got: got.into() });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A picture with the boxes around its figures, and the class of each pixel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scene {
@@ -93,23 +117,7 @@ impl Scenes {
         if grounds.is_empty() {
             return empty("the list of grounds");
         }
-        ConfigError::at_least("most", 1, options.most)?;
-        let (least, longest) = options.sides;
-        ConfigError::at_least("the shortest side", 2, least as usize)?;
-        ConfigError::at_least("the longest side", least as usize, longest as usize)?;
-        ConfigError::at_least("width", longest as usize, options.width as usize)?;
-        ConfigError::at_least("height", longest as usize, options.height as usize)?;
-        ConfigError::within("most_overlap", 0.0, 1.0, options.most_overlap.into())?;
-        for ground in &grounds {
-            for (what, least, got) in [
-                ("a ground's width", options.width, ground.width()),
-                ("a ground's height", options.height, ground.height()),
-            ] {
-                if got < least {
-                    return Err(DataError::TooShort { what, least: least.into(), got: got.into() });
-                }
-            }
-        }
+        options.check(&grounds)?;
         let labels: BTreeSet<&String> = figures.iter().map(|figure| &figure.target).collect();
         let labels = Arc::new(labels.into_iter().cloned().collect());
         let (figures, grounds) = (Arc::new(figures), Arc::new(grounds));
@@ -139,6 +147,15 @@ impl Scenes {
     #[must_use]
     pub fn with(&self, count: usize, seed: u64) -> Self {
         Self { count, seed, ..self.clone() }
+    }
+
+    /// The same figures on the same grounds, as many scenes of other sizes and numbers of figures.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), for the options.
+    pub fn with_options(&self, options: SceneOptions) -> Result<Self, DataError> {
+        options.check(&self.grounds)?;
+        Ok(Self { options, ..self.clone() })
     }
 
     /// The labels of the figures, in ascending order.
@@ -377,6 +394,29 @@ mod tests {
             }
         }
         assert!(counts.contains(&1) && counts.len() >= 6 && counts.iter().all(|count| *count <= 8));
+    }
+
+    #[test]
+    fn scenes_of_other_sizes_have_the_same_figures() {
+        let small =
+            SceneOptions { width: 50, height: 34, most: 2, sides: (9, 31), ..Default::default() };
+        let all = scenes(3).with_options(small).unwrap();
+        assert_eq!((all.len(), all.labels().join(" ")), (40, "high wide".to_owned()));
+        let mut counts = BTreeSet::new();
+        for index in 0..40 {
+            let Scene { image, objects, mask } = all.scene(index).unwrap();
+            assert_eq!((image.width(), image.height()), (50, 34));
+            assert_eq!((mask.width(), mask.height()), (50, 34));
+            for object in &objects {
+                object.check_inside(50, 34).unwrap();
+                assert!(object.width() >= 9.0 && object.height() <= 31.0);
+            }
+            counts.insert(objects.len());
+        }
+        assert_eq!(counts, BTreeSet::from([1, 2]));
+        let high = SceneOptions { height: 201, ..SceneOptions::default() };
+        let refusal = scenes(3).with_options(high).unwrap_err().to_string();
+        assert_eq!(refusal, "a ground's height is 200, but must be at least 201");
     }
 
     #[test]
