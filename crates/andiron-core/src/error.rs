@@ -266,6 +266,14 @@ pub enum EvalError {
         /// What the second report is about.
         right: String,
     },
+    /// The scores of two reports are not made in the same way.
+    #[error("the reports' scores are made in different ways: {left} and {right}")]
+    DifferentSettings {
+        /// The settings of the first report.
+        left: String,
+        /// The settings of the second report.
+        right: String,
+    },
     /// A report lacks the metric asked for.
     #[error("there is no metric {got:?}; known are {known:?}")]
     UnknownMetric {

@@ -76,29 +76,19 @@ impl ClassRetrieval {
             }
             out.extend(sums.map(|sum| sum / indices.len() as f64));
         })?;
-        let Bootstrap { resamples, confidence, seed } = self.bootstrap;
-        Ok(Report {
-            task: task.to_owned(),
-            architecture: architecture.to_owned(),
-            examples: values.len(),
-            confidence,
-            resamples,
-            seed,
-            // With k = 1 two have one name, and one value.
-            scores: names.into_iter().zip(scores).collect(),
-            labels: Vec::new(),
-            classes: Vec::new(),
-            confusion: Vec::new(),
-            fingerprint: fingerprint.finish(),
-            outcomes: values
+        Ok(Report::new(
+            (task, architecture),
+            names.into_iter().zip(scores).collect(),
+            values
                 .iter()
                 .map(|[_, success, _, recall]| Outcome {
                     right: *success > 0.0,
                     loss: 1.0 - recall,
                 })
                 .collect(),
-            found: Vec::new(),
-        })
+            &self.bootstrap,
+            fingerprint.finish(),
+        ))
     }
 
     fn name(&self, score: &str) -> String {

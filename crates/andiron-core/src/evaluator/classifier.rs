@@ -228,13 +228,6 @@ impl Answers {
         let classes = labels.iter().zip(confusion.per_class()).zip(support);
         let outcomes = truth.iter().zip(&predicted).zip(&losses);
         Ok(Report {
-            task,
-            architecture,
-            examples: truth.len(),
-            confidence: bootstrap.confidence,
-            resamples: bootstrap.resamples,
-            seed: bootstrap.seed,
-            scores,
             classes: classes
                 .map(|((label, of), support)| ClassScores {
                     label: label.clone(),
@@ -245,15 +238,19 @@ impl Answers {
                 })
                 .collect(),
             confusion: confusion.rows().to_vec(),
-            fingerprint,
-            found: Vec::new(),
-            outcomes: outcomes
-                .map(|((truth, predicted), loss)| Outcome {
-                    right: truth == predicted,
-                    loss: *loss,
-                })
-                .collect(),
             labels,
+            ..Report::new(
+                (&task, &architecture),
+                scores,
+                outcomes
+                    .map(|((truth, predicted), loss)| Outcome {
+                        right: truth == predicted,
+                        loss: *loss,
+                    })
+                    .collect(),
+                bootstrap,
+                fingerprint,
+            )
         })
     }
 }

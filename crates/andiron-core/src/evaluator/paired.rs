@@ -118,11 +118,16 @@ impl Report {
     ///
     /// # Errors
     /// [`EvalError::DifferentExamples`] if the two are about other examples or another order;
+    /// [`EvalError::DifferentSettings`] if their [`settings`](Self::settings) differ;
     /// [`EvalError::Data`] if one has no outcomes, such as a [`summary`](Self::summary);
     /// [`EvalError::Config`] if this report's settings cannot be used (a file that was edited).
     pub fn compare(&self, other: &Self) -> Result<Comparison, EvalError> {
         if self.fingerprint != other.fingerprint || self.examples != other.examples {
             return Err(EvalError::DifferentExamples { left: self.about(), right: other.about() });
+        }
+        if self.settings != other.settings {
+            let said = |report: &Self| format!("{:?}", report.settings);
+            return Err(EvalError::DifferentSettings { left: said(self), right: said(other) });
         }
         let (first, second) = (self.paired_outcomes()?, other.paired_outcomes()?);
         let count = |wanted: (bool, bool)| {

@@ -1,6 +1,6 @@
 //! What an evaluation found.
 
-use super::table;
+use super::{Bootstrap, table};
 use crate::{DataError, EvalError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -75,6 +75,10 @@ pub struct Report {
     pub seed: u64,
     /// The scores by name.
     pub scores: BTreeMap<String, Score>,
+    /// In which of the usual ways the scores were made, by the name of what was chosen: for
+    /// transcripts `normalizer`. Empty for a task that has one way only.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
     /// The labels, in the order of the class numbers.
     #[serde(default)]
     pub labels: Vec<String>,
@@ -95,6 +99,35 @@ pub struct Report {
 }
 
 impl Report {
+    /// A report of scores alone, of a task and an architecture by name: of no classes, no settings,
+    /// and nothing found. There are as many examples as `outcomes`, in their order; `bootstrap` says
+    /// how the intervals were made, and `fingerprint` is a finished [`Fingerprint`].
+    pub fn new(
+        (task, architecture): (&str, &str),
+        scores: BTreeMap<String, Score>,
+        outcomes: Vec<Outcome>,
+        bootstrap: &Bootstrap,
+        fingerprint: String,
+    ) -> Self {
+        let Bootstrap { resamples, confidence, seed } = *bootstrap;
+        Self {
+            task: task.to_owned(),
+            architecture: architecture.to_owned(),
+            examples: outcomes.len(),
+            confidence,
+            resamples,
+            seed,
+            scores,
+            settings: BTreeMap::new(),
+            labels: Vec::new(),
+            classes: Vec::new(),
+            confusion: Vec::new(),
+            fingerprint,
+            outcomes,
+            found: Vec::new(),
+        }
+    }
+
     /// The score called `name`.
     ///
     /// # Errors
@@ -120,6 +153,7 @@ impl Report {
             task: self.task.clone(),
             architecture: self.architecture.clone(),
             scores: self.scores.clone(),
+            settings: self.settings.clone(),
             labels: self.labels.clone(),
             classes: self.classes.clone(),
             confusion: self.confusion.clone(),

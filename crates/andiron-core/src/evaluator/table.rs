@@ -10,7 +10,11 @@ pub(super) fn write_report(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::
     let Report { task, architecture, examples, confidence, resamples, .. } = report;
     let percent = 100.0 * confidence;
     writeln!(f, "{task} by {architecture} on {examples} examples")?;
-    writeln!(f, "intervals: {percent} %, bootstrap of {resamples} resamples\n")?;
+    writeln!(f, "intervals: {percent} %, bootstrap of {resamples} resamples")?;
+    for (name, choice) in &report.settings {
+        writeln!(f, "{}: {}", printable(name), printable(choice))?;
+    }
+    writeln!(f)?;
     write_scores(f, report)?;
     if !report.classes.is_empty() {
         writeln!(f)?;

@@ -11,6 +11,7 @@ use andiron_core::{
     },
 };
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
+use std::collections::BTreeMap;
 
 #[test]
 fn a_planted_difference_is_found_with_its_direction() {
@@ -93,6 +94,29 @@ fn different_examples_are_not_compared() {
         "reports on different examples",
         "are not compared",
     );
+}
+
+#[test]
+fn scores_made_in_different_ways_are_not_compared() {
+    let report = evaluate(&predictor(&LABELS, 1.0), &examples(&LABELS, 30, 11));
+    assert!(report.settings.is_empty() && !report.to_json().contains("settings"));
+    let with = |normalizer: &str| Report {
+        settings: BTreeMap::from([("normalizer".to_owned(), normalizer.to_owned())]),
+        ..report.clone()
+    };
+    let (basic, english) = (with("basic"), with("english"));
+    assert!(basic.compare(&with("basic")).is_ok());
+    assert_eq!(
+        basic.compare(&english).unwrap_err().to_string(),
+        "the reports' scores are made in different ways: {\"normalizer\": \"basic\"} and {\"normalizer\": \
+         \"english\"}"
+    );
+    assert!(matches!(report.compare(&basic), Err(EvalError::DifferentSettings { .. })));
+    assert_eq!(serde_json::from_str::<Report>(&basic.to_json()).unwrap(), basic);
+    assert_eq!(basic.summary().settings, basic.settings);
+    let text = basic.to_string();
+    assert_eq!(text.lines().nth(2).unwrap(), "normalizer: basic");
+    assert_eq!(text.lines().nth(3).unwrap(), "");
 }
 
 #[test]

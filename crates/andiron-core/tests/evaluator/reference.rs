@@ -3,7 +3,7 @@
 use andiron_core::{
     Report, Score,
     evaluator::{
-        Outcome,
+        Bootstrap, Outcome,
         metrics::{Average, CLIP_F32, CLIP_F64, Confusion, log_loss},
         paired::{mcnemar, mcnemar_chi2, mcnemar_exact},
     },
@@ -112,21 +112,9 @@ fn mcnemars_test_is_statsmodels() {
 /// A report with nothing but outcomes, all with one loss.
 pub(crate) fn of_outcomes(right: &str) -> Report {
     let outcome = |c| Outcome { right: c == '1', loss: 0.25 };
-    Report {
-        task: "toy".into(),
-        architecture: "none".into(),
-        examples: right.len(),
-        confidence: 0.95,
-        resamples: 1000,
-        seed: 0,
-        scores: BTreeMap::new(),
-        labels: Vec::new(),
-        classes: Vec::new(),
-        confusion: Vec::new(),
-        fingerprint: "same".into(),
-        outcomes: right.chars().map(outcome).collect(),
-        found: Vec::new(),
-    }
+    let bootstrap = Bootstrap { resamples: 1000, confidence: 0.95, seed: 0 };
+    let outcomes = right.chars().map(outcome).collect();
+    Report::new(("toy", "none"), BTreeMap::new(), outcomes, &bootstrap, "same".into())
 }
 
 #[test]

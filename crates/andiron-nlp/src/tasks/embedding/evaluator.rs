@@ -59,25 +59,16 @@ impl Evaluator<Embedding> for RetrievalEvaluator {
             }
             out.extend(sums.map(|sum| sum / indices.len().max(1) as f64));
         })?;
-        let Bootstrap { resamples, confidence, seed } = self.bootstrap;
-        Ok(Report {
-            task: Embedding::NAME.to_owned(),
-            architecture: predictor.architecture().to_owned(),
-            examples: ranks.len(),
-            confidence,
-            resamples,
-            seed,
-            scores: SCORES.map(str::to_owned).into_iter().zip(scores).collect(),
-            labels: Vec::new(),
-            classes: Vec::new(),
-            confusion: Vec::new(),
-            fingerprint: fingerprint.finish(),
-            found: Vec::new(),
-            outcomes: ranks
+        Ok(Report::new(
+            (Embedding::NAME, predictor.architecture()),
+            SCORES.map(str::to_owned).into_iter().zip(scores).collect(),
+            ranks
                 .iter()
                 .map(|rank| Outcome { right: *rank == 1, loss: 1.0 - 1.0 / *rank as f64 })
                 .collect(),
-        })
+            &self.bootstrap,
+            fingerprint.finish(),
+        ))
     }
 }
 

@@ -100,28 +100,19 @@ impl Evaluator<FillMask> for FillMaskEvaluator {
             let loss = sum.loss / tokens;
             out.extend([sum.right as f64 / tokens, loss, loss.exp().min(f64::MAX)]);
         })?;
-        let Bootstrap { resamples, confidence, seed } = self.bootstrap;
-        Ok(Report {
-            task: FillMask::NAME.to_owned(),
-            architecture: predictor.architecture().to_owned(),
-            examples: found.len(),
-            confidence,
-            resamples,
-            seed,
-            scores: SCORES.map(str::to_owned).into_iter().zip(scores).collect(),
-            labels: Vec::new(),
-            classes: Vec::new(),
-            confusion: Vec::new(),
-            fingerprint: fingerprint.finish(),
-            outcomes: found
+        Ok(Report::new(
+            (FillMask::NAME, predictor.architecture()),
+            SCORES.map(str::to_owned).into_iter().zip(scores).collect(),
+            found
                 .iter()
                 .map(|said| Outcome {
                     right: said.right == said.tokens,
                     loss: said.loss / said.tokens as f64,
                 })
                 .collect(),
-            found: Vec::new(),
-        })
+            &self.bootstrap,
+            fingerprint.finish(),
+        ))
     }
 }
 

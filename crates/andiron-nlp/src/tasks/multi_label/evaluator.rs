@@ -47,23 +47,18 @@ impl Evaluator<MultiLabelClassification> for MultiLabelEvaluator {
             ClassScores { label, precision: of.precision, recall: of.recall, f1: of.f1, support }
         });
         let outcomes = sets.iter().zip(&losses);
-        let Bootstrap { resamples, confidence, seed } = self.bootstrap;
         Ok(Report {
-            task: MultiLabelClassification::NAME.to_owned(),
-            architecture: predictor.architecture().to_owned(),
-            examples: sets.len(),
-            confidence,
-            resamples,
-            seed,
-            scores: multilabel_scores(labels.count(), &sets, &self.bootstrap)?,
             labels: labels.names().to_vec(),
             classes: table.collect(),
-            confusion: Vec::new(),
-            fingerprint: fingerprint.finish(),
-            outcomes: outcomes
-                .map(|(set, loss)| Outcome { right: set.truth == set.predicted, loss: *loss })
-                .collect(),
-            found: Vec::new(),
+            ..Report::new(
+                (MultiLabelClassification::NAME, predictor.architecture()),
+                multilabel_scores(labels.count(), &sets, &self.bootstrap)?,
+                outcomes
+                    .map(|(set, loss)| Outcome { right: set.truth == set.predicted, loss: *loss })
+                    .collect(),
+                &self.bootstrap,
+                fingerprint.finish(),
+            )
         })
     }
 }

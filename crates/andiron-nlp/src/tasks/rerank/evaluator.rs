@@ -92,25 +92,13 @@ impl RerankEvaluator {
             measure().map_err(|error| error.at(index, None))?;
         }
         let found = ranking_scores(&lists, self.k, &self.bootstrap)?;
-        let Bootstrap { resamples, confidence, seed } = self.bootstrap;
-        Ok(Report {
-            task: Rerank::NAME.to_owned(),
-            architecture: architecture.to_owned(),
-            examples: queries.len(),
-            confidence,
-            resamples,
-            seed,
-            scores: found
-                .into_iter()
-                .map(|(name, score)| (format!("{name}@{}", self.k), score))
-                .collect(),
-            labels: Vec::new(),
-            classes: Vec::new(),
-            confusion: Vec::new(),
-            fingerprint: fingerprint.finish(),
+        Ok(Report::new(
+            (Rerank::NAME, architecture),
+            found.into_iter().map(|(name, score)| (format!("{name}@{}", self.k), score)).collect(),
             outcomes,
-            found: Vec::new(),
-        })
+            &self.bootstrap,
+            fingerprint.finish(),
+        ))
     }
 }
 

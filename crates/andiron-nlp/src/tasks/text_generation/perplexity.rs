@@ -140,24 +140,16 @@ pub(super) fn evaluate(
         out.push(bits_per_byte(all, bytes));
     })?;
     let names = ["perplexity", "bits_per_byte"].map(str::to_owned);
-    Ok(Report {
-        task: TextGeneration::NAME.to_owned(),
-        architecture: predictor.architecture().to_owned(),
-        examples: found.len(),
-        confidence: bootstrap.confidence,
-        resamples: bootstrap.resamples,
-        seed: bootstrap.seed,
-        scores: names.into_iter().zip(scores).collect::<BTreeMap<_, _>>(),
-        labels: Vec::new(),
-        classes: Vec::new(),
-        confusion: Vec::new(),
-        fingerprint: fingerprint.finish(),
-        outcomes: found
+    Ok(Report::new(
+        (TextGeneration::NAME, predictor.architecture()),
+        names.into_iter().zip(scores).collect::<BTreeMap<_, _>>(),
+        found
             .iter()
             .map(|(said, bytes)| Outcome { right: false, loss: bits_per_byte(*said, *bytes) })
             .collect(),
-        found: Vec::new(),
-    })
+        &bootstrap,
+        fingerprint.finish(),
+    ))
 }
 
 fn bits_per_byte(said: LogLikelihood, bytes: usize) -> f64 {

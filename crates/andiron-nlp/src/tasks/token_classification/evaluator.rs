@@ -62,21 +62,17 @@ impl EntityEvaluator {
         })?;
         let mut scores = entities.scores;
         scores.insert("exact".to_owned(), exact);
-        let Bootstrap { resamples, confidence, seed } = self.bootstrap;
         Ok(Report {
-            task: TokenClassification::NAME.to_owned(),
-            architecture: who.to_owned(),
-            examples: truth.len(),
-            confidence,
-            resamples,
-            seed,
-            scores,
             labels: entities.labels.iter().map(|class| class.label.clone()).collect(),
             classes: entities.labels,
-            confusion: Vec::new(),
-            fingerprint,
-            outcomes,
             found,
+            ..Report::new(
+                (TokenClassification::NAME, who),
+                scores,
+                outcomes,
+                &self.bootstrap,
+                fingerprint,
+            )
         })
     }
 }

@@ -10,7 +10,7 @@ use andiron_core::{
     Asked, ConfigError, DataError, Dataset, EvalError, Example, Loss, ModelEntry, Predictor, Raw,
     Recipe, Registered, Report, Solve, Task,
     data::{ExampleOf, shortened, text_field},
-    evaluator::{Fingerprint, Found, Outcome},
+    evaluator::{Bootstrap, Fingerprint, Found, Outcome},
     overlay,
 };
 use burn::tensor::Device;
@@ -260,24 +260,22 @@ impl Registered for KeywordSpotting {
             let wrong = one.truth + one.answered - 2 * one.right;
             Outcome { right: wrong == 0, loss: wrong as f64 }
         };
+        let outcomes = found.iter().map(outcome).collect();
+        let scores = BTreeMap::from([
+            ("hit_rate".to_owned(), hit_rate),
+            ("false_accepts_per_hour".to_owned(), false_accepts_per_hour),
+        ]);
+        // The intervals are by formula.
+        let formula = Bootstrap { resamples: 0, confidence: 0.95, seed: 0 };
         Ok(Report {
-            task: Self::NAME.to_owned(),
-            architecture: predictor.architecture().to_owned(),
-            examples: sounds.len(),
-            confidence: 0.95,
-            // The intervals are by formula.
-            resamples: 0,
-            seed: 0,
-            scores: BTreeMap::from([
-                ("hit_rate".to_owned(), hit_rate),
-                ("false_accepts_per_hour".to_owned(), false_accepts_per_hour),
-            ]),
-            labels: Vec::new(),
-            classes: Vec::new(),
-            confusion: Vec::new(),
-            fingerprint: fingerprint.finish(),
-            outcomes: found.iter().map(outcome).collect(),
             found,
+            ..Report::new(
+                (Self::NAME, predictor.architecture()),
+                scores,
+                outcomes,
+                &formula,
+                fingerprint.finish(),
+            )
         })
     }
 }

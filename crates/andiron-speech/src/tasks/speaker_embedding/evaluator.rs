@@ -121,25 +121,16 @@ impl Evaluator<SpeakerEmbedding> for SpeakerEvaluator {
         let first: Vec<f64> = found.iter().map(|values| values[0]).collect();
         let scores = self.scores(&trials, &places, &first)?;
         let names = ["eer", "threshold", "min_dcf", "success@1"].map(str::to_owned);
-        let Bootstrap { resamples, confidence, seed } = self.bootstrap;
-        Ok(Report {
-            task: SpeakerEmbedding::NAME.to_owned(),
-            architecture: predictor.architecture().to_owned(),
-            examples: vectors.len(),
-            confidence,
-            resamples,
-            seed,
-            scores: names.into_iter().zip(scores).collect(),
-            labels: Vec::new(),
-            classes: Vec::new(),
-            confusion: Vec::new(),
-            fingerprint: fingerprint.finish(),
-            outcomes: found
+        Ok(Report::new(
+            (SpeakerEmbedding::NAME, predictor.architecture()),
+            names.into_iter().zip(scores).collect(),
+            found
                 .iter()
                 .map(|values| Outcome { right: values[0] > 0.0, loss: 1.0 - values[0] })
                 .collect(),
-            found: Vec::new(),
-        })
+            &self.bootstrap,
+            fingerprint.finish(),
+        ))
     }
 }
 

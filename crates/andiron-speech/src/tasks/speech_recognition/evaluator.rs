@@ -10,6 +10,7 @@ use andiron_core::{
     data::ExampleOf,
     evaluator::{Bootstrap, Fingerprint, Outcome},
 };
+use std::collections::BTreeMap;
 
 /// Examples that are heard at once.
 const AT_ONCE: usize = 16;
@@ -47,6 +48,15 @@ impl Normalizer {
             Method::Ctc(listener) => listener.language.as_deref() == Some("en"),
         };
         if english { Self::English } else { Self::Basic }
+    }
+
+    /// Its name in a report: "none", "basic" or "english".
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Basic => "basic",
+            Self::English => "english",
+        }
     }
 
     /// What makes two texts equal, built once.
@@ -95,25 +105,20 @@ impl Evaluator<SpeechRecognition> for SpeechEvaluator {
             }
         }
         let scores = error_scores(&heard, &self.bootstrap)?;
-        let Bootstrap { resamples, confidence, seed } = self.bootstrap;
         let outcome = |heard: &Heard| {
             let words = heard.words();
             Outcome { right: words.count() == 0, loss: words.error_rate() }
         };
+        let chosen = ("normalizer".to_owned(), normalizer.name().to_owned());
         Ok(Report {
-            task: SpeechRecognition::NAME.to_owned(),
-            architecture: predictor.architecture().to_owned(),
-            examples: heard.len(),
-            confidence,
-            resamples,
-            seed,
-            scores,
-            labels: Vec::new(),
-            classes: Vec::new(),
-            confusion: Vec::new(),
-            fingerprint: fingerprint.finish(),
-            outcomes: heard.iter().map(outcome).collect(),
-            found: Vec::new(),
+            settings: BTreeMap::from([chosen]),
+            ..Report::new(
+                (SpeechRecognition::NAME, predictor.architecture()),
+                scores,
+                heard.iter().map(outcome).collect(),
+                &self.bootstrap,
+                fingerprint.finish(),
+            )
         })
     }
 }
@@ -156,11 +161,15 @@ mod tests {
         let predictor = Predictor::new(task, network, &device);
         let input = Waveform { samples: vec![0.1; 900], rate: 8_000 };
         let data = vec![Example { input, target: "Mr. Brown can't".to_owned() }];
-        let errors = |normalizer| {
+        let report = |normalizer| {
             let evaluator = SpeechEvaluator { normalizer, ..SpeechEvaluator::default() };
-            evaluator.evaluate(&predictor, &data).unwrap().scores
+            evaluator.evaluate(&predictor, &data).unwrap()
         };
-        assert_eq!(errors(None), errors(Some(Normalizer::English)));
-        assert_ne!(errors(None), errors(Some(Normalizer::None)));
+        let (chosen, none) = (report(None), report(Some(Normalizer::None)));
+        assert_eq!(chosen, report(Some(Normalizer::English)));
+        assert_ne!(chosen.scores, none.scores);
+        assert_eq!(chosen.settings["normalizer"], "english");
+        assert_eq!(none.settings["normalizer"], "none");
+        assert!(none.compare(&chosen).unwrap_err().to_string().contains("different ways"));
     }
 }

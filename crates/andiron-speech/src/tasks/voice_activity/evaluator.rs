@@ -129,25 +129,19 @@ impl Evaluator<VoiceActivity> for VoiceActivityEvaluator {
         let threshold = task.segmentation.threshold;
         let measured = |frames: &Vec<Trial>| Measured::of(frames, threshold);
         let all: Vec<Measured> = sounds.iter().map(measured).collect();
-        let Bootstrap { resamples, confidence, seed } = self.bootstrap;
         let outcome = |one: &Measured| Outcome {
             right: one.right == one.frames,
             loss: 1.0 - one.right as f64 / one.frames.max(1) as f64,
         };
         Ok(Report {
-            task: VoiceActivity::NAME.to_owned(),
-            architecture: predictor.architecture().to_owned(),
-            examples: all.len(),
-            confidence,
-            resamples,
-            seed,
-            scores: scores(&sounds, &all, &self.bootstrap)?,
-            labels: Vec::new(),
-            classes: Vec::new(),
-            confusion: Vec::new(),
-            fingerprint: fingerprint.finish(),
-            outcomes: all.iter().map(outcome).collect(),
             found: all.iter().map(|one| one.found).collect(),
+            ..Report::new(
+                (VoiceActivity::NAME, predictor.architecture()),
+                scores(&sounds, &all, &self.bootstrap)?,
+                all.iter().map(outcome).collect(),
+                &self.bootstrap,
+                fingerprint.finish(),
+            )
         })
     }
 }

@@ -66,22 +66,17 @@ impl Evaluator<ImageSegmentation> for SegmentationEvaluator {
         };
         let outcome =
             |one: &Confusion| Outcome { right: one.accuracy() == 1.0, loss: 1.0 - one.mean_iou() };
-        let Bootstrap { resamples, confidence, seed } = self.bootstrap;
         let score_names = ["miou", "dice", "pixel_accuracy"].map(str::to_owned);
         Ok(Report {
-            task: ImageSegmentation::NAME.to_owned(),
-            architecture: predictor.architecture().to_owned(),
-            examples: each.len(),
-            confidence,
-            resamples,
-            seed,
-            scores: score_names.into_iter().zip(scores).collect(),
             labels: names.to_vec(),
             classes: names.iter().zip(sum(&everything).by_class()).map(class).collect(),
-            confusion: Vec::new(),
-            fingerprint: fingerprint.finish(),
-            outcomes: each.iter().map(outcome).collect(),
-            found: Vec::new(),
+            ..Report::new(
+                (ImageSegmentation::NAME, predictor.architecture()),
+                score_names.into_iter().zip(scores).collect(),
+                each.iter().map(outcome).collect(),
+                &self.bootstrap,
+                fingerprint.finish(),
+            )
         })
     }
 }

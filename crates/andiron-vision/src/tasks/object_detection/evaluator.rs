@@ -139,21 +139,16 @@ impl Evaluator<ObjectDetection> for DetectionEvaluator {
         let outcomes = measured.iter().map(Measured::outcome).collect();
         let images: Vec<ImageObjects> = measured.into_iter().map(|one| one.all).collect();
         let coco = Coco::of(&images, task.classes.count());
-        let Bootstrap { resamples, confidence, seed } = self.bootstrap;
+        let scores = scores(&coco, &found, &self.bootstrap)?;
         Ok(Report {
-            task: ObjectDetection::NAME.to_owned(),
-            architecture: predictor.architecture().to_owned(),
-            examples: found.len(),
-            confidence,
-            resamples,
-            seed,
-            scores: scores(&coco, &found, &self.bootstrap)?,
-            labels: Vec::new(),
-            classes: Vec::new(),
-            confusion: Vec::new(),
-            fingerprint: fingerprint.finish(),
-            outcomes,
             found,
+            ..Report::new(
+                (ObjectDetection::NAME, predictor.architecture()),
+                scores,
+                outcomes,
+                &self.bootstrap,
+                fingerprint.finish(),
+            )
         })
     }
 }
