@@ -87,3 +87,18 @@ pub(crate) fn reject_infinite(what: &'static str, values: &[f32]) -> Result<(), 
         None => Ok(()),
     }
 }
+
+/// The largest magnitude of a sample that is heard as loud as it is: the power of a whole window of
+/// such samples is finite.
+pub(crate) const LOUDEST_HEARD: u64 = 1 << 40;
+
+/// Refuses a sample whose magnitude is over the limit.
+pub(crate) fn reject_loud(samples: &[f32], limit: u64) -> Result<(), DataError> {
+    match samples.iter().map(|sample| sample.abs()).find(|size| *size > limit as f32) {
+        None => Ok(()),
+        Some(size) => {
+            let (what, got) = ("the magnitude of a sample", size as u64);
+            Err(DataError::TooLarge { what, limit, got })
+        }
+    }
+}

@@ -102,6 +102,7 @@ fn resampling_keeps_what_the_new_rate_can_carry() {
         let shared = found.len().min(wanted.len());
         let db = decibels(&found[..shared], &wanted[..shared], edge);
         println!("16000 to {rate} Hz: {db:.1} dB");
-        assert!(db < -80.0, "{rate}: {db}");
+        // All sines lie below nine tenths of half the new rate.
+        assert!(db < -90.0, "{rate}: {db}");
     }
 }

@@ -2,14 +2,27 @@
 //! `scripts/golden/resample.py`.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use andiron_core::{DataError, Network, Predictor, Recipe, testing::record};
+use andiron_core::{
+    AnyPredictor, DataError, Dataset, Example, Model as _, Network, Predictor, Raw, Recipe, Solve,
+    data::ExampleOf, testing::record,
+};
 use andiron_speech::{
-    AudioClassification, Waveform,
+    AudioBatch, AudioClassification, KeywordSpotting, SpeakerEmbedding, SpeechRecognition,
+    VoiceActivity, Waveform,
     frontend::mel::LogMelConfig,
-    models::statistics_linear::StatisticsLinearConfig,
+    models::{
+        conformer::ConformerConfig,
+        ds_cnn::DsCnnConfig,
+        ge2e::Ge2eConfig,
+        mel_cnn::MelCnnConfig,
+        silero_vad::SileroVadConfig,
+        statistics_linear::StatisticsLinearConfig,
+        whisper::{WhisperBatch, WhisperConfig},
+    },
+    tasks::{keyword_spotting::KeywordTarget, voice_activity::Span},
     waveform::{PcmFormat, PcmStream, Resampler},
 };
-use burn::tensor::Device;
+use burn::tensor::{Device, Int, Tensor};
 use serde_json::{Value, json};
 
 #[test]
@@ -106,46 +119,162 @@ fn tone(hertz: f32, rate: u32, samples: usize) -> Waveform {
     Waveform { samples: (0..samples).map(sample).collect(), rate }
 }
 
-fn predictor() -> Predictor<AudioClassification> {
-    let train: Vec<_> = [("low", 200.0), ("high", 2_500.0)]
-        .map(|(label, hertz)| andiron_core::Example {
-            input: tone(hertz, 16_000, 8_001),
-            target: label.to_owned(),
-        })
-        .to_vec();
-    let (task, config) = StatisticsLinearConfig::prepare(&json!({}), &train).unwrap();
+/// Two tones of a quarter of a second, and what is said of each.
+fn tones<T>(target: impl Fn(&str) -> T) -> Vec<Example<Waveform, T>> {
+    [("low", 200.0), ("high", 2_500.0)]
+        .map(|(label, hertz)| Example { input: tone(hertz, 16_000, 4_001), target: target(label) })
+        .into()
+}
+
+/// A predictor of random weights.
+fn fresh<T, C>(options: Value, train: &dyn Dataset<ExampleOf<T>>) -> Predictor<T>
+where
+    T: Solve<C::Model>,
+    C: Recipe<T>,
+{
+    let (task, config) = C::prepare(&options, train).unwrap();
     let device = Device::flex();
     Predictor::new(task, Network::init(config, 3, &device).unwrap(), &device)
 }
 
-/// One sample, silence, clipping, a constant, 192 kHz: sound that a recorder can give, and that has
-/// an answer of finite numbers.
+/// The small networks whose answer is text.
+fn writers() -> [Predictor<SpeechRecognition>; 2] {
+    let conformer = json!({
+        "n_mels": 12, "d_model": 16, "n_heads": 2, "n_layers": 1, "d_hidden": 20, "kernel": 3,
+        "channels": 4
+    });
+    let whisper = json!({
+        "seconds": 0.42, "n_mels": 9, "d_model": 12, "n_heads": 3, "n_layers": 1, "max_length": 24
+    });
+    let texts = tones(str::to_owned);
+    [
+        fresh::<SpeechRecognition, ConformerConfig>(conformer, &texts),
+        fresh::<SpeechRecognition, WhisperConfig>(whisper, &texts),
+    ]
+}
+
+/// The small networks of all other tasks.
+fn others() -> Vec<Box<dyn AnyPredictor>> {
+    let labels = tones(str::to_owned);
+    let words = tones(|label| KeywordTarget::Clip(label.to_owned()));
+    let statistics = json!({"n_mels": 12, "n_mfcc": 7});
+    let separable = json!({"n_mels": 11, "channels": 6, "n_blocks": 2});
+    // Every window is heard, and the likeliest word reported.
+    let spotting = json!({
+        "n_mels": 11, "channels": 6, "n_blocks": 2, "spotting": {"threshold": 0.0, "silence": 0.0}
+    });
+    let mel = json!({"n_mels": 11, "channels": [3, 5]});
+    let voices = json!({
+        "n_mels": 9, "partial_frames": 12, "d_hidden": 8, "n_layers": 2, "d_embedding": 7
+    });
+    vec![
+        Box::new(fresh::<AudioClassification, StatisticsLinearConfig>(statistics, &labels)),
+        Box::new(fresh::<AudioClassification, DsCnnConfig>(separable, &labels)),
+        Box::new(fresh::<AudioClassification, MelCnnConfig>(mel, &labels)),
+        Box::new(fresh::<KeywordSpotting, DsCnnConfig>(spotting, &words)),
+        Box::new(fresh::<SpeakerEmbedding, Ge2eConfig>(voices, &labels)),
+        // It has one size.
+        Box::new(fresh::<VoiceActivity, SileroVadConfig>(
+            json!({}),
+            &tones(|_| Vec::<Span>::new()),
+        )),
+    ]
+}
+
+/// How many numbers an answer holds; none if one of them is not finite, which JSON has no number for.
+fn numbers(answer: &Value) -> Option<usize> {
+    match answer {
+        Value::Null => None,
+        Value::Number(_) => Some(1),
+        Value::Array(parts) => parts.iter().map(numbers).sum(),
+        Value::Object(parts) => parts.values().map(numbers).sum(),
+        Value::Bool(_) | Value::String(_) => Some(0),
+    }
+}
+
+/// What a network gives before it becomes text, in which a number that is not finite would not show.
+fn logits(writer: &Predictor<SpeechRecognition>, wave: &Waveform) -> Vec<f32> {
+    let (task, device) = (writer.task(), writer.device());
+    let logits = if let Some(network) = writer.network::<ConformerConfig>() {
+        let frames = task.ctc().unwrap().frames(wave).unwrap();
+        let width = frames.width;
+        network.model.forward(AudioBatch::of(&[frames], width, device)).logits
+    } else {
+        let (network, listener) =
+            (writer.network::<WhisperConfig>().unwrap(), task.whisper().unwrap());
+        let frames = listener.opening(wave).unwrap();
+        let audio = listener.windows(&[(&frames, 0)], device);
+        let ids = Tensor::<2, Int>::from_ints([[0, 1, 2]], device);
+        network.model.forward(WhisperBatch { audio, ids })
+    };
+    logits.into_data().iter::<f32>().collect()
+}
+
+/// A click of this magnitude, up and down, and silence behind it.
+fn click(loud: f32, rate: u32) -> Waveform {
+    Waveform { samples: [vec![loud, -loud], vec![0.0; 478]].concat(), rate }
+}
+
+/// The largest magnitude that is resampled, and the largest that is heard as loud as it is.
+const RESAMPLED: u64 = 1 << 60;
+const HEARD: u64 = 1 << 40;
+
+/// One sample, silence, clipping, a constant, 192 kHz: sound that a recorder can give. Every network
+/// has an answer of finite numbers. What is too loud to be resampled all of them refuse, where it has to
+/// be; the two that hear a sound as loud as it is refuse it earlier.
 #[test]
 fn odd_sound_has_a_finite_answer() {
-    let predictor = predictor();
     let mel = LogMelConfig::whisper(80).init().unwrap();
+    let (writers, mut networks) = (writers(), others());
+    for writer in &writers {
+        networks.push(Box::new(writer.clone()));
+    }
+    let answer = |network: &dyn AnyPredictor, wave: &Waveform| {
+        network.predict(&[Raw::Bytes(&wave.to_wav().unwrap())]).remove(0)
+    };
     let clipped = tone(300.0, 16_000, 4_000).with_peak(9.0).samples;
     let clipped = clipped.into_iter().map(|sample| sample.clamp(-1.0, 1.0)).collect();
     for (name, wave) in [
         ("one sample", Waveform { samples: vec![0.5], rate: 16_000 }),
-        ("silence", Waveform { samples: vec![0.0; 16_000], rate: 16_000 }),
+        ("silence", Waveform { samples: vec![0.0; 4_800], rate: 16_000 }),
         ("clipping", Waveform { samples: clipped, rate: 16_000 }),
-        ("a constant", Waveform { samples: vec![0.7; 16_000], rate: 16_000 }),
+        ("a constant", Waveform { samples: vec![0.7; 4_800], rate: 16_000 }),
         ("192 kHz", tone(440.0, 192_000, 48_000)),
-        ("the loudest", Waveform { samples: vec![f32::MAX, f32::MIN, 0.0], rate: 16_000 }),
+        ("the loudest", click(f32::MAX, 16_000)),
     ] {
         let read = Waveform::from_wav(&wave.to_wav().unwrap()).unwrap();
         assert_eq!(read, wave, "{name}");
-        let heard = read.resample(16_000);
-        if let Ok(heard) = heard {
-            let frames = mel.compute(&heard.samples);
-            assert!(frames.values.iter().all(|value| value.is_finite()), "{name}");
+        let frames = mel.compute(&read.resample(16_000).unwrap().samples);
+        assert!(frames.values.iter().all(|value| value.is_finite()), "{name}");
+        for network in &networks {
+            let what = format!("{name}, {}: {}", network.task(), network.architecture());
+            let mut found = answer(network.as_ref(), &wave);
+            // These two hear a sound as loud as it is.
+            let as_it_is = matches!(network.task(), "voice-activity" | "speaker-embedding");
+            if name == "the loudest" && as_it_is {
+                let refused = matches!(found, Err(DataError::TooLarge { limit: HEARD, .. }));
+                assert!(refused, "{what}: {found:?}");
+                let loud = Waveform { samples: vec![HEARD as f32; 4_800], rate: 16_000 };
+                found = answer(network.as_ref(), &loud);
+            }
+            let found = found.unwrap_or_else(|error| panic!("{what}: {error}"));
+            // A text may be empty.
+            let least = usize::from(network.task() != "speech-recognition");
+            assert!(numbers(&found).is_some_and(|count| count >= least), "{what}: {found}");
         }
-        if name != "the loudest" {
-            let answer = &predictor.predict(&[read]).unwrap()[0];
-            assert!(answer.score.is_finite(), "{name}");
+        for writer in &writers {
+            let finite = logits(writer, &wave).iter().all(|value| value.is_finite());
+            assert!(finite, "{name}, {}", writer.architecture());
         }
         record("input", &format!("sound: {name}"), "finite numbers");
+    }
+    for network in &networks {
+        let refused = answer(network.as_ref(), &click(f32::MAX, 8_000));
+        assert!(
+            matches!(refused, Err(DataError::TooLarge { limit: RESAMPLED, .. })),
+            "{}: {refused:?}",
+            network.architecture()
+        );
     }
 }
 

@@ -53,6 +53,37 @@ fn speed_changes_length_and_pitch() {
 }
 
 #[test]
+fn volume_is_one_factor_of_the_decibels_drawn() {
+    let wave = tone(440.0, 2_003);
+    // The gain of every sample that is not zero, in decibels: the least and the most.
+    let gains = |decibels: f64, seed: u64| {
+        let augment = AudioAugment::new(vec![WaveChange::Volume { decibels }], None).unwrap();
+        let heard = augment.draw(&wave, &[], seed).unwrap();
+        assert_eq!((heard.samples.len(), heard.rate), (2_003, 8_000));
+        let pairs = wave.samples.iter().zip(&heard.samples).filter(|(was, _)| **was != 0.0);
+        let all = pairs.map(|(was, is)| 20.0 * (f64::from(*is) / f64::from(*was)).log10());
+        all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), gain| {
+            (low.min(gain), high.max(gain))
+        })
+    };
+    let (mut lowest, mut highest) = (0.0_f64, 0.0_f64);
+    for seed in 0..200 {
+        for most in [1.5, 6.0, 60.0] {
+            let wanted = Dice::new(seed).between(-most, most);
+            let (low, high) = gains(most, seed);
+            assert!(low >= wanted - 1e-5 && high <= wanted + 1e-5, "{low} to {high}: {wanted}");
+            assert!(low >= -most - 1e-5 && high <= most + 1e-5, "{low} to {high} of {most}");
+            (lowest, highest) = (lowest.min(low / most), highest.max(high / most));
+        }
+    }
+    // All of what was asked for is used.
+    assert!(lowest < -0.9 && highest > 0.9, "{lowest} to {highest}");
+    let none = AudioAugment::new(vec![WaveChange::Volume { decibels: 0.0 }], None).unwrap();
+    assert_eq!(none.draw(&wave, &[], 5).unwrap(), wave);
+    andiron_core::testing::record("augmentation", "volume", "one gain within the decibels");
+}
+
+#[test]
 fn reverberation_is_the_convolution_at_the_sounds_power() {
     let wave = Waveform { samples: vec![0.3, -0.2, 0.5, 0.1, 0.0, -0.4, 0.2], rate: 8_000 };
     let response = [1.0, 0.0, 0.5, -0.25];

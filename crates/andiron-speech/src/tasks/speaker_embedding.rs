@@ -19,9 +19,10 @@ pub use published::{PUBLISHED, from_path};
 use crate::{
     Waveform,
     frontend::{
-        Frames,
+        Frames, LOUDEST_HEARD,
         framing::{Edges, Framing},
         mel::{LogMelConfig, Logarithm},
+        reject_loud,
     },
     line,
     models::ge2e::Ge2eConfig,
@@ -136,6 +137,7 @@ impl SpeakerEmbedding {
     fn pieces(&self, wave: &Waveform) -> Result<Pieces, DataError> {
         self.check()?;
         let wave = wave.resample(self.mel.rate)?;
+        reject_loud(&wave.samples, LOUDEST_HEARD)?;
         let quieter = |level: &f64| {
             let level = 10f64.powf(level / 20.0) as f32;
             (wave.rms() < level).then_some(level)

@@ -15,7 +15,12 @@ pub use published::{PUBLISHED, PublishedError, from_path};
 pub use segments::{SegmentationConfig, Segmenter, Span, VoiceSegment};
 pub use stream::VoiceStream;
 
-use crate::{Waveform, line, models::silero_vad::SileroVadConfig};
+use crate::{
+    Waveform,
+    frontend::{LOUDEST_HEARD, reject_loud},
+    line,
+    models::silero_vad::SileroVadConfig,
+};
 use andiron_core::{
     Asked, BaseModel, ConfigError, DataError, Dataset, EvalError, Evaluator as _, Example, Loss,
     Model, ModelEntry, Predictor, PublishedEntry, Raw, Registered, Report, Solve, Task,
@@ -114,7 +119,9 @@ impl VoiceActivity {
         self.check()?;
         let mut framer = Framer::new(self);
         let mut frames = Vec::new();
-        framer.push(&wave.resample(self.rate)?.samples, &mut frames);
+        let wave = wave.resample(self.rate)?;
+        reject_loud(&wave.samples, LOUDEST_HEARD)?;
+        framer.push(&wave.samples, &mut frames);
         framer.finish(&mut frames);
         Ok(frames)
     }

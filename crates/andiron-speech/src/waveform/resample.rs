@@ -6,7 +6,7 @@
 //! the lower rate nothing is left.
 
 use super::check_format;
-use crate::frontend::reject_infinite;
+use crate::frontend::{reject_infinite, reject_loud};
 use andiron_core::DataError;
 use andiron_signal::sound::BlockResampler;
 use std::fmt;
@@ -84,7 +84,7 @@ impl Resampler {
     pub fn push(&mut self, samples: &[f32]) -> Result<Vec<f32>, DataError> {
         reject_infinite("the piece of sound", samples)?;
         if self.fft.is_some() {
-            reject_loud(samples)?;
+            reject_loud(samples, LOUDEST)?;
         }
         self.received += samples.len() as u64;
         let Some(block) = self.fft.as_ref().map(|fft| fft.block().0) else {
@@ -140,16 +140,6 @@ impl Resampler {
 
 /// The largest magnitude of a sample that is resampled.
 const LOUDEST: u64 = 1 << 60;
-
-fn reject_loud(samples: &[f32]) -> Result<(), DataError> {
-    match samples.iter().map(|sample| sample.abs()).find(|size| *size > LOUDEST as f32) {
-        None => Ok(()),
-        Some(size) => {
-            let (what, got) = ("the magnitude of a sample to be resampled", size as u64);
-            Err(DataError::TooLarge { what, limit: LOUDEST, got })
-        }
-    }
-}
 
 /// A filter for two different rates.
 fn planned(rate_in: usize, rate_out: usize) -> BlockResampler {

@@ -1,9 +1,11 @@
-//! The RIFF/WAVE format, by `hound`, and what it does not check.
+//! The RIFF/WAVE format: chunks and encodings by [`chunks`], samples by `hound`.
+
+mod chunks;
 
 use super::{Waveform, check_format};
 use andiron_core::DataError;
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
-use std::io::Cursor;
+use std::io::{Cursor, Read as _};
 
 fn bad(reason: impl ToString) -> DataError {
     DataError::Decode { what: "WAV audio".to_owned(), reason: reason.to_string() }
@@ -11,14 +13,17 @@ fn bad(reason: impl ToString) -> DataError {
 
 /// Reads one channel, the mean of all, from a WAV file's bytes.
 pub(super) fn read(bytes: &[u8]) -> Result<Waveform, DataError> {
-    let spec = check_header(bytes)?;
-    let mut reader = WavReader::new(bytes).map_err(bad)?;
+    // It compares what the file promises with the bytes that are there, before any memory is spent on
+    // samples.
+    let (header, sound) = chunks::walk(bytes)?;
+    let mut reader = WavReader::new(header.as_slice().chain(sound)).map_err(bad)?;
+    let spec = reader.spec();
     let channels = usize::from(spec.channels);
     check_format(spec.sample_rate, u64::from(reader.duration()))?;
     let values: Vec<f32> = match spec.sample_format {
         SampleFormat::Float => reader.samples::<f32>().collect::<Result<_, _>>().map_err(bad)?,
         SampleFormat::Int => {
-            // 8 to 32 bits: the header check has refused the rest.
+            // 8 to 32 bits: the walk has refused the rest.
             let scale = 2f64.powi(1 - i32::from(spec.bits_per_sample));
             let value = |sample: Result<i32, _>| sample.map(|v| (f64::from(v) * scale) as f32);
             reader.samples::<i32>().map(value).collect::<Result<_, _>>().map_err(bad)?
@@ -37,24 +42,6 @@ pub(super) fn mixed(values: &[f32], channels: usize) -> Vec<f32> {
     values.chunks_exact(channels).map(mean).collect()
 }
 
-/// Reads the header, and compares the length it promises with the bytes that are there, before
-/// any memory is spent on samples.
-fn check_header(bytes: &[u8]) -> Result<WavSpec, DataError> {
-    let reader = WavReader::new(Cursor::new(bytes)).map_err(bad)?;
-    let spec = reader.spec();
-    // The header ends with the length of what follows.
-    let (header, sound) = bytes.split_at(reader.into_inner().position() as usize);
-    let promised = header.last_chunk().map_or(0, |length| u32::from_le_bytes(*length));
-    if promised as usize > sound.len() {
-        let there = sound.len();
-        return Err(bad(format!("{promised} bytes of sound were promised, but {there} are there")));
-    }
-    if spec.bits_per_sample > 32 {
-        return Err(bad(format!("{} bits a sample are not supported", spec.bits_per_sample)));
-    }
-    Ok(spec)
-}
-
 /// Writes a WAV file of 32-bit floats.
 pub(super) fn write(wave: &Waveform) -> Result<Vec<u8>, DataError> {
     let spec = WavSpec {
@@ -71,3 +58,6 @@ pub(super) fn write(wave: &Waveform) -> Result<Vec<u8>, DataError> {
     writer.finalize().map_err(bad)?;
     Ok(bytes.into_inner())
 }
+
+#[cfg(test)]
+mod tests;

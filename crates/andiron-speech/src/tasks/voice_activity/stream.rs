@@ -1,7 +1,10 @@
 //! Sound that comes in pieces.
 
 use super::{Segmenter, SpeechDetector, VoiceActivity, VoiceSegment};
-use crate::{frontend::reject_infinite, models::silero_vad::SileroVadConfig};
+use crate::{
+    frontend::{LOUDEST_HEARD, reject_infinite, reject_loud},
+    models::silero_vad::SileroVadConfig,
+};
 use andiron_core::{ConfigError, DataError, Predictor};
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -116,9 +119,11 @@ impl<M: SpeechDetector> VoiceStream<M> {
     /// since: each as soon as no sound to come can change it.
     ///
     /// # Errors
-    /// [`DataError::NotFinite`] for a sample that is NaN or infinite; then none of these was taken.
+    /// [`DataError::NotFinite`] for a sample that is NaN or infinite, [`DataError::TooLarge`] for one
+    /// of more than 2⁴⁰, whose power might be infinite; then none of these was taken.
     pub fn push(&mut self, samples: &[f32]) -> Result<Vec<VoiceSegment>, DataError> {
         reject_infinite("the sound", samples)?;
+        reject_loud(samples, LOUDEST_HEARD)?;
         self.samples += samples.len() as u64;
         let mut found = Vec::new();
         for part in samples.chunks(AT_ONCE * self.task.frame) {
