@@ -32,7 +32,8 @@ use std::{fmt, sync::OnceLock};
 pub enum Law {
     /// The configuration survives JSON, and gives the same weights from the same seed.
     ConfigRoundTrip,
-    /// One prediction an input, of one form, for batches of one, two and all.
+    /// One prediction an input, of one form, for batches of one, two and all; and the lists of an
+    /// input's prediction are as long in each.
     OutputShape,
     /// An input alone and in a batch gets the same answer within 1e-5.
     OneByOne,

@@ -66,32 +66,3 @@ pub fn to_markdown(folder: &Path) -> std::io::Result<String> {
     }
     Ok(text)
 }
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_test_that_is_gone_takes_its_row_with_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let put = |name: &str| {
-            let row = Capability {
-                kind: "contract".into(),
-                name: name.into(),
-                evidence: "12 laws hold".into(),
-                test: format!("{name}::keeps_the_contract"),
-            };
-            let path = folder.path().join(format!("{name}.json"));
-            fs::write(&path, serde_json::to_vec(&row).unwrap()).unwrap();
-            path
-        };
-        put("perceptron");
-        let second = put("resnet");
-        let both = to_markdown(folder.path()).unwrap();
-        assert!(both.contains("| perceptron |") && both.contains("| resnet |"));
-        fs::remove_file(second).unwrap();
-        let one = to_markdown(folder.path()).unwrap();
-        assert!(one.contains("| perceptron |") && !one.contains("resnet"));
-    }
-}

@@ -31,6 +31,29 @@ fn at(path: &str, a: &Value, b: &Value, tolerance: f64) -> Option<String> {
     }
 }
 
+/// The first list that has another length in one prediction than in the other, which is of the same
+/// form.
+pub(super) fn lengths(a: &Value, b: &Value) -> Option<String> {
+    uneven("", a, b)
+}
+
+fn uneven(path: &str, a: &Value, b: &Value) -> Option<String> {
+    match (a, b) {
+        (Value::Array(x), Value::Array(y)) if x.len() != y.len() => {
+            Some(format!("{path} has {} and {} elements", x.len(), y.len()))
+        }
+        (Value::Array(x), Value::Array(y)) => x
+            .iter()
+            .zip(y)
+            .enumerate()
+            .find_map(|(i, (x, y))| uneven(&format!("{path}[{i}]"), x, y)),
+        (Value::Object(x), Value::Object(y)) => {
+            x.iter().find_map(|(key, x)| uneven(&format!("{path}.{key}"), x, y.get(key)?))
+        }
+        _ => None,
+    }
+}
+
 /// The form of a prediction: kinds of values and names of fields, without the values. Lists count
 /// as one form whatever their length, for texts and found objects vary in number.
 #[derive(Debug, Clone, PartialEq)]
@@ -162,6 +185,17 @@ mod tests {
         let other = json!({"label": "x", "scores": [0.5, 1000.0], "off": true, "none": null});
         assert_eq!(difference(&a, &other, 1e-5).unwrap(), ".on is true and null");
         assert!(difference(&json!([1.0]), &json!([1.0, 2.0]), 1.0).is_some());
+    }
+
+    #[test]
+    fn the_first_list_of_another_length_is_named() {
+        let a = json!({"name": "x", "rows": [[1.0], [2.0, 3.0]], "none": null});
+        let mut b = json!({"name": "long", "rows": [[4.0], [5.0, 6.0]], "none": [7]});
+        assert_eq!(lengths(&a, &b), None);
+        b["rows"][1] = json!([5.0]);
+        assert_eq!(lengths(&a, &b).unwrap(), ".rows[1] has 2 and 1 elements");
+        b["rows"] = json!([]);
+        assert_eq!(lengths(&a, &b).unwrap(), ".rows has 2 and 0 elements");
     }
 
     #[test]

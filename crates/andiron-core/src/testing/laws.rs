@@ -2,7 +2,7 @@
 
 use super::{
     Contract, Law,
-    compare::{Form, difference},
+    compare::{Form, difference, lengths},
     finite::not_finite,
     unreached::unreached,
 };
@@ -101,13 +101,21 @@ where
         let predictor = self.predictor()?;
         let inputs = self.inputs();
         let mut form = Form::Absent;
+        let mut before: Vec<Value> = Vec::new();
         for size in [1, 2, inputs.len()] {
-            for answer in &predict(&predictor, &inputs[..size])? {
+            let answers = predict(&predictor, &inputs[..size])?;
+            for (at, answer) in answers.iter().enumerate() {
                 let other = Form::of(answer);
                 form = form
                     .with(&other)
                     .ok_or_else(|| format!("answers differ in form: {form} and {other}"))?;
+                // Lists may vary from input to input, not with the neighbours.
+                if let Some(how) = before.get(at).and_then(|before| lengths(before, answer)) {
+                    let smaller = before.len();
+                    return Err(format!("input {at} in batches of {smaller} and {size}: {how}"));
+                }
             }
+            before = answers;
         }
         Ok(())
     }

@@ -112,6 +112,13 @@ fn lists_with_elements_of_two_forms() {
 }
 
 #[test]
+fn lists_that_grow_in_a_batch_of_two() {
+    // No element is of another form, and the batch of all is as its inputs one by one.
+    let laws = [Law::OutputShape, Law::Padding];
+    breaks(Fault::OneTooMany, &laws, "input 0 in batches of 1 and 2: .large has 0 and 1 elements");
+}
+
+#[test]
 fn rows_that_see_each_other() {
     breaks(Fault::MixesRows, &[Law::OneByOne], "alone and in the batch: .");
 }
@@ -131,6 +138,13 @@ fn padding_that_is_counted() {
     let report = report(fault);
     let Outcome::Broken(how) = report.outcome(Law::Padding) else { panic!("{report}") };
     assert!(how.starts_with("input 0 alone and padded to input 3: ."), "{how}");
+}
+
+#[test]
+fn padding_that_is_counted_in_a_batch_of_two() {
+    // The batch of all does not show it.
+    let text = "input 0 alone and padded to input 3: .";
+    breaks(Fault::CountsPaddingOfPairs, &[Law::Padding], text);
 }
 
 #[test]

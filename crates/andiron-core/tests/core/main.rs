@@ -4,6 +4,8 @@
 
 mod adaptation;
 mod bundle;
+#[cfg(unix)]
+mod capabilities;
 mod checkpoint;
 mod contract;
 mod full_disk;

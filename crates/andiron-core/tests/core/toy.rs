@@ -43,6 +43,8 @@ pub(crate) enum Fault {
     MixesBatch,
     /// The mean is taken over the padding too.
     CountsPadding,
+    /// The same, but in a batch of two only.
+    CountsPaddingOfPairs,
     /// The loss draws from burn's generator, which no one seeds.
     DrawsInLoss,
     /// The loss draws from burn's generator, and seeds it with a constant before.
@@ -61,6 +63,8 @@ pub(crate) enum Fault {
     MayBeEmpty,
     /// The same, but the list holds a text behind its numbers.
     MixedList,
+    /// As `MayBeEmpty`, but in a batch of two each list has a number too many.
+    OneTooMany,
     /// A number is made while the weights are drawn, and saved nowhere.
     UnsavedState,
     /// The network remembers what it saw last on this thread.
@@ -184,9 +188,16 @@ impl OnePass for Tokens {
             Fault::ChangesForm if inputs.len() == 2 && short => {
                 answers[1] = Answer::Half { label: "quiet".to_owned() }
             }
-            Fault::MayBeEmpty | Fault::MixedList => {
+            Fault::MayBeEmpty | Fault::MixedList | Fault::OneTooMany => {
                 let pairs = answers.into_iter().zip(inputs);
                 answers = pairs.map(|(answer, input)| self.listed(answer, input)).collect();
+                for answer in &mut answers {
+                    if let (Fault::OneTooMany, 2, Answer::Listed { large, .. }) =
+                        (self.fault, inputs.len(), answer)
+                    {
+                        large.push(0.into());
+                    }
+                }
             }
             _ => {}
         }
@@ -356,7 +367,12 @@ impl Pooled {
     fn pooled(&self, batch: Padded) -> Tensor<2> {
         let embedded = self.embedding.forward(batch.tokens);
         let [rows, length, width] = embedded.dims();
-        if self.fault == Fault::CountsPadding {
+        let counted = match self.fault {
+            Fault::CountsPadding => true,
+            Fault::CountsPaddingOfPairs => rows == 2,
+            _ => false,
+        };
+        if counted {
             return embedded.mean_dim(1).reshape([rows, width]);
         }
         let mask = batch.mask.reshape([rows, length, 1]);
