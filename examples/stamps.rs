@@ -1,5 +1,5 @@
 //! Evidence: does a published network help with few pictures? EfficientNet-Lite0, frozen and with a
-//! new head, beside the same network and a small residual one from nothing, on the Tux Paint stamps:
+//! new head, beside a small residual one from nothing, on the Tux Paint stamps:
 //! 324 photographs and drawings of animals, food, plants, vehicles and household things.
 //!
 //! ```text

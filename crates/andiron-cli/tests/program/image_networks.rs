@@ -1,7 +1,7 @@
 //! Published networks for images through the program: as they are, as bundles, and as the start of a
 //! training.
 
-use crate::support::{andiron, andiron_with, pictures, root, text, write};
+use crate::support::{andiron, andiron_with, pictures, png, root, text, write};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -123,6 +123,12 @@ fn a_training_begins_with_a_published_network() {
 
     settings("resnet", "image-embedding", &golden("resnet"), "scale = 10.0");
     train().good();
+    let image = dir.path().join("new.png");
+    png(&image, true, 4711);
+    let answer = andiron(&["predict", text(&dir.path().join("mine")), text(&image)]).good();
+    let vector: Vec<f64> = serde_json::from_value(answer.lines()[0]["embedding"].clone()).unwrap();
+    let length = vector.iter().map(|value| value * value).sum::<f64>().sqrt();
+    assert!((length - 1.0).abs() < 1e-4, "{length}");
 
     for (model, more, status, part) in [
         ("vit", "width = 9", 2, "setting \"width\" cannot be given: the base or preset decides it"),

@@ -143,3 +143,25 @@ fn unusual_files_are_answered() {
     assert_eq!(answers.len(), files.len());
     assert!(answers.iter().all(|answer| answer["label"].is_string()), "{answers:?}");
 }
+
+#[test]
+fn data_that_images_cannot_be_learnt_from_or_measured_with_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    png(&dir.path().join("new/x/one.png"), true, 1);
+    png(&dir.path().join("new/3/two.png"), false, 2);
+    let new = dir.path().join("new");
+    andiron(&["evaluate", "digits", text(&new)])
+        .refused(1, "unknown label \"x\"; known are [\"0\",");
+    let config = dir.path().join("sides.toml");
+    write(&config, OPTIONS);
+    let sides = dir.path().join("sides");
+    for seed in 0..8 {
+        png(&sides.join(format!("left/{seed}.png")), true, seed);
+    }
+    andiron(&["train", text(&config)]).refused(1, "examples have the label \"left\"");
+    let table = dir.path().join("table.csv");
+    write(&table, b"image,label\nnew/3/two.png,lef\xfft\n".as_slice());
+    let args = ["train", text(&config), "--set", "data.train=table.csv"];
+    andiron(&args).refused(1, "table.csv, line 2: invalid utf-8");
+    assert!(!dir.path().join("mine").exists());
+}

@@ -47,6 +47,25 @@ fn mask(path: &Path, number: u32) {
     picture.save(path).unwrap();
 }
 
+/// The mask of a file as PNG of another kind, whose class numbers have so many bits.
+fn packed(path: &Path, kind: png::ColorType, bits: usize) {
+    let mask = image::open(path).unwrap().to_luma8();
+    let bytes = |row: &[u8]| -> Vec<u8> {
+        let byte = |pixels: &[u8]| {
+            (0..).zip(pixels).map(|(at, class)| class << (8 - bits * (at + 1))).sum()
+        };
+        row.chunks(8 / bits).map(byte).collect()
+    };
+    let rows: Vec<u8> = mask.as_raw().chunks(SIZE.0 as usize).flat_map(bytes).collect();
+    let mut encoder = png::Encoder::new(fs::File::create(path).unwrap(), SIZE.0, SIZE.1);
+    encoder.set_color(kind);
+    encoder.set_depth(png::BitDepth::from_u8(bits as u8).unwrap());
+    if kind == png::ColorType::Indexed {
+        encoder.set_palette(vec![200, 30, 90, 0, 0, 0, 255, 255, 255]);
+    }
+    encoder.write_header().unwrap().write_image_data(&rows).unwrap();
+}
+
 /// Twelve scenes as a COCO file.
 fn coco(dir: &Path) -> Value {
     let (mut images, mut annotations) = (Vec::new(), Vec::new());
@@ -191,8 +210,15 @@ fn a_folder_of_masks_is_learnt_measured_and_answered() {
     };
     let lines = dir.path().join("pairs.jsonl");
     write(&lines, (0..12).map(line).collect::<String>());
-    let same = andiron(&["evaluate", text(&bundle), text(&lines)]).good().lines().remove(0);
-    assert_eq!(same, all);
+    let measured =
+        |data| andiron(&["evaluate", text(&bundle), text(data)]).good().lines().remove(0);
+    assert_eq!(measured(&lines), all);
+    // Class numbers are not colours: with a palette, and in two bits.
+    let mask = |number: u32| pairs.join(format!("masks/{number:02}.png"));
+    packed(&mask(4), png::ColorType::Indexed, 8);
+    packed(&mask(5), png::ColorType::Grayscale, 2);
+    packed(&mask(7), png::ColorType::Indexed, 4);
+    assert_eq!((measured(&lines), measured(&pairs)), (all.clone(), all));
 
     let image = dir.path().join("pairs/images/03.png");
     let (masks, drawn) = (dir.path().join("masks"), dir.path().join("drawn"));
@@ -237,7 +263,9 @@ fn masks_that_cannot_be_used_are_refused_by_their_file() {
         "must be as large as its image, but is 34 by 44 for an image of 44 by 34",
     ]);
     fs::write(path("masks", "04"), b"no picture").unwrap();
-    refused(&["masks/04.png", "cannot be decoded: its first bytes"]);
+    refused(&["masks/04.png", "mask cannot be decoded: Invalid PNG signature"]);
+    image::RgbImage::new(SIZE.0, SIZE.1).save(path("masks", "04")).unwrap();
+    refused(&["masks/04.png", "was wanted, but it is Rgb of 8 bits"]);
     fs::remove_file(path("masks", "04")).unwrap();
     refused(&["04.png has the mask", "which is not there"]);
     mask(&path("masks", "04"), 4);

@@ -131,6 +131,39 @@ mod tests {
     }
 
     #[test]
+    fn any_strength_stays_within_the_wide_ranges_of_the_paper_and_reaches_their_ends() {
+        let (mut seen, mut most) = ([false; 14], [0.0_f64; 14]);
+        for seed in 0..20_000 {
+            let operation = of_any_strength(&mut Dice::new(seed));
+            // The strength as a share of the strongest.
+            let around_one = |factor: f32| (f64::from(factor) - 1.0).abs() / 0.99;
+            let (at, share) = match operation {
+                Operation::Identity => (0, 1.0),
+                Operation::ShearX(share) => (1, share.abs() / 0.99),
+                Operation::ShearY(share) => (2, share.abs() / 0.99),
+                Operation::TranslateX(pixels) => (3, pixels.abs() / 32.0),
+                Operation::TranslateY(pixels) => (4, pixels.abs() / 32.0),
+                Operation::Rotate(degrees) => (5, degrees.abs() / 135.0),
+                Operation::Adjust(Adjustment::Brightness(factor)) => (6, around_one(factor)),
+                Operation::Adjust(Adjustment::Saturation(factor)) => (7, around_one(factor)),
+                Operation::Adjust(Adjustment::Contrast(factor)) => (8, around_one(factor)),
+                Operation::Adjust(Adjustment::Sharpness(factor)) => (9, around_one(factor)),
+                Operation::Adjust(Adjustment::Posterise(bits)) => (10, f64::from(8 - bits) / 6.0),
+                Operation::Adjust(Adjustment::Solarise(level)) => {
+                    (11, 1.0 - f64::from(level) / 255.0)
+                }
+                Operation::Adjust(Adjustment::AutoContrast) => (12, 1.0),
+                Operation::Adjust(_) => (13, 1.0),
+            };
+            assert!((0.0..=1.0 + 1e-6).contains(&share), "{operation:?}");
+            seen[at] = true;
+            most[at] = most[at].max(share);
+        }
+        assert_eq!(seen, [true; 14]);
+        assert!(most.iter().all(|share| (share - 1.0).abs() < 1e-6), "{most:?}");
+    }
+
+    #[test]
     fn no_strength_changes_nothing_but_contrast() {
         let image = Image::from_parts(9, 7, 3, (0..189).map(|at| (at * 37 % 251) as u8).collect());
         for seed in 0..300 {

@@ -29,10 +29,16 @@ fn reason(bytes: &[u8]) -> String {
     Image::decode(bytes).unwrap_err().to_string()
 }
 
-/// Signature, header and the beginning of the pixels of a PNG of this size.
+/// Signature, header and the beginning of the pixels of a PNG of this size, in colours of 8 bits.
 fn png_header(width: u32, height: u32) -> Vec<u8> {
+    png_of(width, height, [8, 2])
+}
+
+/// The same, of so many bits and of a kind of colours by its number in the format.
+fn png_of(width: u32, height: u32, [bits, kind]: [u8; 2]) -> Vec<u8> {
     let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
-    let header = [width.to_be_bytes().as_slice(), &height.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
+    let header =
+        [width.to_be_bytes().as_slice(), &height.to_be_bytes(), &[bits, kind, 0, 0, 0]].concat();
     for (kind, body) in [(b"IHDR", header.as_slice()), (b"IDAT", &[0x78, 0x9C, 0xED, 0xC1])] {
         let mut checksum = flate2::Crc::new();
         checksum.update(kind);
@@ -125,6 +131,23 @@ fn huge_sizes_are_refused_by_their_header() {
     let frame = jpeg.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
     jpeg[frame + 5..frame + 9].copy_from_slice(&[0xEA, 0x60, 0xEA, 0x60]);
     too_large(&jpeg, 3_600_000_000);
+}
+
+#[test]
+fn memory_is_limited_by_the_header_too() {
+    // Fewer pixels than the limit, each of four values of 16 bits.
+    let (bytes, needed) = (png_of(9_000, 9_000, [16, 6]), 9_000 * 9_000 * 8);
+    assert!(9_000 * 9_000 < MAX_PIXELS && needed > MAX_BYTES);
+    match Image::decode(&bytes) {
+        Err(DataError::TooLarge { what, limit, got }) => assert_eq!(
+            (what, limit, got),
+            ("the memory that the image takes, in bytes", MAX_BYTES, needed)
+        ),
+        other => panic!("{other:?}"),
+    }
+    // As large in grey it is only truncated.
+    let grey = png_of(9_000, 9_000, [8, 0]);
+    assert!(matches!(Image::decode(&grey), Err(DataError::Decode { .. })));
 }
 
 #[test]

@@ -195,7 +195,7 @@ impl Registered for ImageSegmentation {
     const ATTACHED: Option<Attachment> = Some(Attachment {
         field: "mask",
         ending: "png",
-        read: |bytes| Ok(runs::value(&runs::mask_of_png(bytes)?)),
+        read: |bytes| Ok(runs::value(&Mask::decode(bytes)?)),
         write: |value| Ok(runs::mask_of(value)?.to_image().to_png()),
     });
 

@@ -1,7 +1,10 @@
 //! Detection and segmentation through their tasks: what they answer, and what they refuse.
 
 use crate::support::asset;
-use andiron_core::{AnyPredictor, DataError, Example, Network, Predictor, Raw, Registered, Task};
+use andiron_core::{
+    AnyPredictor, DataError, Example, Network, OnePass as _, Predictor, Raw, Registered, Task,
+    loss::{Focal, dice_loss, focal_loss},
+};
 use andiron_vision::{
     Image, ImageSegmentation, ObjectDetection,
     classes::ClassNames,
@@ -12,7 +15,7 @@ use andiron_vision::{
     scenes::{DigitPart, Scene, Scenes},
     tasks::image_segmentation::Runs,
 };
-use burn::tensor::Device;
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde_json::{Value, json};
 
 fn names(names: &[&str]) -> ClassNames {
@@ -128,6 +131,39 @@ fn limits_outside_their_range_are_refused() {
     ] {
         assert!(task.check().is_err());
     }
+}
+
+#[test]
+fn the_loss_is_focal_and_dice_over_the_pixels_that_count() {
+    let device = Device::flex();
+    let [batch, classes, height, width] = [2, 3, 5, 7];
+    let pixels = batch * height * width;
+    let values = (0..pixels * classes).map(|at| ((at * 37 % 101) as f32 - 50.0) / 20.0).collect();
+    let data = TensorData::new(values, [batch, classes, height, width]);
+    let logits = Tensor::<4>::from_data(data, &device);
+    // Every fifth pixel counts nowhere.
+    let of = |at: usize| if at % 5 == 0 { 255 } else { (at * 7 % classes) as i32 };
+    let truth: Vec<i32> = (0..pixels).map(of).collect();
+    let heeded: Vec<i32> = (0..pixels as i32).filter(|at| at % 5 != 0).collect();
+    let heeded = Tensor::<1, Int>::from_ints(heeded.as_slice(), &device);
+    let flat = Tensor::<1, Int>::from_ints(truth.as_slice(), &device).select(0, heeded.clone());
+    let rows = logits.clone().permute([0, 2, 3, 1]).reshape([pixels, classes]).select(0, heeded);
+    let shaped = Tensor::<1, Int>::from_ints(truth.as_slice(), &device);
+    let shaped = shaped.reshape([batch, height, width]);
+    let mut found = Vec::new();
+    for (focus, dice) in [(0.0, 0.0), (2.0, 0.0), (2.0, 0.5), (0.5, 1.0)] {
+        let task = ImageSegmentation { focus, dice, ..segmentation() };
+        let loss = task.loss(logits.clone(), shaped.clone());
+        assert_eq!(loss.count, pixels - pixels / 5);
+        let focal = Focal { focus, class_weights: None };
+        let focal = focal_loss(rows.clone(), flat.clone(), &focal).mean.into_scalar::<f32>();
+        let overlap = dice_loss(rows.clone(), flat.clone()).mean.into_scalar::<f32>();
+        let wanted = f64::from(focal) + dice * f64::from(overlap);
+        let got = f64::from(loss.mean.into_scalar::<f32>());
+        assert!((got - wanted).abs() < 1e-6, "{focus} {dice}: {got} is not {wanted}");
+        found.push(got);
+    }
+    assert!(found[1] < found[0] && found[2] > found[1], "{found:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A mask as a line of JSON holds it.
 
-use crate::{objects::Mask, picture::Image};
+use crate::objects::Mask;
 use andiron_core::{DataError, data::shortened};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -83,19 +83,6 @@ pub(super) fn mask_of(value: &Value) -> Result<Mask, DataError> {
         got: format!("{}: {error}", shortened(value)),
     })?;
     runs.mask()
-}
-
-/// The mask in a PNG file whose grey values are the class numbers.
-///
-/// # Errors
-/// As [`Image::decode`]; [`DataError::Decode`] for an image in colours.
-pub(super) fn mask_of_png(bytes: &[u8]) -> Result<Mask, DataError> {
-    let image = Image::decode(bytes)?;
-    if image.channels() != 1 {
-        let reason = "it has colours, but the class numbers of a mask are grey values".to_owned();
-        return Err(DataError::Decode { what: "mask".to_owned(), reason });
-    }
-    Ok(Mask::from_image(image))
 }
 
 #[cfg(test)]
