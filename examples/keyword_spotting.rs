@@ -7,16 +7,18 @@
 //! ```
 //!
 //! It prints hits and false accepts an hour, for heard voices and for an unheard one, and writes the
-//! model to target/models/keywords.
+//! model to target/models/keywords, for `andiron predict target/models/keywords talk.wav`.
 
 use andiron::{
-    GradientTrainer, Network, Predictor, Recipe, Score, Trainer, TrainingConfig,
+    Example, GradientTrainer, Network, Predictor, Recipe, Registered, Score, Trainer,
+    TrainingConfig,
     data::{Fractions, split_stratified},
+    evaluator::Found,
     speech::{
-        AudioClassification, Waveform,
+        KeywordSpotting, Waveform,
         models::ds_cnn::DsCnnConfig,
         tasks::keyword_spotting::{
-            KeywordConfig, KeywordStream, MixConfig, OTHER, keyword_clips, measure, mixed_stream,
+            KeywordConfig, KeywordTarget, MixConfig, keyword_clips, mixed_stream,
         },
     },
     trainer::Progress,
@@ -63,28 +65,22 @@ fn recordings(folder: &Path) -> Result<Recordings, Box<dyn Error>> {
 fn tried(
     name: &str,
     (keywords, others): &Recordings,
-    predictor: &Predictor<AudioClassification>,
+    predictor: &Predictor<KeywordSpotting>,
     streams: u64,
 ) -> Result<(), Box<dyn Error>> {
-    let background = vec![OTHER.to_owned()];
-    let config = KeywordConfig { background, threshold: 0.5, ..KeywordConfig::default() };
-    let mut all = Vec::new();
-    for number in 0..streams {
-        let (wave, there) = mixed_stream(keywords, others, &MixConfig::new(RATE), SEED + number)?;
-        let mut stream = KeywordStream::new(predictor.clone(), config.clone(), RATE)?;
-        let mut heard = Vec::new();
-        for chunk in wave.samples.chunks(RATE as usize / 50) {
-            heard.extend(stream.push(chunk)?);
-        }
-        all.push((there, heard, wave.seconds()));
-    }
-    let all: Vec<_> = all.iter().map(|(there, heard, s)| (&there[..], &heard[..], *s)).collect();
-    let report = measure(&all, 1.0)?;
-    let Score { value, low, high } = report.hit_rate;
-    println!("{name}, {:.2} h, 95 % intervals:", report.hours);
-    println!("  hits: {} of {}, {value:.3} ({low:.3} to {high:.3})", report.hits, report.keywords);
-    let Score { value, low, high } = report.false_accepts_per_hour;
-    let count = report.false_accepts;
+    let stream = |number: u64| {
+        let (input, there) = mixed_stream(keywords, others, &MixConfig::new(RATE), SEED + number)?;
+        Ok(Example { input, target: KeywordTarget::Stream(there) })
+    };
+    let data = (0..streams).map(stream).collect::<Result<Vec<_>, Box<dyn Error>>>()?;
+    let hours = data.iter().map(|one| one.input.seconds()).sum::<f64>() / 3_600.0;
+    let report = KeywordSpotting::evaluate(predictor, &data)?;
+    let all = |of: fn(&Found) -> usize| report.found.iter().map(of).sum::<usize>();
+    let (hits, count) = (all(|one| one.right), all(|one| one.answered - one.right));
+    let Score { value, low, high } = report.score("hit_rate")?;
+    println!("{name}, {hours:.2} h, 95 % intervals:");
+    println!("  hits: {hits} of {}, {value:.3} ({low:.3} to {high:.3})", all(|one| one.truth));
+    let Score { value, low, high } = report.score("false_accepts_per_hour")?;
     println!("  false accepts: {count}, {value:.1} an hour ({low:.1} to {high:.1})");
     Ok(())
 }
@@ -102,11 +98,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let clips = keyword_clips(&keywords, &others, &mix, &KeywordConfig::default(), SEED)?;
     let labels: Vec<&str> = clips.iter().map(|clip| clip.target.as_str()).collect();
     let (train, valid, _) = split_stratified(&labels, Fractions { valid: 0.1, test: 0.0 }, SEED)?;
-    let part = |of: Vec<usize>| of.into_iter().map(|at| clips[at].clone()).collect::<Vec<_>>();
-    let (train, valid) = (part(train), part(valid));
+    let clip = |at: usize| {
+        let Example { input, target } = clips[at].clone();
+        Example { input, target: KeywordTarget::Clip(target) }
+    };
+    let [train, valid] = [train, valid].map(|of| of.into_iter().map(clip).collect::<Vec<_>>());
 
     let device = andiron::device("flex")?;
-    let (task, config) = <DsCnnConfig as Recipe<AudioClassification>>::prepare(&json!({}), &train)?;
+    let options = json!({"spotting": {"threshold": 0.5}});
+    let (task, config) = <DsCnnConfig as Recipe<KeywordSpotting>>::prepare(&options, &train)?;
     let network = Network::init(config, SEED, &device)?;
     let steps = if quick { 3 } else { 2_500 };
     let training = TrainingConfig::new(steps).with_learning_rate(3e-3).with_seed(SEED);

@@ -5,7 +5,8 @@
 //! cargo run --example language_identification
 //! ```
 //!
-//! HEADER
+//! It prints the two most probable languages of each of twelve sentences, how many of the first ones are
+//! right, and how many answers it gave in a second.
 //!
 //! `--quick` is taken, as by every example, and changes nothing: there is nothing to train.
 

@@ -5,7 +5,9 @@
 //! cargo run --example several_labels
 //! ```
 //!
-//! HEADER
+//! It prints how well the subjects of a hundred messages are found, whose parts stand in none of the four
+//! hundred that it learns from: scores with 95 % intervals, and a table per subject. Then the
+//! model is saved, loaded, and asked about two messages more.
 //!
 //! With `--quick` it makes a tenth of the steps, to show that it runs.
 

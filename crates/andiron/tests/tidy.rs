@@ -316,6 +316,9 @@ fn every_example_and_bench_is_declared_and_says_how_to_run_it() {
         if !read(path).starts_with("//!") || !read(path).contains("cargo ") {
             wrong.push(format!("{name} lacks a header with its command"));
         }
+        if read(path).lines().any(|line| line.trim() == "//! HEADER") {
+            wrong.push(format!("{name} has a place in its header that was never filled"));
+        }
     }
     for path in &examples {
         if read(path).lines().count() > 120 {

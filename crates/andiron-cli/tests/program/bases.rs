@@ -98,6 +98,22 @@ fn vectors_are_trained_on_a_published_model() {
     };
     refused("d_model = 12", "setting \"d_model\" cannot be 12: the base decides it");
     refused("max_length = 99", "the network's length must be at least 99, but is 13");
+    for wrong in [0, 21] {
+        let wanted = format!("dimensions must lie in 1..=20, but is {wrong}");
+        refused(&format!("dimensions = {wrong}"), &wanted);
+    }
+
+    // The first numbers alone are learnt and answered, at length 1.
+    let options = "[options]\nnormalize = true\ndimensions = 5\n";
+    train(dir.path(), "cut", &format!("{PAIRS}{options}[training]\nmax_steps = 2\n")).good();
+    let cut = dir.path().join("cut");
+    assert_eq!(description(&cut)["preprocessing"]["dimensions"], 5);
+    for answer in said(&cut, &lines) {
+        let vector: Vec<f64> = serde_json::from_value(answer["embedding"].clone()).unwrap();
+        assert_eq!(vector.len(), 5);
+        let length = vector.iter().map(|x| x * x).sum::<f64>().sqrt();
+        assert!((length - 1.0).abs() < 1e-5, "{length}");
+    }
 }
 
 #[test]

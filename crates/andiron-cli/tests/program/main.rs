@@ -16,6 +16,7 @@ mod hub;
 mod image_networks;
 mod images;
 mod limits;
+mod listening;
 mod made;
 mod objects;
 mod predict;
@@ -25,6 +26,7 @@ mod serve;
 #[allow(dead_code, reason = "the client's own tests need more faults")]
 #[path = "../../../andiron-weights/tests/hub/server.rs"]
 mod server;
+mod several_labels;
 mod shipped;
 mod signals;
 mod speech;

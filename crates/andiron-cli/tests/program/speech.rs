@@ -15,7 +15,7 @@ fn prompt(language: &str, name: &str) -> String {
     text(&path).to_owned()
 }
 
-fn write_lines(path: &Path, lines: &[Value]) {
+pub(crate) fn write_lines(path: &Path, lines: &[Value]) {
     let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
     fs::write(path, lines).unwrap();
 }
