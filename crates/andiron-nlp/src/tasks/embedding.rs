@@ -129,9 +129,10 @@ impl Embedding {
         ConfigError::at_least("the network's length", self.max_length, longest)?;
         let least = self.tokenizer.n_special(false) + 1;
         ConfigError::at_least("max_length", least, self.max_length)?;
-        let dimensions = self.dimensions.unwrap_or(d_model);
-        ConfigError::at_least("dimensions", 1, dimensions)?;
-        ConfigError::at_least("d_model", dimensions, d_model)
+        match self.dimensions {
+            Some(kept) => ConfigError::within("dimensions", 1.0, d_model as f64, kept as f64),
+            None => Ok(()),
+        }
     }
 
     fn encode(&self, text: &Text, cut: bool) -> Result<Encoded, DataError> {
@@ -519,5 +520,16 @@ mod tests {
         let refused = BertConfig::prepare(&json!({"layers": 3}), &toy::pairs()).unwrap_err();
         assert!(matches!(refused, DataError::Config(ConfigError::Unknown { .. })), "{refused:?}");
         assert!(BertConfig::prepare(&json!({"max_length": 0}), &toy::pairs()).is_err());
+        let mut cut = options.clone();
+        for kept in [1, 5, 12] {
+            cut["dimensions"] = json!(kept);
+            assert_eq!(lengths::<BertConfig>(&cut), kept);
+        }
+        for (wrong, got) in [(0, 0.0), (13, 13.0)] {
+            cut["dimensions"] = json!(wrong);
+            let refused = BertConfig::prepare(&cut, &toy::pairs()).unwrap_err();
+            let wanted = ConfigError::OutOfRange { field: "dimensions", low: 1.0, high: 12.0, got };
+            assert!(matches!(&refused, DataError::Config(said) if *said == wanted), "{refused:?}");
+        }
     }
 }

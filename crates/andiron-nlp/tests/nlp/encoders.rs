@@ -1,5 +1,6 @@
 //! The published encoders against transformers; numbers by `scripts/golden/encoders.py`.
 
+use crate::differences::furthest;
 use andiron_core::{Model as _, WeightsError, device, testing};
 use andiron_nlp::{
     batch::TokenBatch,
@@ -45,14 +46,7 @@ fn agrees<C: PublishedEncoder>(name: &str) {
             states::<C>(&network.model, &texts[at..=at], segments)
         })
         .collect();
-    let mut worst: f32 = 0.0;
-    for states in [together, alone] {
-        assert_eq!(states.len(), wanted.len());
-        worst = states.iter().zip(&wanted).fold(worst, |most, (got, wanted)| {
-            let off = (got - wanted).abs();
-            if off.is_nan() { f32::INFINITY } else { most.max(off) }
-        });
-    }
+    let worst = furthest(&together, &wanted).max(furthest(&alone, &wanted));
     println!("{name}: off by {worst:e} at the most");
     assert!(worst <= 1e-4, "{name}: off by {worst}");
     testing::record(

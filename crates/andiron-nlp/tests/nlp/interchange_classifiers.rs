@@ -2,6 +2,7 @@
 //! Python half, then the second. Without the folder that it names in `ANDIRON_INTERCHANGE`, both are
 //! left out, and say so.
 
+use crate::differences::furthest;
 use andiron_core::{
     Example, GradientTrainer, Labels, Model as _, Predictor, Recipe, Task, Trainer as _,
     TrainingConfig, device, testing::record, trainer::Progress,
@@ -178,11 +179,10 @@ fn read<E: HeadBase>(folder: &Path, name: &str) {
     } else {
         logits::<TextClassification, E>(&from_folder(&dir, &device).unwrap(), &rows)
     };
-    let pairs = got.iter().flatten().zip(wanted.iter().flatten());
-    let off = pairs.map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
+    assert_eq!((got.len(), wanted.len()), (TEXTS.len(), TEXTS.len()));
+    let off = furthest(&got.concat(), &wanted.concat());
     println!("{name}: logits differ by {off:.1e} at the most");
     assert!(off < 1e-4, "{name}: {off}");
-    assert_eq!(got.len(), TEXTS.len());
 }
 
 #[test]

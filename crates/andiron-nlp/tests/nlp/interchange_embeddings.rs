@@ -2,6 +2,7 @@
 //! Python half, then the second. Without the folder that it names in `ANDIRON_INTERCHANGE`, both are
 //! left out, and say so.
 
+use crate::differences;
 use andiron_core::{
     Example, GradientTrainer, Predictor, Recipe, Solve, TrainingConfig, device, testing::record,
     trainer::Progress,
@@ -51,10 +52,10 @@ fn vectors(predictor: &Predictor<Embedding>) -> Vec<Vec<f32>> {
     answers.into_iter().map(|answer| answer.embedding).collect()
 }
 
-fn furthest(left: &[Vec<f32>], right: &[Vec<f32>]) -> f32 {
-    assert_eq!(left.len(), TEXTS.len());
-    let pairs = left.iter().flatten().zip(right.iter().flatten());
-    pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+#[track_caller]
+fn furthest(left: &[Vec<f32>], right: &[Vec<f32>]) -> f64 {
+    assert_eq!((left.len(), right.len()), (TEXTS.len(), TEXTS.len()));
+    differences::furthest(&left.concat(), &right.concat())
 }
 
 fn write<C>(folder: &Path, name: &str)
@@ -74,7 +75,7 @@ where
     // What was trained here is trained on.
     let predictor = trained::<C>(&json!({ "base": dir }));
     let moved = furthest(&vectors(&predictor), &vectors(&first));
-    assert!(moved > 1e-3, "{name}: {moved}");
+    assert!(moved > 1e-3 && moved.is_finite(), "{name}: {moved}");
     fs::remove_dir_all(&dir).unwrap();
     predictor.save(&dir).unwrap();
     let task = predictor.task();

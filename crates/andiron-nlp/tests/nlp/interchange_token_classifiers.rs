@@ -2,6 +2,7 @@
 //! its Python half, then the second. Without the folder that it names in `ANDIRON_INTERCHANGE`, both
 //! are left out, and say so.
 
+use crate::differences::furthest;
 use andiron_core::{
     Example, GradientTrainer, Model, ModelConfig, Predictor, Recipe as _, Solve, Trainer as _,
     TrainingConfig, device, testing, trainer::Progress,
@@ -113,8 +114,7 @@ where
     let got = logits::<E>(&predictor);
     assert_eq!(got.len(), wanted.len());
     for (got, wanted) in got.iter().zip(&wanted) {
-        assert_eq!(got.len(), wanted.len());
-        let worst = got.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let worst = furthest(got, wanted);
         assert!(worst <= 1e-4, "{name}: off by {worst}");
     }
     testing::record(

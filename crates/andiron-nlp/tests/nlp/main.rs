@@ -4,14 +4,17 @@
 mod chat;
 mod classifiers;
 mod decoders;
+mod differences;
 mod encoders;
 mod fasttext;
 mod fill_mask;
+mod gguf;
 mod golden;
 mod interchange_classifiers;
 mod interchange_decoders;
 mod interchange_embeddings;
 mod interchange_token_classifiers;
+mod memory;
 mod minilm;
 mod read_back;
 mod rerank;

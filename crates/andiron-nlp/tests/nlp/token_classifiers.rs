@@ -1,6 +1,7 @@
 //! Published token classifiers against transformers, and back; numbers by
 //! `scripts/golden/token_classifiers.py`.
 
+use crate::differences::furthest;
 use andiron_core::{
     DataError, Example, ModelConfig, Network, Predictor, Recipe, Solve, device, testing, weights,
 };
@@ -87,8 +88,7 @@ where
     let alone: Vec<f32> =
         ids.iter().flat_map(|ids| logits(model, std::slice::from_ref(ids))).collect();
     for got in [logits(model, &ids), alone] {
-        assert_eq!(got.len(), wanted.len());
-        let worst = got.iter().zip(&wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let worst = furthest(&got, &wanted);
         println!("{name}: logits off by {worst:e} at the most");
         assert!(worst <= 1e-4, "{name}: off by {worst}");
     }

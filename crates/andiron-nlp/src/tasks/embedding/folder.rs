@@ -79,6 +79,7 @@ where
     let max_length = layout.max_length.map_or(longest, |length| length.min(longest));
     let task = Embedding {
         normalize: layout.normalize,
+        dimensions: layout.dimensions,
         ..Embedding::new(tokenizer, max_length).with_pooling(layout.pooling)
     };
     Ok(Predictor::new(task, network, device))
@@ -93,6 +94,8 @@ pub(super) struct Layout {
     pub(super) modules: bool,
     pub(super) pooling: Pooling,
     pub(super) normalize: bool,
+    /// How many numbers of a vector are kept, where a bundle says so.
+    pub(super) dimensions: Option<usize>,
     pub(super) max_length: Option<usize>,
 }
 
@@ -104,6 +107,7 @@ impl Layout {
             modules: false,
             pooling: Pooling::Mean,
             normalize: false,
+            dimensions: None,
             max_length: None,
         };
         if let Some(modules) = read_json_if_any(&path)? {
@@ -116,6 +120,7 @@ impl Layout {
             // The folder is one of ours, and the other files in it are for other programs.
             layout.pooling = task.pooling;
             layout.normalize = task.normalize;
+            layout.dimensions = task.dimensions;
             layout.max_length = Some(task.max_length);
             layout.modules = true;
         }
@@ -161,6 +166,8 @@ impl Layout {
 struct Saved {
     pooling: Pooling,
     normalize: bool,
+    #[serde(default)]
+    dimensions: Option<usize>,
     max_length: usize,
 }
 
@@ -319,6 +326,22 @@ mod tests {
         for (said, wanted) in [(json!(9), 9), (json!(512), 13), (json!(1e30), 13)] {
             let file = ("tokenizer_config.json", json!({"model_max_length": said}));
             assert_eq!(load(&[file]).unwrap().task().max_length, wanted);
+        }
+    }
+
+    #[test]
+    fn a_bundle_says_how_many_numbers_it_gives() {
+        let (device, text) = (Device::flex(), [Text::from("abc ab")]);
+        let whole = load(&[]).unwrap();
+        let network = whole.network::<BertConfig>().unwrap().clone();
+        let cut = Predictor::new(whole.task().clone().with_dimensions(5), network, &device);
+        let folder = tempfile::tempdir().unwrap();
+        for (saved, wanted) in [(&whole, 20_usize), (&cut, 5)] {
+            let dir = folder.path().join(wanted.to_string());
+            saved.save(&dir).unwrap();
+            let answers = from_folder(&dir, &device).unwrap().predict(&text).unwrap();
+            assert_eq!(answers[0].embedding.len(), wanted);
+            assert_eq!(answers, saved.predict(&text).unwrap());
         }
     }
 

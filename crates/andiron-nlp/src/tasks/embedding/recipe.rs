@@ -28,6 +28,9 @@ pub struct EncoderOptions {
     pub pooling: Option<Pooling>,
     /// As [`Embedding::normalize`]; default what a base of sentence-transformers says, or true.
     pub normalize: Option<bool>,
+    /// As [`Embedding::dimensions`], 1 to the network's width; the loss sees no other numbers.
+    /// Default what a base that was trained here says, or all.
+    pub dimensions: Option<usize>,
     /// As [`Embedding::scale`]; default 20.
     pub scale: f64,
 }
@@ -38,6 +41,7 @@ impl Default for EncoderOptions {
             start: StartOptions::default(),
             pooling: None,
             normalize: None,
+            dimensions: None,
             scale: super::default_scale(),
         }
     }
@@ -47,7 +51,7 @@ type Pairs<'a> = &'a dyn Dataset<ExampleOf<Embedding>>;
 
 /// The task and the encoder for the pairs.
 fn prepared<E: HeadBase>(options: &Value, pairs: Pairs<'_>) -> Result<(Embedding, E), DataError> {
-    let EncoderOptions { start, pooling, normalize, scale } =
+    let EncoderOptions { start, pooling, normalize, dimensions, scale } =
         overlay(&EncoderOptions::default(), options)?;
     ConfigError::within("scale", 0.0, 1e6, scale)?;
     let pairs = all(pairs)?;
@@ -70,9 +74,11 @@ fn prepared<E: HeadBase>(options: &Value, pairs: Pairs<'_>) -> Result<(Embedding
         _ => made.max_length,
     };
     let pooling = pooling.or(layout.as_ref().map(|layout| layout.pooling));
+    let dimensions = dimensions.or(layout.as_ref().and_then(|layout| layout.dimensions));
     let told = layout.filter(|layout| layout.modules).map(|layout| layout.normalize);
     let task = Embedding {
         scale,
+        dimensions,
         normalize: normalize.or(told).unwrap_or(true),
         ..Embedding::new(made.tokenizer, max_length).with_pooling(pooling.unwrap_or(Pooling::Mean))
     };
