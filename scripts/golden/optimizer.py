@@ -134,6 +134,28 @@ def rate(schedule, base, step):
     return floor + (base - floor) * (1 - progress)
 
 
+def pytorchs(schedule, base):
+    """The learning rate of each step by torch's own schedulers, one behind the other."""
+    kind, warmup, total, floor = (schedule[key] for key in ("kind", "warmup", "total", "floor"))
+    if kind == "constant":
+        return [base] * total
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=base)
+    schedulers = torch.optim.lr_scheduler
+    # Ours is base at the last step of the warm-up and again at the first behind it.
+    rise = schedulers.LinearLR(optimizer, start_factor=1 / warmup, total_iters=warmup - 1)
+    if kind == "cosine":
+        fall = schedulers.CosineAnnealingLR(optimizer, T_max=total - warmup, eta_min=floor)
+    else:
+        fall = schedulers.LinearLR(optimizer, 1.0, end_factor=floor / base, total_iters=total - warmup)
+    scheduler = schedulers.SequentialLR(optimizer, [rise, fall], milestones=[warmup])
+    rates = []
+    for _ in range(total):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return rates
+
+
 def optimizer_of(spec, network):
     decayed = [p for name, p in network.named_parameters() if name in spec["decayed"]]
     plain = [p for name, p in network.named_parameters() if name not in spec["decayed"]]
@@ -179,6 +201,8 @@ def run(spec, start, rows, classes, dtype, accumulate=False, wrong=None):
     optimizer = optimizer_of(spec["optimizer"], network)
     base, schedule = spec["optimizer"]["lr"], spec["schedule"]
     weights = torch.tensor(spec["class_weights"], dtype=dtype) if "class_weights" in spec else None
+    for step, theirs in enumerate(pytorchs(schedule, base)):
+        assert abs(rate(schedule, base, step) - theirs) < 1e-12, (schedule, step, theirs)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: rate(schedule, base, s) / base)
     steps = {"loss": [], "grad_norm": [], "rate": []}
     for step in range(STEPS):
