@@ -1,4 +1,4 @@
-"""Entities from token scores by transformers' token classification pipeline.
+"""Entities from token scores by transformers' token classification pipeline, and from tags by seqeval.
 
 Writes crates/andiron-nlp/tests/golden/tags.json. The pipeline's own `aggregate` and filter run on
 scores from a seed; there is no network and no tokenizer: what a tokenizer would say of a token
@@ -10,6 +10,8 @@ import golden_json
 from types import SimpleNamespace
 
 import numpy
+from seqeval.metrics.sequence_labeling import get_entities
+from seqeval.scheme import IOBES, Entities
 from transformers import TokenClassificationPipeline
 from transformers.pipelines.token_classification import AggregationStrategy
 
@@ -18,6 +20,10 @@ SEED = 2003
 NOTES = {
     "tokens": "a token is [start, end, word or null, scores]; null is a special token, which the pipeline leaves out",
     "entities": "by strategy, [label, start, end, score], without those labelled O",
+    "bioes": (
+        "tags, and seqeval's entities [label, first, behind the last]: strict with its scheme IOBES, which leaves "
+        "out what is not well formed, and of its default mode; well_formed is a tagging without a fault"
+    ),
 }
 
 LABELS = [
@@ -74,6 +80,35 @@ def case(random, labels, n_words, sureness):
     }
 
 
+def well_formed(random, labels, length):
+    """Entities of one to four tags, and what is between them."""
+    tags = []
+    while len(tags) < length:
+        label = str(random.choice(labels))
+        inside = int(random.integers(0, 3))
+        parts = (["O"], [f"S-{label}"], [f"B-{label}", *[f"I-{label}"] * inside, f"E-{label}"])
+        tags += parts[random.integers(0, 3)]
+    return tags
+
+
+def bioes(tags, is_well_formed):
+    strict = [[entity.tag, entity.start, entity.end] for entity in Entities([tags], IOBES).entities[0]]
+    default = [[label, first, last + 1] for label, first, last in get_entities(tags)]
+    if is_well_formed:
+        assert strict == default
+    return {"tags": tags, "well_formed": is_well_formed, "strict": strict, "default": default}
+
+
+def taggings(random):
+    cases = []
+    for labels in (["PER"], ["LOC", "ORG"], ["a-b", "c", "a"]):
+        known = ["O", *[f"{prefix}-{label}" for label in labels for prefix in "BIES"]]
+        for length in (1, 2, 5, 9, 14, 23):
+            cases.append(bioes(well_formed(random, labels, length), True))
+            cases.append(bioes([str(tag) for tag in random.choice(known, length)], False))
+    return cases
+
+
 def main():
     random = numpy.random.Generator(numpy.random.PCG64(SEED))
     cases = [
@@ -81,8 +116,9 @@ def main():
         for labels in LABELS
         for n_words, sureness in ((1, 1), (4, 0.3), (7, 1), (11, 2), (16, 4))
     ]
-    body = {"cases": cases, "notes": NOTES}
-    golden_json.write("andiron-nlp/tests/golden/tags.json", __file__, ["numpy", "transformers"], SEED, body)
+    body = {"bioes": taggings(random), "cases": cases, "notes": NOTES}
+    packages = ["numpy", "seqeval", "transformers"]
+    golden_json.write("andiron-nlp/tests/golden/tags.json", __file__, packages, SEED, body)
 
 
 if __name__ == "__main__":

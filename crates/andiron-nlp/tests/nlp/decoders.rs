@@ -1,28 +1,22 @@
 //! The decoders against transformers' own; numbers by `scripts/golden/decoders.py`.
 
-use andiron_core::{
-    Model as _, ModelConfig, Network, device, testing,
-    weights::{self, Source as _},
-};
+use andiron_core::{Model as _, ModelConfig, Network, device, testing, weights};
 use andiron_nlp::{
     batch::TextBatch,
     chat::Message,
     decoder::Decoder,
     models::{gpt2::Gpt2Config, llama::LlamaConfig},
-    published_decoder::{DecoderError, from_folder, network_from_gguf, tokenizer_from_gguf},
+    published_decoder::{DecoderError, from_folder},
     tasks::text_generation::{Prompt, Sampling, Windows, log_probability},
-    testing as nlp_testing,
 };
-use andiron_weights::gguf::Gguf;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 use serde_json::{Value, json};
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/decoders")
 }
 
@@ -34,7 +28,7 @@ fn texts(golden: &Value) -> Vec<Vec<i32>> {
     serde_json::from_value(golden["texts"].clone()).unwrap()
 }
 
-fn config_json(name: &str) -> Value {
+pub(crate) fn config_json(name: &str) -> Value {
     serde_json::from_slice(&fs::read(folder().join(name).join("config.json")).unwrap()).unwrap()
 }
 
@@ -62,7 +56,7 @@ fn near(got: &[f32], wanted: &Value, what: &str) {
     }
 }
 
-fn check<M: Decoder>(name: &str, model: &M, device: &Device) {
+pub(crate) fn check<M: Decoder>(name: &str, model: &M, device: &Device) {
     let golden = golden();
     let (texts, wanted) = (texts(&golden), &golden["models"][name]);
     assert_eq!(texts.len(), 4);
@@ -282,167 +276,4 @@ fn a_folder_that_cannot_be_used_is_refused() {
         fs::write(dir.join("config.json"), text).unwrap();
     });
     assert!(matches!(layers, DecoderError::Weights(_)), "{layers}");
-}
-
-/// llama.cpp's name for a tensor.
-fn name_in_gguf(name: &str) -> String {
-    let mut own = name.replace("model.layers.", "blk.");
-    for (theirs, ours) in [
-        ("model.embed_tokens", "token_embd"),
-        ("model.norm", "output_norm"),
-        ("input_layernorm", "attn_norm"),
-        ("post_attention_layernorm", "ffn_norm"),
-        ("self_attn.o_proj", "attn_output"),
-        ("self_attn.q_proj", "attn_q"),
-        ("self_attn.k_proj", "attn_k"),
-        ("self_attn.v_proj", "attn_v"),
-        ("mlp.gate_proj", "ffn_gate"),
-        ("mlp.up_proj", "ffn_up"),
-        ("mlp.down_proj", "ffn_down"),
-    ] {
-        own = own.replace(theirs, ours);
-    }
-    own
-}
-
-/// The golden Llama 3 as llama.cpp's converter writes it, with these factors for its positions.
-fn llama3_gguf(factors: &[f32]) -> Vec<u8> {
-    let text = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
-    let source = andiron_weights::open(folder().join("llama3/model.safetensors")).unwrap();
-    let mut tensors = vec![("rope_freqs.weight".to_owned(), vec![factors.len()], factors.to_vec())];
-    for name in source.names() {
-        let (own, data) = (name_in_gguf(&name), source.read(&name).unwrap());
-        let (shape, values) = (data.shape().to_vec(), data.iter::<f32>().collect::<Vec<_>>());
-        // Neighbours turn together there: the first and the second half of a head's six rows are
-        // its even and odd ones.
-        let row = values.len() / shape[0];
-        let values = match own.contains("attn_q") || own.contains("attn_k") {
-            true => (0..shape[0])
-                .map(|at| at / 6 * 6 + at % 6 / 2 + at % 2 * 3)
-                .flat_map(|from| values[from * row..(from + 1) * row].to_vec())
-                .collect(),
-            false => values,
-        };
-        tensors.push((own, shape, values));
-    }
-    let number = |n: u32| [4_u32.to_le_bytes(), n.to_le_bytes()].concat();
-    let single = |x: f32| [6_u32.to_le_bytes(), x.to_le_bytes()].concat();
-    let metadata = [
-        ("general.architecture", [&8_u32.to_le_bytes()[..], &text("llama")].concat()),
-        ("llama.embedding_length", number(12)),
-        ("llama.block_count", number(2)),
-        ("llama.feed_forward_length", number(14)),
-        ("llama.attention.head_count", number(6)),
-        ("llama.attention.head_count_kv", number(2)),
-        ("llama.attention.key_length", number(6)),
-        ("llama.context_length", number(48)),
-        ("llama.attention.layer_norm_rms_epsilon", single(1e-5)),
-        ("llama.rope.freq_base", single(500.0)),
-    ];
-    let mut bytes = b"GGUF\x03\0\0\0".to_vec();
-    bytes.extend([tensors.len() as u64, metadata.len() as u64].map(u64::to_le_bytes).concat());
-    for (key, value) in metadata {
-        bytes.extend([text(key), value].concat());
-    }
-    let mut values = Vec::new();
-    for (name, shape, numbers) in tensors {
-        bytes.extend([text(&name), (shape.len() as u32).to_le_bytes().to_vec()].concat());
-        bytes.extend(shape.iter().rev().flat_map(|extent| (*extent as u64).to_le_bytes()));
-        bytes.extend([&0_u32.to_le_bytes()[..], &(values.len() as u64).to_le_bytes()].concat());
-        values.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
-        values.resize(values.len().next_multiple_of(32), 0);
-    }
-    bytes.resize(bytes.len().next_multiple_of(32), 0);
-    [bytes, values].concat()
-}
-
-/// GGUF files of Llama 3.1 and 3.2 have the scaling of their positions as a tensor.
-#[test]
-fn the_positions_of_a_llama_3_are_scaled_by_the_tensor_of_a_gguf_file() {
-    let device = device("flex").unwrap();
-    let wanted = LlamaConfig::from_hugging_face(&config_json("llama3")).unwrap();
-    // 24 places are 3.8, 0.48 and 0.06 turns: one frequency between the extremes, two low ones.
-    let turns = 24.0 / std::f64::consts::TAU;
-    let between = 1.0 / ((turns - 1.0) / 3.0 + (1.0 - (turns - 1.0) / 3.0) / 8.0);
-    let bytes = llama3_gguf(&[between as f32, 8.0, 8.0]);
-    let gguf = Gguf::from_bytes(bytes.clone(), "llama3.gguf").unwrap();
-    let config = LlamaConfig::from_gguf(&gguf).unwrap();
-    assert_eq!(config.rope_scaling, wanted.rope_scaling);
-    let network = network_from_gguf(&gguf, &device).unwrap();
-    check("llama3", &network.model, &device);
-    for (factors, reason) in [
-        (vec![1.5, 2.0, 3.0], "not those of Llama 3.1"),
-        (vec![1.0; 5], "it has 5 numbers, but a head has 3 pairs"),
-    ] {
-        let gguf = Gguf::from_bytes(llama3_gguf(&factors), "other.gguf").unwrap();
-        let error = LlamaConfig::from_gguf(&gguf).unwrap_err();
-        let said = std::error::Error::source(&error).unwrap().to_string();
-        assert!(said.contains("rope_freqs.weight") && said.contains(reason), "{said}");
-    }
-    testing::record(
-        "golden",
-        "Llama 3.1 as GGUF",
-        "scaled positions by the tensor rope_freqs; logits as transformers' within 1e-4",
-    );
-}
-
-/// A GGUF file with a tokenizer of SentencePiece's pieces, all of them plain text.
-fn pieces(tokens: &[String]) -> Vec<u8> {
-    let text = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
-    let array = |key: &str, kind: u32, values: Vec<u8>| {
-        let (count, array) = (tokens.len() as u64, 9_u32);
-        let head = [&array.to_le_bytes()[..], &kind.to_le_bytes(), &count.to_le_bytes()].concat();
-        [text(key), head, values].concat()
-    };
-    let each = |value: [u8; 4]| value.repeat(tokens.len());
-    let n_tensors_and_metadata = [0_u64, 4].map(u64::to_le_bytes).concat();
-    [
-        b"GGUF\x03\0\0\0".to_vec(),
-        n_tensors_and_metadata,
-        [text("tokenizer.ggml.model"), 8_u32.to_le_bytes().to_vec(), text("llama")].concat(),
-        array("tokenizer.ggml.tokens", 8, tokens.iter().flat_map(|token| text(token)).collect()),
-        array("tokenizer.ggml.scores", 6, each((-1.0_f32).to_le_bytes())),
-        array("tokenizer.ggml.token_type", 5, each(1_i32.to_le_bytes())),
-    ]
-    .concat()
-}
-
-#[test]
-fn a_piece_of_four_megabytes_costs_no_time() {
-    let fits = ["a".to_owned(), "b".to_owned(), "ab".repeat(128)];
-    assert!(nlp_testing::gguf_tokenizer(&pieces(&fits)));
-    let started = std::time::Instant::now();
-    for long in [257, 4 << 20] {
-        let bytes = pieces(&["a".to_owned(), "b".to_owned(), "a".repeat(long)]);
-        let gguf = Gguf::from_bytes(bytes.clone(), "hostile.gguf").unwrap();
-        let error = tokenizer_from_gguf(&gguf).unwrap_err();
-        let said = std::error::Error::source(&error).unwrap().to_string();
-        let wanted = format!("cannot be a piece of {long} bytes: at most 256 are supported");
-        assert!(said.ends_with(&wanted), "{said}");
-        assert!(!nlp_testing::gguf_tokenizer(&bytes));
-    }
-    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
-}
-
-/// The bounded, ordinary twin of a fuzz target.
-#[test]
-fn a_spoilt_tokenizer_of_a_gguf_file_is_read_or_refused() {
-    let whole = fs::read(folder().join("../sentencepiece.gguf")).unwrap();
-    assert!(nlp_testing::gguf_tokenizer(&whole));
-    let mut random = ChaCha8Rng::seed_from_u64(2024);
-    let mut read = 0;
-    for _ in 0..1500 {
-        let mut bytes = whole.clone();
-        for _ in 0..random.random_range(1..=4) {
-            let at = random.random_range(0..bytes.len());
-            match random.random_range(0..4) {
-                0 => bytes[at] ^= 1 << random.random_range(0..8),
-                1 => bytes[at] = random.random(),
-                2 => bytes.truncate(at.max(1)),
-                _ => drop(bytes.splice(at..at, [0xff; 4])),
-            }
-        }
-        read += usize::from(nlp_testing::gguf_tokenizer(&bytes));
-    }
-    assert!(read > 100, "only {read} of the spoilt files were read: the test tries too little");
 }

@@ -24,3 +24,4 @@ mod text_metrics;
 mod tfidf;
 mod token_classifiers;
 mod tweets;
+mod unigram;

@@ -1,4 +1,5 @@
-//! Entities from token scores against transformers' pipeline; numbers by `scripts/golden/tags.py`.
+//! Entities from token scores against transformers' pipeline, and from tags against seqeval; numbers by
+//! `scripts/golden/tags.py`.
 
 use andiron_core::testing;
 use andiron_nlp::tags::{Aggregation, Scheme, TokenScores, decode};
@@ -49,5 +50,59 @@ fn entities_are_transformers() {
         "golden",
         "entities from token scores",
         "20 texts by 4 aggregations equal transformers' token classification pipeline",
+    );
+}
+
+/// Label, first token, and the token behind the last.
+type Found = (String, usize, usize);
+
+/// What `decode` finds where each token is a word that is sure of its tag.
+fn found(tags: &[String], aggregation: Aggregation) -> Vec<Found> {
+    let mut labels = tags.to_vec();
+    labels.sort();
+    labels.dedup();
+    let tokens: Vec<TokenScores> = tags
+        .iter()
+        .enumerate()
+        .map(|(at, tag)| {
+            let scores = labels.iter().map(|label| f32::from(u8::from(label == tag))).collect();
+            TokenScores { scores, start: at, end: at + 1, word: Some(at) }
+        })
+        .collect();
+    let text = "é".repeat(tags.len());
+    let entities = decode(&text, &labels, &tokens, aggregation, Scheme::Bioes).unwrap();
+    entities.into_iter().map(|entity| (entity.label, entity.start, entity.end)).collect()
+}
+
+/// seqeval's strict scheme leaves out what is not well formed. Here, as in its default mode, it is
+/// read as far as it goes.
+#[test]
+fn entities_of_bioes_tags_are_seqevals() {
+    let file: Value = serde_json::from_str(include_str!("../golden/tags.json")).unwrap();
+    let (cases, mut strictly, mut left_out) = (file["bioes"].as_array().unwrap(), 0, 0);
+    assert!(cases.len() >= 30);
+    for case in cases {
+        let tags: Vec<String> = serde_json::from_value(case["tags"].clone()).unwrap();
+        let strict: Vec<Found> = serde_json::from_value(case["strict"].clone()).unwrap();
+        let default: Vec<Found> = serde_json::from_value(case["default"].clone()).unwrap();
+        for aggregation in [Aggregation::Simple, Aggregation::First, Aggregation::Average] {
+            let got = found(&tags, aggregation);
+            assert_eq!(got, default, "{tags:?}");
+            assert!(strict.iter().all(|entity| got.contains(entity)), "{tags:?}");
+            if case["well_formed"] == true {
+                assert_eq!(got, strict, "{tags:?}");
+            }
+        }
+        strictly += strict.len();
+        left_out += default.len() - strict.len();
+    }
+    assert!(strictly > 60 && left_out > 40, "{strictly} entities, and {left_out} not well formed");
+    testing::record(
+        "golden",
+        "entities from BIOES tags",
+        &format!(
+            "of {} taggings, {strictly} entities as seqeval's strict IOBES, and {left_out} that are not well formed as its default mode",
+            cases.len()
+        ),
     );
 }

@@ -145,6 +145,11 @@ fn roberta_is_transformers() {
     agrees::<RobertaConfig>("roberta");
 }
 
+#[test]
+fn xlm_roberta_is_transformers() {
+    agrees::<RobertaConfig>("xlm_roberta");
+}
+
 /// Saves a published network as a bundle, and compares its weights and description with the
 /// folder's, since that is what transformers reads.
 #[test]

@@ -17,6 +17,7 @@ use burn::{
 use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -109,7 +110,12 @@ fn numbers(half: bool, count: usize) -> Vec<u8> {
 
 /// The parameters as a safetensors file, in single precision or as `BF16`.
 fn safetensors(half: bool) -> Vec<u8> {
-    let stored = parameters().into_iter().map(|(name, shape)| -> Stored {
+    safetensors_of(half, parameters())
+}
+
+/// Some of the parameters as such a file.
+fn safetensors_of(half: bool, some: Vec<(String, Vec<usize>)>) -> Vec<u8> {
+    let stored = some.into_iter().map(|(name, shape)| -> Stored {
         let count = shape.iter().product::<usize>();
         match half {
             true => (name, Dtype::BF16, shape, numbers(half, count)),
@@ -117,6 +123,23 @@ fn safetensors(half: bool) -> Vec<u8> {
         }
     });
     crate::made::safetensors(&stored.collect::<Vec<_>>())
+}
+
+/// The parameters as a folder of two safetensors files, tensors in turn, and their index.
+fn shards(half: bool, folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    let mut parts: [Vec<(String, Vec<usize>)>; 2] = Default::default();
+    let mut places = BTreeMap::new();
+    let files = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+    for (at, (name, shape)) in parameters().into_iter().enumerate() {
+        places.insert(name.clone(), files[at % 2]);
+        parts[at % 2].push((name, shape));
+    }
+    for (file, part) in files.into_iter().zip(parts) {
+        fs::write(folder.join(file), safetensors_of(half, part)).unwrap();
+    }
+    let index = serde_json::json!({ "weight_map": places });
+    fs::write(folder.join("model.safetensors.index.json"), index.to_string()).unwrap();
 }
 
 /// The parameters as a GGUF file; matrices in blocks of `Q8_0`, or in single precision.
@@ -134,24 +157,22 @@ fn gguf(quantised: bool) -> Vec<u8> {
     file.bytes()
 }
 
-/// The parameters as `torch.save` writes them: an archive of the storages, and a pickle that says
-/// which tensor lies in which.
-fn pytorch(half: bool) -> Vec<u8> {
-    let text =
-        |text: &str| [&b"X"[..], &(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat();
+/// The parameters as a pickle that says which tensor lies in which storage, and the storages: the
+/// number of each, and its bytes.
+fn pickled(half: bool) -> (Vec<u8>, Vec<(String, Vec<u8>)>) {
     let number = |n: usize| [&b"J"[..], &(n as u32).to_le_bytes()[..]].concat();
     let tuple = |parts: &[Vec<u8>]| [&b"("[..], &parts.concat()[..], b"t"].concat();
     let kind: &[u8] = if half { b"ctorch\nBFloat16Storage\n" } else { b"ctorch\nFloatStorage\n" };
     let mut pickle = b"\x80\x02}(".to_vec();
-    let mut entries = Vec::new();
+    let mut storages = Vec::new();
     for (at, (name, shape)) in parameters().into_iter().enumerate() {
         let count = shape.iter().product::<usize>();
         let key = at.to_string();
-        let storage = [text("storage"), kind.to_vec(), text(&key), text("cpu"), number(count)];
+        let storage = [word("storage"), kind.to_vec(), word(&key), word("cpu"), number(count)];
         let sizes: Vec<Vec<u8>> = shape.iter().map(|extent| number(*extent)).collect();
         let strides: Vec<Vec<u8>> =
             (0..shape.len()).map(|axis| number(shape[axis + 1..].iter().product())).collect();
-        pickle.extend(text(&name));
+        pickle.extend(word(&name));
         pickle.extend(b"ctorch._utils\n_rebuild_tensor_v2\n");
         pickle.extend(tuple(&[
             [tuple(&storage), b"Q".to_vec()].concat(),
@@ -162,12 +183,43 @@ fn pytorch(half: bool) -> Vec<u8> {
             b"ccollections\nOrderedDict\n)R".to_vec(),
         ]));
         pickle.extend(b"R");
-        entries.push((format!("model/data/{key}"), numbers(half, count)));
+        storages.push((key, numbers(half, count)));
     }
     pickle.extend(b"u.");
-    entries.insert(0, ("model/data.pkl".to_owned(), pickle));
+    (pickle, storages)
+}
+
+/// A text in a pickle.
+fn word(text: &str) -> Vec<u8> {
+    [&b"X"[..], &(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat()
+}
+
+/// The parameters as `torch.save` writes them: an archive of the pickle and the storages.
+fn pytorch(half: bool) -> Vec<u8> {
+    let (pickle, storages) = pickled(half);
+    let mut entries = vec![("model/data.pkl".to_owned(), pickle)];
+    entries.extend(storages.into_iter().map(|(key, bytes)| (format!("model/data/{key}"), bytes)));
     entries.push(("model/version".to_owned(), b"3\n".to_vec()));
     archive(&entries)
+}
+
+/// The parameters as `torch.save` wrote them up to PyTorch 1.5: pickles, the last of them of the
+/// storages' numbers, then the storages, each behind how many elements it has.
+fn legacy(half: bool) -> Vec<u8> {
+    let (pickle, storages) = pickled(half);
+    let mut bytes = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.".to_vec();
+    bytes.extend(b"\x80\x02M\xe9\x03.");
+    bytes.extend(b"\x80\x02}X\r\0\0\0little_endian\x88s.");
+    bytes.extend(pickle);
+    bytes.extend(b"\x80\x02](");
+    bytes.extend(storages.iter().flat_map(|(key, _)| word(key)));
+    bytes.extend(b"e.");
+    for (_, storage) in storages {
+        let width = if half { 2 } else { 4 };
+        bytes.extend((storage.len() as u64 / width).to_le_bytes());
+        bytes.extend(storage);
+    }
+    bytes
 }
 
 /// A zip archive that stores `entries` as they are, without checksums, which `torch.save` may leave
@@ -276,14 +328,23 @@ fn loading_and_saving_need_little_more_memory_than_the_network() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| -> PathBuf { folder.path().join(name) };
     type Make = fn(bool) -> Vec<u8>;
-    let kinds: [(&str, Make); 3] =
-        [("model.safetensors", safetensors), ("model.gguf", gguf), ("model.bin", pytorch)];
+    let kinds: [(&str, Make); 4] = [
+        ("model.safetensors", safetensors),
+        ("model.gguf", gguf),
+        ("model.bin", pytorch),
+        ("model.pth", legacy),
+    ];
     for (name, make) in kinds {
         for small in [true, false] {
             fs::write(path(name), make(small)).unwrap();
             let share = share("load", &path(name));
             assert!((0.95..1.2).contains(&share), "{name}, small {small}: {share}");
         }
+    }
+    for small in [true, false] {
+        shards(small, &path("sharded"));
+        let share = share("load", &path("sharded"));
+        assert!((0.95..1.2).contains(&share), "shards, small {small}: {share}");
     }
     // The safetensors file is in single precision now.
     let saved = share("save", &path("model.safetensors"));
@@ -294,6 +355,6 @@ fn loading_and_saving_need_little_more_memory_than_the_network() {
     testing::record(
         "weights",
         "loading needs at most 1.2 times the network in memory",
-        "safetensors, GGUF and PyTorch files and bundles; a bundle is saved tensor by tensor",
+        "safetensors, GGUF and PyTorch files (zip and legacy), shards and bundles; a bundle is saved tensor by tensor",
     );
 }
