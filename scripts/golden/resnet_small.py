@@ -1,6 +1,6 @@
 """Tiny residual networks with random weights and running statistics, and what PyTorch makes of two batches.
 
-The blocks are those of torchvision's resnet.py (BasicBlock) under its names; the stems `small` and `medium`
+The blocks are torchvision's BasicBlock, and all names are those of its resnet.py; the stems `small` and `medium`
 are ours. Writes `resnet_STEM.safetensors` (the weights) and `resnet_small.json` (inputs and logits).
 """
 
@@ -9,6 +9,7 @@ import golden_json  # first: it pins the thread counts
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from torchvision.models.resnet import BasicBlock
 
 SEED = 20151210
 FOLDER = "andiron-vision/tests/golden"
@@ -19,23 +20,9 @@ NOTES = {
 }
 
 
-class Block(nn.Module):
-    def __init__(self, before, width, stride):
-        super().__init__()
-        self.conv1 = nn.Conv2d(before, width, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
-        if stride != 1 or before != width:
-            self.downsample = nn.Sequential(nn.Conv2d(before, width, 1, stride, bias=False), nn.BatchNorm2d(width))
-
-    def forward(self, x):
-        around = self.downsample(x) if hasattr(self, "downsample") else x
-        x = torch.relu(self.bn1(self.conv1(x)))
-        return torch.relu(self.bn2(self.conv2(x)) + around)
-
-
 class ResNet(nn.Module):
+    """torchvision's blocks between a stem and a head of tiny sizes; its own class has full ones."""
+
     def __init__(self, stem):
         super().__init__()
         kernel, stride = (7, 2) if stem == "large" else (3, 1)
@@ -46,7 +33,10 @@ class ResNet(nn.Module):
         for stage, (width, count) in enumerate(zip(WIDTHS, BLOCKS), 1):
             blocks = []
             for block in range(count):
-                blocks.append(Block(before, width, 2 if stage > 1 and block == 0 else 1))
+                stride, around = (2 if stage > 1 and block == 0 else 1), None
+                if stride != 1 or before != width:
+                    around = nn.Sequential(nn.Conv2d(before, width, 1, stride, bias=False), nn.BatchNorm2d(width))
+                blocks.append(BasicBlock(before, width, stride, around))
                 before = width
             self.add_module(f"layer{stage}", nn.Sequential(*blocks))
         self.fc = nn.Linear(before, CLASSES)
@@ -64,8 +54,10 @@ def main():
         model = ResNet(stem).eval()
         state = model.state_dict()
         for name, tensor in state.items():
-            if name.endswith("running_var") or "bn" in name and name.endswith("weight"):
+            if tensor.dim() == 1 and name.endswith(("running_var", "weight")):
                 tensor.uniform_(0.5, 2.0)
+            elif tensor.dim() > 1:  # by fan-in, so that logits are of order 1
+                tensor.normal_(0.0, 1.0 / tensor[0].numel() ** 0.5)
             elif tensor.is_floating_point():
                 tensor.normal_(0.0, 0.3)
         path = golden_json.CRATES / FOLDER / f"resnet_{stem}.safetensors"
@@ -75,10 +67,13 @@ def main():
         for batch in (1, 3):
             images = torch.randn(batch, CHANNELS, 9, 13)
             with torch.no_grad():
-                logits = model(images)
+                logits, exact = model(images), model.double()(images.double())
+            model.float()
+            print(f"{stem}_{batch}: largest {logits.abs().max():.3f}, "
+                  f"float32 is off by {(logits - exact).abs().max():.1e}")
             cases[f"{stem}_{batch}"] = {"images": images.tolist(), "logits": logits.tolist()}
     body = {"cases": cases, "notes": NOTES}
-    golden_json.write(f"{FOLDER}/resnet_small.json", __file__, ["safetensors", "torch"], SEED, body)
+    golden_json.write(f"{FOLDER}/resnet_small.json", __file__, ["safetensors", "torch", "torchvision"], SEED, body)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,17 @@ The package wants more than its networks do: `pip install --no-deps --no-build-i
 loguru==0.7.3, opencv-python-headless==5.0.0.93, tabulate==0.10.0, thop==0.1.1.post2209072238, pycocotools==2.0.10,
 torchvision==0.29.2, pillow==13.0.0 beside the torch of requirements.txt.
 
-Writes `yolox_NAME.safetensors` (weights) and `yolox.json`: inference, the losses of one training step
-with the gradient of a few parameters, the assignment of targets to cells, and suppression of boxes.
+Writes `yolox_NAME.safetensors` (weights), `yolox_nano.pth` (YOLOX-Nano as the package's training saves it) and
+`yolox.json`: inference, the losses of one training step with the gradient of a few parameters, the assignment of
+targets to cells, and suppression of boxes.
 """
 
 import golden_json  # first: it pins the thread counts
 
+import numpy
 import torch
 from safetensors.torch import save_file
+from yolox.exp import get_exp
 from yolox.models import YOLOPAFPN, YOLOX, YOLOXHead
 from yolox.utils import postprocess
 
@@ -26,12 +29,15 @@ TARGETS = [
     [],
     [[2, 48.0, 32.0, 70.0, 50.0], [1, 5.0, 60.0, 6.0, 5.0]],
 ]
+# Numbers in a row that tensors of the checkpoint are windows on.
+ROW = 1600
 GRADIENTS = ["backbone.lateral_conv0.conv.weight", "head.reg_preds.1.bias", "head.cls_preds.0.weight"]
 NOTES = {
     "images": "[3, 3, height, width], the value at place i is (i * 2654435761 mod 2^32 >> 27) / 4 - 4",
     "outputs": "[batch, cells, 5 + classes]: raw box numbers, sigmoid of object and classes; eval mode",
     "decoded": "the same with boxes as centre, width and height in pixels",
     "losses": "train mode, with and without the L1 term; sums over all targets divided by the matched cells",
+    "checkpoint": "outputs of YOLOX-Nano with the weights in yolox_nano.pth",
     "assignment": "the cells that a target got, by SimOTA, and which target each got; random numbers for each cell",
     "kept": "[x0, y0, x1, y1, object, class score, class] after suppression by class",
 }
@@ -129,6 +135,49 @@ def suppression():
     return {"boxes": golden_json.significant(boxes.tolist()), "cases": cases}
 
 
+def windows(state):
+    """The same names and shapes, so that 900,000 weights fit into a small file: all tensors of one fan-in or kind are
+    windows on one row of numbers, which torch.save writes once."""
+    rows, found = {}, {}
+    for at, (name, tensor) in enumerate(state.items()):
+        kind = tensor[0].numel() if tensor.dim() == 4 else name.rsplit(".", 1)[1]
+        if kind not in rows:
+            if kind == "num_batches_tracked":
+                rows[kind] = torch.ones(ROW, dtype=torch.int64)
+            elif kind in ("weight", "running_var"):
+                rows[kind] = torch.rand(ROW) * 0.9 + 0.7
+            else:
+                rows[kind] = torch.randn(ROW) * (0.2 if isinstance(kind, str) else 1.2 / kind**0.5)
+        # Each channel begins one number after the one before, and each tensor too.
+        strides = (1, *tensor.stride()[1:])[: tensor.dim()]
+        found[name] = rows[kind].as_strided(tensor.shape, strides, at)
+    return found
+
+
+def checkpoint():
+    """Writes what the package's trainer saves after ten epochs; gives the outputs of the network in it."""
+    settings = get_exp(exp_name="yolox-nano")
+    settings.num_classes = CLASSES
+    model, optimizer = settings.get_model(), settings.get_optimizer(8)
+    state = windows(model.state_dict())
+    for name, parameter in model.named_parameters():
+        weight = state[name]
+        momentum = weight.as_strided(weight.shape, weight.stride(), weight.storage_offset() + 1)
+        optimizer.state[parameter]["momentum_buffer"] = momentum
+    path = golden_json.CRATES / FOLDER / "yolox_nano.pth"
+    # The best average precision is a number of numpy, as pycocotools gives it.
+    saved = {"start_epoch": 10, "model": state, "optimizer": optimizer.state_dict(), "best_ap": numpy.float64(0.25)}
+    torch.save(saved, path)
+    print(f"{path.name}: {path.stat().st_size} bytes")
+    model.load_state_dict(torch.load(path, weights_only=False)["model"])
+    model.eval().head.decode_in_inference = False
+    with torch.no_grad():
+        outputs = model(pictures()[:2])
+        exact = model.double()(pictures()[:2].double())
+    print(f"largest output {outputs.abs().max():.3f}, float32 is off by {(outputs - exact).abs().max():.1e}")
+    return {"outputs": golden_json.significant(outputs.flatten().tolist(), 8)}
+
+
 def main():
     torch.manual_seed(SEED)
     networks = {}
@@ -149,8 +198,9 @@ def main():
             "training": training(model, images),
         }
     body = {"networks": networks, "size": list(SIZE), "targets": TARGETS, "assignment": assignment(),
-            "suppression": suppression(), "notes": NOTES}
-    golden_json.write(f"{FOLDER}/yolox.json", __file__, ["safetensors", "torch", "torchvision", "yolox"], SEED, body)
+            "suppression": suppression(), "checkpoint": checkpoint(), "notes": NOTES}
+    packages = ["numpy", "safetensors", "torch", "torchvision", "yolox"]
+    golden_json.write(f"{FOLDER}/yolox.json", __file__, packages, SEED, body)
 
 
 if __name__ == "__main__":

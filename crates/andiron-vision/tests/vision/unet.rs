@@ -12,8 +12,7 @@ use burn::{
 fn assert_close(found: &[f32], wanted: &[f32], tolerance: f32) {
     assert_eq!(found.len(), wanted.len());
     for (at, (found, wanted)) in found.iter().zip(wanted).enumerate() {
-        let close = (found - wanted).abs() <= tolerance * wanted.abs().max(1.0);
-        assert!(close, "place {at}: {found} for {wanted}");
+        assert!((found - wanted).abs() <= tolerance, "place {at}: {found} for {wanted}");
     }
 }
 

@@ -1,8 +1,9 @@
 //! YOLOX against the `yolox` package: the files are made by `scripts/golden/yolox_small.py`.
 
 use crate::support::{golden, json, numbers};
-use andiron_core::{Model, ModelConfig as _, Network, weights};
+use andiron_core::{Model, ModelConfig as _, Network, Predictor, Registry, bundle::Card, weights};
 use andiron_vision::{
+    ObjectDetection, TASKS,
     grid::{GridBoxes, Level},
     models::yolox::YoloxConfig,
     tasks::object_detection::{Candidate, Match, Target, assign, parts, suppress},
@@ -42,6 +43,13 @@ fn assert_close(found: &[f32], wanted: &[f32], tolerance: f32) {
     }
 }
 
+/// What the package gives for a grid: raw box numbers, and how sure it is of object and classes.
+fn outputs(grid: &GridBoxes) -> Vec<f32> {
+    let boxes = grid.numbers.clone().narrow(2, 0, 4);
+    let rest = sigmoid(grid.numbers.clone().narrow(2, 4, 1 + CLASSES));
+    Tensor::cat(vec![boxes, rest], 2).into_data().try_to_vec().unwrap()
+}
+
 #[test]
 fn outputs_and_boxes_are_those_of_the_package() {
     let device = Device::flex();
@@ -52,12 +60,10 @@ fn outputs_and_boxes_are_those_of_the_package() {
         let grid = model.forward(pictures(&device).narrow(0, 0, 2));
         let [batch, cells, width] = grid.numbers.dims();
         assert_eq!([batch, cells, width], [2, 126, 5 + CLASSES]);
-        let boxes = grid.numbers.clone().narrow(2, 0, 4);
-        let rest = sigmoid(grid.numbers.clone().narrow(2, 4, 1 + CLASSES));
-        let outputs = Tensor::cat(vec![boxes.clone(), rest], 2).into_data();
-        assert_close(&outputs.try_to_vec().unwrap(), &numbers(&case["outputs"]), 1e-4);
-        let boxes: Vec<f32> = boxes.into_data().try_to_vec().unwrap();
+        assert_close(&outputs(&grid), &numbers(&case["outputs"]), 1e-4);
         let all = grid.cells();
+        let boxes = grid.numbers.narrow(2, 0, 4).into_data();
+        let boxes: Vec<f32> = boxes.try_to_vec().unwrap();
         let decoded: Vec<f32> = boxes
             .chunks_exact(4)
             .enumerate()
@@ -66,6 +72,26 @@ fn outputs_and_boxes_are_those_of_the_package() {
         assert_close(&decoded, &numbers(&case["decoded"]), 1e-4);
     }
     andiron_core::testing::record("golden", "yolox", "outputs and boxes equal the yolox package's");
+}
+
+/// Beside the weights stand an optimiser's state, an epoch and a score.
+#[test]
+fn a_checkpoint_of_the_package_gives_its_outputs() {
+    let (dir, device) = (tempfile::tempdir().unwrap(), Device::flex());
+    let registry = Registry::default().with(TASKS);
+    let read = registry.open_called(&golden("yolox_nano.pth"), "yolox-nano", None, &device);
+    let bundle = dir.path().join("nano");
+    read.unwrap().save(Card::default(), &bundle).unwrap();
+    let predictor = Predictor::<ObjectDetection>::load(&bundle, &device).unwrap();
+    let network = predictor.network::<YoloxConfig>().unwrap();
+    let grid = network.model.forward(pictures(&device).narrow(0, 0, 2));
+    let golden_file = json("yolox.json");
+    assert_close(&outputs(&grid), &numbers(&golden_file["checkpoint"]["outputs"]), 1e-4);
+    andiron_core::testing::record(
+        "golden",
+        "yolox",
+        "outputs equal the yolox package's, from a .pth file of its training",
+    );
 }
 
 fn numbers_of(case: &Value, name: &str) -> Vec<f32> {
