@@ -48,7 +48,7 @@ fn keywords_are_learnt_from_clips_and_counted_in_a_stream() {
     let here = dir.path();
     sounds(here, 6);
     let clip = |n: u32| {
-        let (folder, label) = if n % 2 == 0 { ("high", "beep") } else { ("low", "other") };
+        let (folder, label) = if n.is_multiple_of(2) { ("high", "beep") } else { ("low", "other") };
         json!({"audio": format!("{folder}/{}.wav", n / 2), "label": label})
     };
     write_lines(&here.join("clips.jsonl"), &(0..12).map(clip).collect::<Vec<_>>());

@@ -142,7 +142,7 @@ fn the_loss_is_focal_and_dice_over_the_pixels_that_count() {
     let data = TensorData::new(values, [batch, classes, height, width]);
     let logits = Tensor::<4>::from_data(data, &device);
     // Every fifth pixel counts nowhere.
-    let of = |at: usize| if at % 5 == 0 { 255 } else { (at * 7 % classes) as i32 };
+    let of = |at: usize| if at.is_multiple_of(5) { 255 } else { (at * 7 % classes) as i32 };
     let truth: Vec<i32> = (0..pixels).map(of).collect();
     let heeded: Vec<i32> = (0..pixels as i32).filter(|at| at % 5 != 0).collect();
     let heeded = Tensor::<1, Int>::from_ints(heeded.as_slice(), &device);
