@@ -7,7 +7,7 @@
 //!
 //! Each scene has one to eight digits of MNIST, 12 to 60 pixels a side, on a cut-out of a photograph.
 //! Digits and photographs of the test are in no scene of the training. First come small scenes of one
-//! or two digits, a tenth of the work, which tell the digits apart; then those of full size. `--small N`
+//! or two digits, a quarter of the pixels, which tell the digits apart; then those of full size. `--small N`
 //! and `--steps N` set how many steps of either; `--folder DIR` keeps checkpoints there; `--quick` takes
 //! a few steps. `--picture PATH`, by default `target/segmentation.png`, gets a scene of shipped digits
 //! with the answer drawn into it.
