@@ -10,7 +10,7 @@
 //! or two digits, a quarter of the pixels, which tell the digits apart; then those of full size. `--small N`
 //! and `--steps N` set how many steps of either; `--folder DIR` keeps checkpoints there; `--quick` takes
 //! a few steps. `--picture PATH`, by default `target/segmentation.png`, gets a scene of shipped digits
-//! with the answer drawn into it.
+//! with the answer drawn into it. It takes an hour and more: see `scripts/evidence/segmentation.txt`.
 
 use andiron::{
     Evaluator, GradientTrainer, Network, Predictor, Recipe, Trainer, TrainingConfig,

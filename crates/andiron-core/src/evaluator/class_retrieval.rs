@@ -76,19 +76,20 @@ impl ClassRetrieval {
             }
             out.extend(sums.map(|sum| sum / indices.len() as f64));
         })?;
-        Ok(Report::new(
-            (task, architecture),
-            names.into_iter().zip(scores).collect(),
-            values
-                .iter()
-                .map(|[_, success, _, recall]| Outcome {
-                    right: *success > 0.0,
-                    loss: 1.0 - recall,
-                })
-                .collect(),
-            &self.bootstrap,
-            fingerprint.finish(),
-        ))
+        let outcome = |[_, success, _, recall]: &[f64; 4]| Outcome {
+            right: *success > 0.0,
+            loss: 1.0 - recall,
+        };
+        Ok(Report {
+            settings: BTreeMap::from([("k".to_owned(), self.k.to_string())]),
+            ..Report::new(
+                (task, architecture),
+                names.into_iter().zip(scores).collect(),
+                values.iter().map(outcome).collect(),
+                &self.bootstrap,
+                fingerprint.finish(),
+            )
+        })
     }
 
     fn name(&self, score: &str) -> String {

@@ -75,8 +75,9 @@ pub struct Report {
     pub seed: u64,
     /// The scores by name.
     pub scores: BTreeMap<String, Score>,
-    /// In which of the usual ways the scores were made, by the name of what was chosen: for
-    /// transcripts `normalizer`. Empty for a task that has one way only.
+    /// In which of the usual ways scores and outcomes were made, by the name of what was chosen:
+    /// `normalizer` for transcripts, `k` for lists of what was found. Empty for a task that has one
+    /// way only, and in reports from before there was this field.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
     /// The labels, in the order of the class numbers.

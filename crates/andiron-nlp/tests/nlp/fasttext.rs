@@ -1,6 +1,7 @@
 //! fastText's models against fastText itself, and spoilt ones; numbers by
 //! `scripts/golden/language_id.py`, small models by `scripts/golden/fasttext_models.py`.
 
+use crate::smollm2::asset;
 use andiron_core::testing;
 use andiron_nlp::{
     fasttext::{Answer, FastText, FastTextError},
@@ -9,7 +10,6 @@ use andiron_nlp::{
 use serde_json::Value;
 use std::{
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -23,16 +23,7 @@ fn here(name: &str) -> PathBuf {
 
 /// The model for languages, if `scripts/fetch-assets --only lid-176` has brought it.
 fn lid() -> Option<PathBuf> {
-    let path = here("../../assets/lid-176/lid.176.ftz");
-    if path.is_file() {
-        return Some(path);
-    }
-    let required = std::env::var("ANDIRON_ASSETS").is_ok_and(|value| value == "required");
-    let said = format!("{} is not there: run scripts/fetch-assets", path.display());
-    assert!(!required, "{said}");
-    // Past the test harness, which keeps what a test that passes prints to itself.
-    std::io::stderr().write_all(format!("NOT TESTED: {said}\n").as_bytes()).unwrap();
-    None
+    asset("lid-176/lid.176.ftz")
 }
 
 fn small_models() -> Vec<PathBuf> {

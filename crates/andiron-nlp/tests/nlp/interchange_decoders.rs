@@ -1,6 +1,7 @@
 //! Language models trained here load in transformers with equal logits, and those saved there load
 //! here: `scripts/interchange` runs the first test, Python, and the second.
 
+use crate::smollm2::say;
 use andiron_core::{
     Example, GradientTrainer, Network, Recipe, Trainer as _, TrainingConfig, device, testing,
     trainer::Progress,
@@ -29,7 +30,7 @@ const TEXTS: [&str; 4] =
 fn folder() -> Option<PathBuf> {
     let folder = std::env::var_os(FOLDER).map(PathBuf::from);
     if folder.is_none() {
-        eprintln!("NOT TESTED: scripts/interchange gives a folder by {FOLDER}");
+        say(&format!("scripts/interchange gives a folder by {FOLDER}"));
     }
     folder
 }

@@ -1,6 +1,8 @@
 //! Language from outside, in one program: burn is linked once.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../../../andiron-weights/tests/weights/anonymous.rs"]
+mod anonymous;
 mod chat;
 mod classifiers;
 mod decoders;

@@ -18,7 +18,7 @@ use serde_json::Value;
 use std::{fs, io::Write as _, path::PathBuf, time::Instant};
 
 /// Says what is left out, past the test harness, which keeps what a test that passes prints to itself.
-fn say(what: &str) {
+pub(crate) fn say(what: &str) {
     std::io::stderr().write_all(format!("NOT TESTED: {what}\n").as_bytes()).unwrap();
 }
 

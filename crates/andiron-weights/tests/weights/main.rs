@@ -1,6 +1,7 @@
 //! Readers of weights: values against what other programs wrote, refusals, and memory.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod anonymous;
 mod ctranslate2;
 mod folder;
 mod gguf;

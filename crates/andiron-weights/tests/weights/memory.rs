@@ -3,7 +3,10 @@
 //! Anonymous memory is what the system cannot drop again; pages of a mapped file it can. Each load
 //! and save runs in a process of its own, so that nothing else counts.
 
-use crate::made::{GgufFile, Stored, singles};
+use crate::{
+    anonymous::highest,
+    made::{GgufFile, Stored, singles},
+};
 use andiron_core::{
     ConfigError, DataError, Loss, Model, ModelConfig, Network, Predictor, Solve, Task,
     data::ExampleOf, testing, weights,
@@ -21,8 +24,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
 };
 
 /// Set in the process that is measured: what it does, and the file or folder.
@@ -244,16 +245,6 @@ fn archive(entries: &[(String, Vec<u8>)]) -> Vec<u8> {
     bytes
 }
 
-/// This process's anonymous memory in bytes.
-fn anonymous() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("RssAnon:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
-}
-
-/// The highest anonymous memory that was seen.
-static PEAK: AtomicU64 = AtomicU64::new(0);
-
 /// Does it, and prints the highest anonymous memory meanwhile, less that from before, and the
 /// bytes of the network's parameters.
 fn measured(what: &str, path: &Path) {
@@ -264,36 +255,21 @@ fn measured(what: &str, path: &Path) {
         "save" => Some(weights::load(blank(), path).unwrap()),
         _ => None,
     };
-    let before = anonymous();
-    let measure = || PEAK.fetch_max(anonymous(), Ordering::Relaxed);
-    // Ends with the process.
-    std::thread::spawn(move || {
-        loop {
-            measure();
-            std::thread::sleep(Duration::from_micros(100));
-        }
-    });
-    let parameters = match (what, network) {
+    let (parameters, peak) = highest(|| match (what, network) {
         (_, Some(network)) => {
             let predictor = Predictor::new(Nothing {}, network, &device);
             predictor.save(path.with_file_name("bundle")).unwrap();
             predictor.parameters()
         }
         ("bundle", _) => {
-            let loaded = Predictor::<Nothing>::load_as::<LargeConfig>(path, &device).unwrap();
-            measure();
-            loaded.parameters()
+            Predictor::<Nothing>::load_as::<LargeConfig>(path, &device).unwrap().parameters()
         }
         _ => {
             let file = andiron_weights::open(path).unwrap();
-            let network = weights::load_from(blank(), &file).unwrap();
-            measure();
-            network.parameters()
+            weights::load_from(blank(), &file).unwrap().parameters()
         }
-    };
-    measure();
-    let peak = PEAK.load(Ordering::Relaxed);
-    println!("measured {} {}", peak - before, parameters * 4);
+    });
+    println!("measured {peak} {}", parameters * 4);
 }
 
 /// What a process of its own takes for it, as a share of the bytes of the network's parameters.

@@ -9,6 +9,7 @@ use andiron_core::{
         ranking::{Candidate, ndcg, ranking_scores, reciprocal_rank},
     },
 };
+use std::collections::BTreeMap;
 
 /// How many queries are asked at once.
 const CHUNK: usize = 16;
@@ -92,13 +93,17 @@ impl RerankEvaluator {
             measure().map_err(|error| error.at(index, None))?;
         }
         let found = ranking_scores(&lists, self.k, &self.bootstrap)?;
-        Ok(Report::new(
-            (Rerank::NAME, architecture),
-            found.into_iter().map(|(name, score)| (format!("{name}@{}", self.k), score)).collect(),
-            outcomes,
-            &self.bootstrap,
-            fingerprint.finish(),
-        ))
+        let scores = found.into_iter().map(|(name, score)| (format!("{name}@{}", self.k), score));
+        Ok(Report {
+            settings: BTreeMap::from([("k".to_owned(), self.k.to_string())]),
+            ..Report::new(
+                (Rerank::NAME, architecture),
+                scores.collect(),
+                outcomes,
+                &self.bootstrap,
+                fingerprint.finish(),
+            )
+        })
     }
 }
 

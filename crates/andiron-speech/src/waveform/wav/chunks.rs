@@ -57,8 +57,10 @@ pub(super) fn walk(bytes: &[u8]) -> Result<(Vec<u8>, &[u8]), DataError> {
 /// What follows the `length` bytes of a chunk, which are there.
 fn behind(body: &[u8], length: usize) -> &[u8] {
     let rest = &body[length..];
-    // Chunks begin at even places. Some programs do not care: then the next one is there at once.
-    let at_once = rest.starts_with(b"fmt ") || rest.starts_with(b"data");
+    // Chunks begin at even places, behind a byte of 0. Some programs do not care: then the name of the
+    // next one is there at once.
+    let is_letter = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ';
+    let at_once = rest.get(..4).is_some_and(|name| name.iter().all(is_letter));
     if length.is_multiple_of(2) || at_once { rest } else { rest.get(1..).unwrap_or_default() }
 }
 
@@ -86,18 +88,19 @@ fn plain(chunk: &[u8]) -> Result<[u8; 16], DataError> {
     };
     at_least(16)?;
     let field = |at: usize| u16::from_le_bytes([chunk[at], chunk[at + 1]]);
-    let (mut tag, channels, frame, mut bits) = (field(0), field(2), field(12), field(14));
+    let (mut tag, channels, frame, bits) = (field(0), field(2), field(12), field(14));
     if tag == EXTENSIBLE {
         at_least(40)?;
-        // How many bits of a sample's bytes are used; some programs leave it at 0.
-        bits = if field(18) == 0 { bits } else { field(18) };
+        // The bits that are used, which field 18 counts, are the high ones of `bits`: the rest is 0.
         tag = if chunk[26..40] == SUBFORMAT { field(24) } else { tag };
     }
     let Some(bytes) = frame.checked_div(channels) else {
         return Err(bad("it has no channels"));
     };
+    // Some programs write 24 bits as the low ones of four bytes.
+    let low_24 = field(0) == PCM && (bytes, bits) == (4, 24);
     let is_read = match tag {
-        PCM => matches!((bytes, bits), (1, 8) | (2, 16) | (3 | 4, 24) | (4, 32)),
+        PCM => matches!((bytes, bits), (1, 8) | (2, 16) | (3, 24) | (4, 32)) || low_24,
         FLOAT => (bytes, bits) == (4, 32),
         _ => false,
     };

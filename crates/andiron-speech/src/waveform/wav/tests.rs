@@ -174,11 +174,16 @@ fn a_format_may_say_more_than_it_must() {
     }
     // 24 bits in four bytes.
     assert_eq!(samples(&fields(1, 1, 4, 24), &[0, 0, 0x40, 0]), [0.5]);
-    assert_eq!(samples(&extended(1, 4, 24, &ORDINARY), &[0, 0, 0x40, 0]), [0.5]);
-    // No number of bits within the bytes.
-    let mut silent = extended(1, 2, 16, &ORDINARY);
-    silent[18..20].fill(0);
-    assert_eq!(samples(&silent, &[0, 0x40]), [0.5]);
+    // In an extended format the bits that are used, here 24, 20 or none said, are the high ones.
+    let used = |bytes: u16, bits: u8| {
+        let mut fields = extended(1, bytes, 8 * bytes, &ORDINARY);
+        fields[18] = bits;
+        fields
+    };
+    assert_eq!(samples(&used(4, 24), &[0, 0, 0, 0x40]), [0.5]);
+    assert_eq!(samples(&used(3, 20), &[0, 0, 0x40]), [0.5]);
+    assert_eq!(samples(&used(2, 12), &[0, 0x40]), [0.5]);
+    assert_eq!(samples(&used(2, 0), &[0, 0x40]), [0.5]);
 }
 
 #[test]
