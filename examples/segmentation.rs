@@ -6,11 +6,11 @@
 //! ```
 //!
 //! Each scene has one to eight digits of MNIST, 12 to 60 pixels a side, on a cut-out of a photograph.
-//! Digits and photographs of the test are in no scene of the training. First come small scenes of one
-//! or two digits, a quarter of the pixels, which tell the digits apart; then those of full size. `--small N`
-//! and `--steps N` set how many steps of either; `--folder DIR` keeps checkpoints there; `--quick` takes
-//! a few steps. `--picture PATH`, by default `target/segmentation.png`, gets a scene of shipped digits
-//! with the answer drawn into it. It takes an hour and more: see `scripts/evidence/segmentation.txt`.
+//! Digits and photographs of the test are in no scene of the training. Digits are told apart on scenes
+//! of one, 32 by 32 pixels, where a step costs little; then come scenes of one or two, then those of full
+//! size. `--single N`, `--small N` and `--steps N` set how many steps of each; `--folder DIR` keeps
+//! checkpoints there; `--quick` takes a few steps. `--picture PATH`, by default `target/segmentation.png`,
+//! gets a scene of shipped digits and the answer. An hour and more: `scripts/evidence/segmentation.txt`.
 
 use andiron::{
     Evaluator, GradientTrainer, Network, Predictor, Recipe, Trainer, TrainingConfig,
@@ -38,15 +38,15 @@ struct Options {
     /// A few steps.
     #[arg(long)]
     quick: bool,
-    /// Steps of small scenes.
-    #[arg(long, default_value_t = 12_000)]
+    /// Steps of scenes of one digit.
+    #[arg(long, default_value_t = 6000)]
+    single: usize,
+    /// Steps of scenes of one or two.
+    #[arg(long, default_value_t = 5000)]
     small: usize,
     /// Steps of scenes of full size.
-    #[arg(long, default_value_t = 3000)]
+    #[arg(long, default_value_t = 4000)]
     steps: usize,
-    /// Scenes a step.
-    #[arg(long, default_value_t = 8)]
-    batch: usize,
     /// Where checkpoints are kept, and a training goes on.
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -56,10 +56,10 @@ struct Options {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let Options { quick, mut small, mut steps, mut batch, folder, picture } = Options::parse();
+    let Options { quick, mut single, mut small, mut steps, folder, picture } = Options::parse();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     if quick {
-        (small, steps, batch) = (3, 3, 4);
+        (single, small, steps) = (3, 3, 3);
         if !["mnist", "photographs"].iter().all(|name| root.join("assets").join(name).is_dir()) {
             println!("left out: digits and photographs are not there; see scripts/fetch-assets");
             return Ok(());
@@ -71,12 +71,16 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let full = SceneOptions::default();
     let few = SceneOptions { width: 80, height: 64, most: 2, sides: (20, 56), ..full };
+    let one = SceneOptions { width: 32, height: 32, most: 1, sides: (16, 30), ..full };
     let mut learnt: Option<Predictor<ImageSegmentation>> = None;
-    for (stage, size, steps, highest) in [("small", few, small, 3e-3), ("full", full, steps, 2e-3)]
-    {
+    for (stage, size, steps, batch, highest) in [
+        ("single", one, single, 16, 3e-3),
+        ("small", few, small, 8, 2e-3),
+        ("full", full, steps, 8, 2e-3),
+    ] {
         let train = scenes(DigitPart::Train, steps * batch, SEED)?.with_options(size)?;
         let options =
-            json!({ "classes": train.mask_classes(), "network_width": 8, "network_depth": 4 });
+            json!({ "classes": train.mask_classes(), "network_width": 16, "network_depth": 4 });
         // Two hundred scenes show all ten digits.
         let (task, config) = UNetConfig::prepare(&options, &train.with(200, SEED))?;
         let before = learnt.as_ref().and_then(Predictor::network::<UNetConfig>);
