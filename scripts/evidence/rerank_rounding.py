@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Why the published cross-encoder's eight-bit package does not give its card's scores.
+"""Scores of the card's pair by the published cross-encoder's eight-bit package, and what rounding does to them.
 
     scripts/fetch-assets --only reranker-onnx && scripts/convert-assets     once
     pip install -r benches/peers/requirements.txt                           once, in an environment
@@ -7,7 +7,7 @@
 
 The card's pair, scored by ONNX Runtime on the package's file, which rounds activations too; by transformers on
 the folder that scripts/convert-assets makes; and by transformers there with the inputs of the encoder's linear
-maps rounded as DynamicQuantizeLinear does, with relative noise on the embeddings.
+maps rounded as DynamicQuantizeLinear does, in single and in double precision, with relative noise on those inputs.
 """
 
 import pathlib
@@ -40,27 +40,32 @@ def main():
     names = [one.name for one in session.get_inputs()]
     print("ONNX Runtime, the package's file:",
           [round(session.run(None, {name: pair[name].numpy() for name in names})[0].item(), 4) for pair in pairs])
-    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    noise = 0.0
 
-    def scores():
-        with torch.inference_mode():
-            return [round(model(**pair).logits.item(), 4) for pair in pairs]
+    def given(_, inputs):
+        return (rounded(inputs[0] * (1 + noise * torch.randn_like(inputs[0]))),)
 
-    print("transformers, the folder:", scores())
-    for layer in model.bert.encoder.modules():
-        if isinstance(layer, torch.nn.Linear):
-            layer.register_forward_pre_hook(lambda _, inputs: (rounded(inputs[0]),))
-    print("transformers, activations rounded:", scores())
-    for noise in (1e-7, 1e-6, 1e-5):
-        hook = model.bert.embeddings.register_forward_hook(
-            lambda *called, noise=noise: called[2] * (1 + noise * torch.randn_like(called[2])))
-        drawn = []
-        for seed in range(20):
-            torch.manual_seed(seed)
-            drawn.append(scores())
-        hook.remove()
-        spread = "; ".join(f"{min(one)} to {max(one)}" for one in zip(*drawn))
-        print(f"and noise of {noise:g} on the embeddings, 20 draws: {spread}")
+    for precision in (torch.float32, torch.float64):
+        model = AutoModelForSequenceClassification.from_pretrained(folder).eval().to(precision)
+
+        def scores():
+            with torch.inference_mode():
+                return [round(model(**pair).logits.item(), 4) for pair in pairs]
+
+        name = str(precision).removeprefix("torch.")
+        print(f"transformers, {name}, the folder: {scores()}")
+        for layer in model.bert.encoder.modules():
+            if isinstance(layer, torch.nn.Linear):
+                layer.register_forward_pre_hook(given)
+        print(f"transformers, {name}, activations rounded: {scores()}")
+        for noise in (1e-15, 1e-7, 1e-6):
+            drawn = []
+            for seed in range(20):
+                torch.manual_seed(seed)
+                drawn.append(scores())
+            spread = "; ".join(f"{min(one)} to {max(one)}" for one in zip(*drawn))
+            print(f"  with noise of {noise:g}, 20 draws: {spread}")
+        noise = 0.0
 
 
 if __name__ == "__main__":

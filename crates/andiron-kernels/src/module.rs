@@ -1,4 +1,5 @@
-//! burn's layers as holders of parameters, applied by the kernels' fused operations.
+//! burn's layers as holders of parameters, applied by the kernels' fused operations in the precision of
+//! what they are applied to.
 
 use crate::{Activation, add_layer_norm, layer_norm, linear};
 use burn::{
@@ -7,13 +8,19 @@ use burn::{
     tensor::Tensor,
 };
 
+/// The parameter in the precision of `x`.
+fn like<const N: usize, const D: usize>(parameter: &Param<Tensor<N>>, x: &Tensor<D>) -> Tensor<N> {
+    parameter.val().cast(x.dtype())
+}
+
 /// `activation(x W + b)`: [`linear`](fn@linear) with the parameters of `map`.
 ///
 /// # Shapes
 /// - x: `[.., d_in]`
 /// - output: `[.., d_out]`
 pub fn project<const D: usize>(map: &Linear, x: Tensor<D>, activation: Activation) -> Tensor<D> {
-    linear(x, map.weight.val(), map.bias.as_ref().map(Param::val), activation)
+    let (weight, bias) = (like(&map.weight, &x), map.bias.as_ref().map(|bias| like(bias, &x)));
+    linear(x, weight, bias, activation)
 }
 
 /// Layer normalisation of `x`: [`layer_norm`] with the parameters of `norm`.
@@ -21,7 +28,8 @@ pub fn project<const D: usize>(map: &Linear, x: Tensor<D>, activation: Activatio
 /// # Shapes
 /// - x and output: `[.., width]`
 pub fn normalise<const D: usize>(norm: &LayerNorm, x: Tensor<D>, epsilon: f64) -> Tensor<D> {
-    layer_norm(x, norm.gamma.val(), norm.beta.as_ref().map(Param::val), epsilon)
+    let (gamma, beta) = (like(&norm.gamma, &x), norm.beta.as_ref().map(|beta| like(beta, &x)));
+    layer_norm(x, gamma, beta, epsilon)
 }
 
 /// Layer normalisation of `x + residual`: the first of what [`add_layer_norm`] gives.
@@ -34,6 +42,6 @@ pub fn add_normalise<const D: usize>(
     residual: Tensor<D>,
     epsilon: f64,
 ) -> Tensor<D> {
-    let beta = norm.beta.as_ref().map(Param::val);
-    add_layer_norm(x, residual, norm.gamma.val(), beta, epsilon).0
+    let (gamma, beta) = (like(&norm.gamma, &x), norm.beta.as_ref().map(|beta| like(beta, &x)));
+    add_layer_norm(x, residual, gamma, beta, epsilon).0
 }

@@ -9,11 +9,12 @@ mod digits;
 pub use digits::DigitPart;
 
 use crate::{
+    augment::Augment,
     data::{ImageExample, idx_examples},
     letterbox::with_channels,
     objects::{Mask, ObjectBox},
     picture::{Image, luma},
-    transform::{Filter, resize},
+    transform::{Filter, ImageTransform, resize},
 };
 use andiron_core::{ConfigError, DataError, Dataset, Example};
 use andiron_kernels::{mix, split_mix};
@@ -95,6 +96,7 @@ pub struct Scenes {
     count: usize,
     seed: u64,
     options: SceneOptions,
+    augment: Option<Arc<Augment>>,
 }
 
 impl Scenes {
@@ -121,7 +123,7 @@ impl Scenes {
         let labels: BTreeSet<&String> = figures.iter().map(|figure| &figure.target).collect();
         let labels = Arc::new(labels.into_iter().cloned().collect());
         let (figures, grounds) = (Arc::new(figures), Arc::new(grounds));
-        Ok(Self { figures, grounds, labels, count, seed, options })
+        Ok(Self { figures, grounds, labels, count, seed, options, augment: None })
     }
 
     /// Scenes of figures from a pair of idx files (the format of MNIST), whose class numbers are their
@@ -158,6 +160,13 @@ impl Scenes {
         Ok(Self { options, ..self.clone() })
     }
 
+    /// The same figures on cut-outs changed by `augment`, so that a network learns more from few
+    /// photographs: each by its crop and steps; if it mixes, two are mixed before figures stand on them.
+    #[must_use]
+    pub fn with_augment(self, augment: Augment) -> Self {
+        Self { augment: Some(Arc::new(augment)), ..self }
+    }
+
     /// The labels of the figures, in ascending order.
     pub fn labels(&self) -> &[String] {
         &self.labels
@@ -175,10 +184,9 @@ impl Scenes {
     pub fn scene(&self, index: usize) -> Result<Scene, DataError> {
         let mut dice = Dice(mix(self.seed, &[index as u64]));
         let (width, height) = (self.options.width, self.options.height);
-        let ground = self.ground(&mut dice);
         let mut canvas = Canvas {
             width: width as usize,
-            pixels: with_channels(&ground, 3),
+            pixels: self.ground(&mut dice)?,
             classes: vec![0; (width * height) as usize],
         };
         let mut boxes: Vec<[u32; 4]> = Vec::new();
@@ -195,9 +203,41 @@ impl Scenes {
         Ok(Scene { image, objects, mask: Mask::new(width, height, canvas.classes)? })
     }
 
+    /// The colours of a cut-out, or of two that are mixed, where scenes are augmented.
+    fn ground(&self, dice: &mut Dice) -> Result<Vec<u8>, DataError> {
+        let (width, height) = (self.options.width, self.options.height);
+        let Some(augment) = &self.augment else {
+            return Ok(with_channels(&self.cut_out(dice), 3));
+        };
+        let [wide, high] = [width, height].map(|side| side as usize);
+        let transform = ImageTransform::new(wide, high, vec![0.5; 3], vec![0.5; 3])?;
+        let drawn = |dice: &mut Dice| -> Result<Vec<u8>, DataError> {
+            let coloured = Image::rgb(width, height, with_channels(&self.cut_out(dice), 3))?;
+            let seen = augment.draw(&transform, &coloured, split_mix(&mut dice.0))?;
+            Ok(seen.pixels().to_vec())
+        };
+        let mut ground = drawn(dice)?;
+        let seed = split_mix(&mut dice.0);
+        if let Some(mixing) = augment.mix().and_then(|mix| mix.draw(2, wide, high, seed)) {
+            for (at, (own, other)) in ground.iter_mut().zip(drawn(dice)?).enumerate() {
+                let (x, y) = (at / 3 % wide, at / 3 / wide);
+                let share = match mixing.window {
+                    None => mixing.share,
+                    Some([left, top, right, bottom]) => {
+                        let inside = (left..right).contains(&x) && (top..bottom).contains(&y);
+                        if inside { 0.0 } else { 1.0 }
+                    }
+                };
+                let mixed = share * f64::from(*own) + (1.0 - share) * f64::from(other);
+                *own = mixed.round() as u8;
+            }
+        }
+        Ok(ground)
+    }
+
     /// A cut-out of a photograph, up to twice as large as the scene and then reduced, perhaps as in a
     /// mirror.
-    fn ground(&self, dice: &mut Dice) -> Image {
+    fn cut_out(&self, dice: &mut Dice) -> Image {
         let photograph = &self.grounds[dice.below(self.grounds.len())];
         let (width, height) = (self.options.width, self.options.height);
         let room = |side: u32, of: u32| f64::from(of) / f64::from(side);
@@ -394,6 +434,50 @@ mod tests {
             }
         }
         assert!(counts.contains(&1) && counts.len() >= 6 && counts.iter().all(|count| *count <= 8));
+    }
+
+    #[test]
+    fn grounds_are_changed_and_mixed_below_the_same_figures() {
+        let of = |augment: &str| {
+            let augment: Augment = serde_json::from_str(augment).unwrap();
+            scenes(3).with_augment(augment)
+        };
+        let values = |all: &Scenes, index: usize| -> BTreeSet<u8> {
+            let Scene { image, mask, .. } = all.scene(index).unwrap();
+            let ground =
+                |(at, value): (usize, &u8)| (mask.classes()[at / 3] == 0).then_some(*value);
+            // Pale ink is of no class: the ground is what most pixels show.
+            let mut counts = [0_usize; 256];
+            image
+                .pixels()
+                .iter()
+                .enumerate()
+                .filter_map(ground)
+                .for_each(|v| counts[v as usize] += 1);
+            (0..=255).filter(|value: &u8| counts[*value as usize] > 2000).collect()
+        };
+        let (plain, bright) = (scenes(3), of(r#"{"steps": [{"jitter": {"brightness": 0.9}}]}"#));
+        let mixed = of(r#"{"mix": {"mixup": 1.0}}"#);
+        let cut = of(r#"{"mix": {"cutmix": 1.0}}"#);
+        let mut levels = [(); 4].map(|()| BTreeSet::new());
+        let mut halves = 0;
+        for index in 0..40 {
+            let all = [&plain, &bright, &mixed, &cut];
+            for (levels, all) in levels.iter_mut().zip(all) {
+                assert_eq!(all.scene(index).unwrap(), all.scene(index).unwrap());
+                levels.extend(values(all, index));
+            }
+            halves += usize::from(values(&cut, index).len() == 2);
+        }
+        let [plain, bright, mixed, cut] = levels;
+        assert_eq!(plain, BTreeSet::from([20, 200]));
+        assert_eq!(cut, plain);
+        assert!(halves > 3, "{halves}");
+        assert!(bright.len() > 10, "{bright:?}");
+        assert!(
+            mixed.len() > 6 && mixed.iter().all(|level| (20..=200).contains(level)),
+            "{mixed:?}"
+        );
     }
 
     #[test]

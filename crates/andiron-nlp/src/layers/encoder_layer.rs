@@ -82,6 +82,9 @@ pub struct EncoderLayerConfig {
     /// Added to the variance by the normalisations.
     #[config(default = 1e-12)]
     pub epsilon: f64,
+    /// Whether what goes into the linear maps is [rounded](dynamic_quantized).
+    #[config(default = false)]
+    pub dynamic_quantization: bool,
     /// How fresh weights are drawn.
     #[config(default = "Initializer::Normal { mean: 0.0, std: 0.02 }")]
     pub initializer: Initializer,
@@ -117,6 +120,7 @@ impl EncoderLayerConfig {
             activation: self.activation.into(),
             dropout: self.dropout,
             epsilon: self.epsilon,
+            dynamic_quantization: self.dynamic_quantization,
         })
     }
 
@@ -154,6 +158,32 @@ pub struct EncoderLayer {
     dropout: f64,
     #[module(skip)]
     epsilon: f64,
+    #[module(skip)]
+    dynamic_quantization: bool,
+}
+
+/// Rounds the entries of each text to 256 steps from their least to their greatest, 0 being one of them,
+/// as ONNX Runtime does by `DynamicQuantizeLinear`
+/// (<https://onnx.ai/onnx/operators/onnx__DynamicQuantizeLinear.html>) where weights have eight bits. The
+/// padding of a text counts nothing, so that it is rounded alike alone and in a batch. The gradient
+/// passes as if nothing were rounded (straight through; Bengio et al. 2013,
+/// <https://arxiv.org/abs/1308.3432>).
+///
+/// # Shapes
+/// - x and output: `[batch, length, width]`
+/// - mask: `[batch, length]`, true where a token stands
+pub fn dynamic_quantized(x: Tensor<3>, mask: &Tensor<2, Bool>) -> Tensor<3> {
+    let [batch, length, width] = x.dims();
+    let exact = x.clone().detach();
+    let padding = mask.clone().bool_not().unsqueeze_dim::<3>(2).expand([batch, length, width]);
+    let seen = exact.clone().mask_fill(padding, 0.0).reshape([batch, 1, length * width]);
+    let least = seen.clone().min_dim(2).clamp_max(0.0);
+    let greatest = seen.max_dim(2).clamp_min(0.0);
+    let step = ((greatest - least.clone()) / 255.0).clamp_min(f32::MIN_POSITIVE);
+    let zero = (-least / step.clone()).round();
+    let code = ((exact.clone() / step.clone()).round() + zero.clone()).clamp(0.0, 255.0);
+    let rounded = (code - zero) * step;
+    if x.device().is_autodiff() { x + (rounded - exact) } else { rounded }
 }
 
 impl EncoderLayer {
@@ -162,8 +192,12 @@ impl EncoderLayer {
     /// - mask: `[batch, length]`, true where a token stands
     pub fn forward(&self, x: Tensor<3>, mask: &Tensor<2, Bool>) -> Tensor<3> {
         let [batch, length, d_model] = x.dims();
+        let given = |x: Tensor<3>| {
+            if self.dynamic_quantization { dynamic_quantized(x, mask) } else { x }
+        };
+        let tokens = given(x.clone());
         let heads = |map: &Linear| {
-            project(map, x.clone(), Activation::None)
+            project(map, tokens.clone(), Activation::None)
                 .reshape([batch, length, self.n_heads, d_model / self.n_heads])
                 .swap_dims(1, 2)
         };
@@ -176,12 +210,74 @@ impl EncoderLayer {
             &AttentionOptions::default(),
         );
         let mixed = mixed.swap_dims(1, 2).reshape([batch, length, d_model]);
-        let mixed = dropout(project(&self.mixed, mixed, Activation::None), self.dropout);
+        let mixed = dropout(project(&self.mixed, given(mixed), Activation::None), self.dropout);
         // Section 3.1: LayerNorm(x + Sublayer(x)).
         let x = add_normalise(&self.mixed_norm, mixed, x, self.epsilon);
         // Section 3.3.
-        let wide = project(&self.wide, x.clone(), self.activation);
-        let narrow = dropout(project(&self.narrow, wide, Activation::None), self.dropout);
+        let wide = project(&self.wide, given(x.clone()), self.activation);
+        let narrow = dropout(project(&self.narrow, given(wide), Activation::None), self.dropout);
         add_normalise(&self.narrow_norm, narrow, x, self.epsilon)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn mask(rows: [[bool; 3]; 2], device: &Device) -> Tensor<2, Bool> {
+        Tensor::from_data(rows, device)
+    }
+
+    fn rounded(x: [[[f32; 2]; 3]; 2], rows: [[bool; 3]; 2]) -> Vec<f32> {
+        let device = Device::flex();
+        let x = Tensor::<3>::from_data(x, &device);
+        dynamic_quantized(x, &mask(rows, &device)).into_data().to_vec().unwrap()
+    }
+
+    #[test]
+    fn entries_are_rounded_as_by_onnx() {
+        // The examples of the operator's page: of both signs, none above 0, none below it.
+        let both = [[0.0, 2.0], [-3.0, -2.5], [1.34, 0.5]];
+        let below = [[-1.0, -2.1], [-1.3, -2.5], [-3.34, -4.0]];
+        let above = [[1.0, 2.1], [1.3, 2.5], [3.34, 4.0]];
+        for (text, codes, scale, zero) in [
+            (both, [153, 255, 0, 26, 221, 179], 0.019_607_844_f32, 153),
+            (below, [191, 121, 172, 96, 42, 0], 0.015_686_275, 255),
+            (above, [64, 134, 83, 159, 213, 255], 0.015_686_275, 0),
+            ([[0.0; 2]; 3], [0; 6], 1.0, 0),
+        ] {
+            let got = rounded([text, both], [[true; 3]; 2]);
+            for (got, code) in got.iter().zip(codes) {
+                assert!(
+                    (got - (code - zero) as f32 * scale).abs() < 1e-6,
+                    "{text:?}: {got}, {code}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn padding_and_other_texts_change_no_step() {
+        let text = [[0.3, -1.7], [0.9, 0.21], [0.0, 0.0]];
+        let rows = [[true, true, false], [true; 3]];
+        let other = [[90.0, -2.0], [0.5, 70.0], [1.0, 1.0]];
+        let mut padded = text;
+        padded[2] = [1e6, -1e6];
+        let alone = rounded([text, text], rows);
+        let beside = rounded([padded, other], rows);
+        assert_eq!(alone[..4], beside[..4]);
+        assert_ne!(alone[..4], [0.3, -1.7, 0.9, 0.21]);
+    }
+
+    #[test]
+    fn the_gradient_passes_straight_through() {
+        let device = Device::flex().autodiff();
+        let x = [[[0.3_f32, -1.7], [0.9, 0.21], [0.0, 0.4]]; 2];
+        let x = Tensor::<3>::from_data(x, &device).require_grad();
+        let gradients =
+            dynamic_quantized(x.clone(), &mask([[true; 3]; 2], &device)).sum().backward();
+        let got: Vec<f32> = x.grad(&gradients).unwrap().into_data().to_vec().unwrap();
+        assert_eq!(got, [1.0; 12]);
     }
 }

@@ -10,7 +10,7 @@ use burn::{
     config::Config,
     module::Module,
     nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm, LayerNormConfig},
-    tensor::{Device, Int, Tensor},
+    tensor::{DType, Device, Int, Tensor},
 };
 
 /// Settings of [`TextEmbeddings`].
@@ -30,6 +30,9 @@ pub struct TextEmbeddingsConfig {
     /// Added to the variance by the normalisation.
     #[config(default = 1e-12)]
     pub epsilon: f64,
+    /// Whether vectors are added and normalised, and given, in double precision.
+    #[config(default = false)]
+    pub double: bool,
 }
 
 /// Three tables and a normalisation; built by [`TextEmbeddingsConfig`].
@@ -43,6 +46,8 @@ pub struct TextEmbeddings {
     dropout: f64,
     #[module(skip)]
     epsilon: f64,
+    #[module(skip)]
+    double: bool,
 }
 
 impl TextEmbeddingsConfig {
@@ -66,6 +71,7 @@ impl TextEmbeddingsConfig {
             norm: LayerNormConfig::new(self.d_model).with_epsilon(self.epsilon).init(device),
             dropout: self.dropout,
             epsilon: self.epsilon,
+            double: self.double,
         })
     }
 }
@@ -104,12 +110,13 @@ impl TextEmbeddings {
         positions: Tensor<2, Int>,
         segments: Tensor<2, Int>,
     ) -> Tensor<3> {
-        let x = self.words.forward(ids) + self.positions.forward(positions);
+        let exact = |x: Tensor<3>| if self.double { x.cast(DType::F64) } else { x };
+        let x = exact(self.words.forward(ids)) + exact(self.positions.forward(positions));
         let x = match &self.segments {
             None => x,
             Some(table) => match table.weight.lazy_shape().dims() {
-                [1, _] => x + table.weight.val().unsqueeze::<3>(),
-                [_, _] => x + table.forward(segments),
+                [1, _] => x + exact(table.weight.val().unsqueeze::<3>()),
+                [_, _] => x + exact(table.forward(segments)),
             },
         };
         dropout(normalise(&self.norm, x, self.epsilon), self.dropout)

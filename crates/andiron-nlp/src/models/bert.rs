@@ -70,6 +70,12 @@ pub struct BertConfig {
     /// Added to the variance by the normalisations.
     #[config(default = 1e-12)]
     pub epsilon: f64,
+    /// Whether what goes into the layers' linear maps is rounded to eight bits, as ONNX Runtime does for
+    /// weights of eight bits; see [`dynamic_quantized`](crate::layers::encoder_layer::dynamic_quantized).
+    /// All else is then computed in double precision: a difference in the last place of single precision,
+    /// which is another from one processor to the next, would round an entry up here and down there.
+    #[config(default = false)]
+    pub dynamic_quantization: bool,
 }
 
 impl BertConfig {
@@ -96,7 +102,8 @@ impl ModelConfig for BertConfig {
         let layer = EncoderLayerConfig::new(self.d_model, self.n_heads, self.d_hidden)
             .with_activation(self.activation)
             .with_dropout(self.dropout)
-            .with_epsilon(self.epsilon);
+            .with_epsilon(self.epsilon)
+            .with_dynamic_quantization(self.dynamic_quantization);
         let embeddings = TextEmbeddingsConfig::new(
             self.n_tokens,
             self.max_length,
@@ -107,6 +114,7 @@ impl ModelConfig for BertConfig {
             embeddings: embeddings
                 .with_dropout(self.dropout)
                 .with_epsilon(self.epsilon)
+                .with_double(self.dynamic_quantization)
                 .init(device)?,
             layers: layer.stack(self.n_layers, device)?,
         })
@@ -156,6 +164,7 @@ impl PublishedEncoder for BertConfig {
             activation: fields.activation("hidden_act")?,
             dropout: fields.number_or("hidden_dropout_prob", 0.1)?,
             epsilon: fields.number_or("layer_norm_eps", 1e-12)?,
+            dynamic_quantization: fields.flag_or("dynamic_quantization", false)?,
         })
     }
 
@@ -203,7 +212,7 @@ impl HeadBase for BertConfig {
     }
 
     fn to_hugging_face(&self) -> Map<String, Value> {
-        fields(json!({
+        let mut written = fields(json!({
             "model_type": "bert",
             "vocab_size": self.n_tokens,
             "hidden_size": self.d_model,
@@ -217,7 +226,11 @@ impl HeadBase for BertConfig {
             "attention_probs_dropout_prob": 0.0,
             "layer_norm_eps": self.epsilon,
             "pad_token_id": 0
-        }))
+        }));
+        if self.dynamic_quantization {
+            written.insert("dynamic_quantization".to_owned(), true.into());
+        }
+        written
     }
 }
 
@@ -250,7 +263,8 @@ impl Model for Bert {
     fn forward(&self, tokens: TokenBatch) -> Tensor<3> {
         let places = self.embeddings.places(&tokens.ids);
         let x = self.embeddings.forward(tokens.ids, places, tokens.segments);
-        self.layers.iter().fold(x, |x, layer| layer.forward(x, &tokens.mask))
+        let x = self.layers.iter().fold(x, |x, layer| layer.forward(x, &tokens.mask));
+        x.cast(self.embeddings.words().dtype())
     }
 }
 
@@ -270,6 +284,8 @@ mod tests {
     fn keeps_the_contract() {
         let task = toy::task();
         let config = tiny(task.tokenizer.n_tokens()).with_dropout(0.02);
+        Contract::new(task.clone(), config.clone(), toy::pairs()).overfits_in(80, 1e-2).check();
+        let config = config.with_dynamic_quantization(true);
         Contract::new(task, config, toy::pairs()).overfits_in(80, 1e-2).check();
     }
 
@@ -309,6 +325,29 @@ mod tests {
         assert_eq!((config.n_layers, config.d_hidden, config.max_length), (2, 28, 19));
         assert_eq!((config.n_segments, config.dropout, config.epsilon), (3, 0.2, 1e-7));
         assert_eq!(config.activation, HiddenActivation::GeluTanh);
+        assert!(!config.dynamic_quantization);
+        assert!(!config.to_hugging_face().contains_key("dynamic_quantization"));
+        let config = config.with_dynamic_quantization(true);
+        let again = BertConfig::from_hugging_face(&config.to_hugging_face().into()).unwrap();
+        assert!(again.dynamic_quantization);
+    }
+
+    #[test]
+    fn rounded_activations_move_the_answer_a_little() {
+        let device = Device::flex();
+        let exact = tiny(9).init(&device).unwrap();
+        let rounds = tiny(9).with_dynamic_quantization(true).init(&device).unwrap();
+        let rounds = rounds.load_record(exact.clone().into_record());
+        let batch = || TokenBatch::of(&[vec![3, 4, 8], vec![7]], &[], &device);
+        let of = |model: &Bert, row: usize, length: usize| {
+            let rows = model.forward(batch()).slice([row..row + 1, 0..length]);
+            rows.into_data().to_vec::<f32>().unwrap()
+        };
+        for (row, length) in [(0, 3), (1, 1)] {
+            let (exact, rounds) = (of(&exact, row, length), of(&rounds, row, length));
+            let most = exact.iter().zip(&rounds).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(most > 1e-6 && most < 0.05, "{most}");
+        }
     }
 
     #[test]
@@ -328,6 +367,7 @@ mod tests {
             ("hidden_size", json!(1_u64 << 40)),
             ("num_hidden_layers", json!(1_000_000_000)),
             ("layer_norm_eps", json!("small")),
+            ("dynamic_quantization", json!(8)),
         ] {
             let mut config = published();
             config[field] = value.clone();
