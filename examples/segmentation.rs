@@ -6,9 +6,9 @@
 //! ```
 //!
 //! Each scene has one to eight digits of MNIST, 12 to 60 pixels a side, on a cut-out of a photograph.
-//! Digits and photographs of the test are in no scene of the training. Digits are told apart on scenes
-//! of one, 32 by 32 pixels, where a step costs little; then come scenes of one or two, then those of full
-//! size, on photographs that are changed and mixed, for they are few. `--steps N` sets how many of these;
+//! Digits and photographs of the test are in no scene of the training. First come scenes of one digit, 32
+//! by 32 pixels, where a step costs little; then small ones of one or two; then those of full size, on
+//! photographs that are changed and mixed, for they are few. `--steps N` sets the steps of the last stage;
 //! `--folder DIR` keeps checkpoints there, and goes on from them; `--quick` takes a few steps; `--picture
 //! PATH` gets shipped digits and the answer. Two hours: see `scripts/evidence/segmentation.txt`.
 
@@ -32,9 +32,11 @@ use std::{
 };
 
 const SEED: u64 = 1;
+
 /// What makes many grounds of nine photographs.
 const CHANGES: &str = r#"{"steps": [{"flip": {"probability": 0.5}}, {"jitter": {"brightness": 0.5,
     "contrast": 0.6, "saturation": 1.0, "hue": 0.5}}, "trivial-augment"], "mix": {"mixup": 0.4}}"#;
+
 /// What the command line says.
 #[derive(Parser)]
 struct Options {
@@ -82,6 +84,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         let options =
             json!({ "classes": train.mask_classes(), "network_width": 16, "network_depth": 4 });
+        // Two hundred scenes show all ten digits.
         let (task, config) = UNetConfig::prepare(&options, &train.with(200, SEED))?;
         let before = learnt.as_ref().and_then(Predictor::network::<UNetConfig>);
         let network = before.cloned().map_or_else(|| Network::init(config, SEED, &device), Ok)?;
@@ -93,15 +96,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             .with_checkpoint_every(200)
             .with_seed(SEED);
         let mut trainer = GradientTrainer::new(training);
-        let mut earlier = 0;
-        if let Some(folder) = folder.as_ref().map(|folder| folder.join(stage)) {
-            earlier =
-                fs::read_to_string(folder.join("log.jsonl")).map_or(0, |log| log.lines().count());
-            trainer = trainer.with_folder(folder);
+        if let Some(folder) = &folder {
+            trainer = trainer.with_folder(folder.join(stage));
         }
         let started = Instant::now();
         let fitted = trainer.fit(task, network, &train, &train.with(0, SEED), &device)?;
-        println!("steps {steps}, {earlier} in an earlier run; now {:.0?}", started.elapsed());
+        println!("steps {steps}, {:.0} s", started.elapsed().as_secs_f64());
         learnt = Some(fitted.predictor);
     }
     let predictor = learnt.ok_or("no stage of training")?;

@@ -1,16 +1,17 @@
-//! burn's layers as holders of parameters, applied by the kernels' fused operations in the precision of
-//! what they are applied to.
+//! burn's layers as holders of parameters, applied by the kernels' fused operations. To what comes in
+//! double precision they are applied in double precision, whatever the parameters have.
 
 use crate::{Activation, add_layer_norm, layer_norm, linear};
 use burn::{
     module::Param,
     nn::{LayerNorm, Linear},
-    tensor::Tensor,
+    tensor::{DType, Tensor},
 };
 
-/// The parameter in the precision of `x`.
+/// The parameter, in double precision if `x` is.
 fn like<const N: usize, const D: usize>(parameter: &Param<Tensor<N>>, x: &Tensor<D>) -> Tensor<N> {
-    parameter.val().cast(x.dtype())
+    let parameter = parameter.val();
+    if x.dtype() == DType::F64 { parameter.cast(DType::F64) } else { parameter }
 }
 
 /// `activation(x W + b)`: [`linear`](fn@linear) with the parameters of `map`.

@@ -91,6 +91,11 @@ pub trait HeadBase: PublishedEncoder {
     #[must_use]
     fn dropping(self, dropout: f64) -> Self;
 
+    /// Whether what goes into linear maps is rounded, the head's among them.
+    fn dynamic_quantization(&self) -> bool {
+        false
+    }
+
     /// The encoder's fields of a `config.json`, `model_type` among them.
     fn to_hugging_face(&self) -> Map<String, Value>;
 }

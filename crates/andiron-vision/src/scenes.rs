@@ -160,8 +160,9 @@ impl Scenes {
         Ok(Self { options, ..self.clone() })
     }
 
-    /// The same figures on cut-outs changed by `augment`, so that a network learns more from few
-    /// photographs: each by its crop and steps; if it mixes, two are mixed before figures stand on them.
+    /// Scenes of the same set on cut-outs changed by `augment`, so that a network learns more from few
+    /// photographs: each by its crop and steps, where what is erased becomes grey; if it mixes, two are
+    /// mixed before figures stand on them.
     #[must_use]
     pub fn with_augment(self, augment: Augment) -> Self {
         Self { augment: Some(Arc::new(augment)), ..self }
@@ -180,7 +181,8 @@ impl Scenes {
     /// The scene of this number.
     ///
     /// # Errors
-    /// None that the options leave possible: a box or a mask that cannot be.
+    /// None that the options leave possible: a box or a mask that cannot be; with
+    /// [`with_augment`](Self::with_augment) those of [`Augment::draw`].
     pub fn scene(&self, index: usize) -> Result<Scene, DataError> {
         let mut dice = Dice(mix(self.seed, &[index as u64]));
         let (width, height) = (self.options.width, self.options.height);
@@ -220,16 +222,8 @@ impl Scenes {
         let seed = split_mix(&mut dice.0);
         if let Some(mixing) = augment.mix().and_then(|mix| mix.draw(2, wide, high, seed)) {
             for (at, (own, other)) in ground.iter_mut().zip(drawn(dice)?).enumerate() {
-                let (x, y) = (at / 3 % wide, at / 3 / wide);
-                let share = match mixing.window {
-                    None => mixing.share,
-                    Some([left, top, right, bottom]) => {
-                        let inside = (left..right).contains(&x) && (top..bottom).contains(&y);
-                        if inside { 0.0 } else { 1.0 }
-                    }
-                };
-                let mixed = share * f64::from(*own) + (1.0 - share) * f64::from(other);
-                *own = mixed.round() as u8;
+                let share = mixing.share_at(at / 3 % wide, at / 3 / wide);
+                *own = (share * f64::from(*own) + (1.0 - share) * f64::from(other)).round() as u8;
             }
         }
         Ok(ground)
@@ -437,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn grounds_are_changed_and_mixed_below_the_same_figures() {
+    fn grounds_are_changed_and_mixed() {
         let of = |augment: &str| {
             let augment: Augment = serde_json::from_str(augment).unwrap();
             scenes(3).with_augment(augment)

@@ -1,6 +1,9 @@
 use crate::support::{assert_close, check, numbers, read, tensor};
-use andiron_kernels::{Activation, linear};
-use burn::tensor::{DType, Device, Tensor};
+use andiron_kernels::{Activation, add_normalise, linear, normalise, project};
+use burn::{
+    nn::{LayerNormConfig, LinearConfig},
+    tensor::{DType, Device, Tensor},
+};
 
 #[test]
 fn equals_the_sum_of_products() {
@@ -88,4 +91,36 @@ fn a_row_is_the_same_alone_and_among_others() {
 fn a_wrong_width_names_the_axis() {
     use crate::support::plain;
     let _ = linear(plain(&[0.0; 6], [2, 3]), plain(&[0.0; 8], [4, 2]), None, Activation::None);
+}
+
+/// Parameters in single precision on what comes in double: no result and no gradient is rounded on the way.
+#[test]
+fn layers_are_applied_in_double_precision_to_what_has_it() {
+    let device = Device::flex().autodiff();
+    let map = LinearConfig::new(5, 3).init(&device);
+    let norm = LayerNormConfig::new(3).with_epsilon(1e-7).init(&device);
+    let x = tensor::<3>(&numbers(1, 2 * 7 * 5), [2, 7, 5], &device, DType::F64);
+    let residual = tensor::<3>(&numbers(2, 2 * 7 * 3), [2, 7, 3], &device, DType::F64);
+    let weight = map.weight.val();
+    let y = project(&map, x.clone(), Activation::None);
+    let sum = add_normalise(&norm, y.clone(), residual.clone(), 1e-7);
+    assert_eq!((y.dtype(), sum.dtype()), (DType::F64, DType::F64));
+
+    let exact = x.clone().matmul(weight.clone().cast(DType::F64).unsqueeze::<3>());
+    let exact = exact + map.bias.as_ref().unwrap().val().cast(DType::F64).unsqueeze::<3>();
+    assert_close(&read(y.clone().inner()), &read(exact.clone().inner()), 1e-13);
+    let together = exact.clone() + residual;
+    let mean = together.clone().mean_dim(2);
+    let off = together - mean;
+    let variance = (off.clone() * off.clone()).mean_dim(2);
+    let wanted = read((off / (variance + 1e-7).sqrt()).inner());
+    assert_close(&read(sum.clone().inner()), &wanted, 1e-11);
+    let mean = exact.clone().mean_dim(2);
+    let off = exact - mean;
+    let variance = (off.clone() * off.clone()).mean_dim(2);
+    let wanted = read((off / (variance + 1e-7).sqrt()).inner());
+    assert_close(&read(normalise(&norm, y, 1e-7).inner()), &wanted, 1e-10);
+
+    let gradients = (sum.clone() * sum).sum().backward();
+    assert_eq!(weight.grad(&gradients).unwrap().dtype(), DType::F32);
 }

@@ -3,14 +3,14 @@
 //! Paper: Devlin et al. 2019, <https://arxiv.org/abs/1810.04805>, section 4.1, where the first map is
 //! the "pooler"; as Hugging Face's transformers has it for each encoder.
 
-use super::project;
+use super::{encoder_layer::dynamic_quantized, project};
 use andiron_core::{ConfigError, Model, ModelConfig};
 use andiron_kernels::{Activation, dropout};
 use burn::{
     config::Config,
     module::Module,
     nn::{Initializer, Linear, LinearConfig},
-    tensor::{Device, Tensor, activation::relu},
+    tensor::{DType, Device, Tensor, activation::relu},
 };
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,9 @@ pub struct ClassifierHeadConfig {
     /// Probability of dropout in training, 0 to 1.
     #[config(default = 0.1)]
     pub dropout: f64,
+    /// Whether what goes into the maps is [rounded](dynamic_quantized), in double precision; None means
+    /// that it is not.
+    pub dynamic_quantization: Option<bool>,
 }
 
 /// Two linear maps; built by [`ClassifierHeadConfig`].
@@ -51,6 +54,8 @@ pub struct ClassifierHead {
     drops_before: bool,
     #[module(skip)]
     dropout: f64,
+    #[module(skip)]
+    dynamic_quantization: bool,
 }
 
 impl ModelConfig for ClassifierHeadConfig {
@@ -71,6 +76,7 @@ impl ModelConfig for ClassifierHeadConfig {
             activation: self.activation,
             drops_before: self.drops_before,
             dropout: self.dropout,
+            dynamic_quantization: self.dynamic_quantization == Some(true),
         })
     }
 }
@@ -83,12 +89,20 @@ impl Model for ClassifierHead {
     /// - vectors: `[batch, d_model]`
     /// - output: `[batch, n_classes]`
     fn forward(&self, vectors: Tensor<2>) -> Tensor<2> {
+        let (plain, [batch, _]) = (vectors.dtype(), vectors.dims());
+        let given = |x: Tensor<2>| {
+            if !self.dynamic_quantization {
+                return x;
+            }
+            let mask = Tensor::ones([batch, 1], &x.device());
+            dynamic_quantized(x.cast(DType::F64).unsqueeze_dim(1), &mask).squeeze_dim(1)
+        };
         let x = if self.drops_before { dropout(vectors, self.dropout) } else { vectors };
-        let x = project(&self.dense, x, Activation::None);
+        let x = project(&self.dense, given(x), Activation::None);
         let x = match self.activation {
             HeadActivation::Tanh => x.tanh(),
             HeadActivation::Relu => relu(x),
         };
-        project(&self.output, dropout(x, self.dropout), Activation::None)
+        project(&self.output, given(dropout(x, self.dropout)), Activation::None).cast(plain)
     }
 }

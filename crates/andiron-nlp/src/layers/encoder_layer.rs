@@ -163,14 +163,15 @@ pub struct EncoderLayer {
 }
 
 /// Rounds the entries of each text to 256 steps from their least to their greatest, 0 being one of them,
-/// as ONNX Runtime does by `DynamicQuantizeLinear`
-/// (<https://onnx.ai/onnx/operators/onnx__DynamicQuantizeLinear.html>) where weights have eight bits. The
-/// padding of a text counts nothing, so that it is rounded alike alone and in a batch. The gradient
-/// passes as if nothing were rounded (straight through; Bengio et al. 2013,
-/// <https://arxiv.org/abs/1308.3432>).
+/// as ONNX Runtime does where weights have eight bits.
+///
+/// Operator: `DynamicQuantizeLinear`, <https://onnx.ai/onnx/operators/onnx__DynamicQuantizeLinear.html>.
+/// Differs from it: that takes one range for the whole batch, padding included; here a text is rounded
+/// alike alone and in a batch. The gradient passes as if nothing were rounded (straight through; Bengio
+/// et al. 2013, <https://arxiv.org/abs/1308.3432>).
 ///
 /// # Shapes
-/// - x and output: `[batch, length, width]`
+/// - x and output: `[batch, length, width]`, in single or double precision
 /// - mask: `[batch, length]`, true where a token stands
 pub fn dynamic_quantized(x: Tensor<3>, mask: &Tensor<2, Bool>) -> Tensor<3> {
     let [batch, length, width] = x.dims();
@@ -179,6 +180,7 @@ pub fn dynamic_quantized(x: Tensor<3>, mask: &Tensor<2, Bool>) -> Tensor<3> {
     let seen = exact.clone().mask_fill(padding, 0.0).reshape([batch, 1, length * width]);
     let least = seen.clone().min_dim(2).clamp_max(0.0);
     let greatest = seen.max_dim(2).clamp_min(0.0);
+    // Zeros alone have no range.
     let step = ((greatest - least.clone()) / 255.0).clamp_min(f32::MIN_POSITIVE);
     let zero = (-least / step.clone()).round();
     let code = ((exact.clone() / step.clone()).round() + zero.clone()).clamp(0.0, 255.0);
@@ -225,36 +227,35 @@ impl EncoderLayer {
 mod tests {
     use super::*;
 
-    fn mask(rows: [[bool; 3]; 2], device: &Device) -> Tensor<2, Bool> {
-        Tensor::from_data(rows, device)
-    }
-
-    fn rounded(x: [[[f32; 2]; 3]; 2], rows: [[bool; 3]; 2]) -> Vec<f32> {
+    fn rounded<const N: usize>(x: [[[f32; 2]; 3]; N], rows: [[bool; 3]; N]) -> Vec<f32> {
         let device = Device::flex();
-        let x = Tensor::<3>::from_data(x, &device);
-        dynamic_quantized(x, &mask(rows, &device)).into_data().to_vec().unwrap()
+        let mask = Tensor::from_data(rows, &device);
+        dynamic_quantized(Tensor::from_data(x, &device), &mask).into_data().try_to_vec().unwrap()
     }
 
     #[test]
     fn entries_are_rounded_as_by_onnx() {
-        // The examples of the operator's page: of both signs, none above 0, none below it.
-        let both = [[0.0, 2.0], [-3.0, -2.5], [1.34, 0.5]];
-        let below = [[-1.0, -2.1], [-1.3, -2.5], [-3.34, -4.0]];
-        let above = [[1.0, 2.1], [1.3, 2.5], [3.34, 4.0]];
-        for (text, codes, scale, zero) in [
-            (both, [153, 255, 0, 26, 221, 179], 0.019_607_844_f32, 153),
-            (below, [191, 121, 172, 96, 42, 0], 0.015_686_275, 255),
-            (above, [64, 134, 83, 159, 213, 255], 0.015_686_275, 0),
-            ([[0.0; 2]; 3], [0; 6], 1.0, 0),
-        ] {
-            let got = rounded([text, both], [[true; 3]; 2]);
+        // The examples of the operator's page: of both signs, none above 0, none below it; and zeros.
+        let texts = [
+            [[0.0, 2.0], [-3.0, -2.5], [1.34, 0.5]],
+            [[-1.0, -2.1], [-1.3, -2.5], [-3.34, -4.0]],
+            [[1.0, 2.1], [1.3, 2.5], [3.34, 4.0]],
+            [[0.0; 2]; 3],
+        ];
+        let wanted = [
+            ([153, 255, 0, 26, 221, 179], 0.019_607_844_f32, 153),
+            ([191, 121, 172, 96, 42, 0], 0.015_686_275, 255),
+            ([64, 134, 83, 159, 213, 255], 0.015_686_275, 0),
+            ([0; 6], 1.0, 0),
+        ];
+        let got = rounded(texts, [[true; 3]; 4]);
+        for (got, (codes, scale, zero)) in got.chunks(6).zip(wanted) {
             for (got, code) in got.iter().zip(codes) {
-                assert!(
-                    (got - (code - zero) as f32 * scale).abs() < 1e-6,
-                    "{text:?}: {got}, {code}"
-                );
+                assert!((got - (code - zero) as f32 * scale).abs() < 1e-6, "{got}, {code}");
             }
         }
+        let what = "equal to the examples of ONNX's DynamicQuantizeLinear";
+        andiron_core::testing::record("golden", "activations rounded to eight bits", what);
     }
 
     #[test]
@@ -273,11 +274,15 @@ mod tests {
     #[test]
     fn the_gradient_passes_straight_through() {
         let device = Device::flex().autodiff();
-        let x = [[[0.3_f32, -1.7], [0.9, 0.21], [0.0, 0.4]]; 2];
-        let x = Tensor::<3>::from_data(x, &device).require_grad();
-        let gradients =
-            dynamic_quantized(x.clone(), &mask([[true; 3]; 2], &device)).sum().backward();
-        let got: Vec<f32> = x.grad(&gradients).unwrap().into_data().to_vec().unwrap();
-        assert_eq!(got, [1.0; 12]);
+        let text = [[0.3_f32, -1.7], [0.9, 0.21], [0.0, 0.4]];
+        let x = Tensor::<3>::from_data([text; 4], &device).require_grad();
+        let y = dynamic_quantized(x.clone(), &Tensor::from_data([[true; 3]; 4], &device));
+        let gradients = y.clone().sum().backward();
+        let got: Vec<f32> = x.grad(&gradients).unwrap().into_data().try_to_vec().unwrap();
+        assert_eq!(got, [1.0; 24]);
+        let y: Vec<f32> = y.into_data().try_to_vec().unwrap();
+        for (taped, plain) in y.iter().zip(rounded([text; 4], [[true; 3]; 4])) {
+            assert!((taped - plain).abs() < 1e-6, "{taped} and {plain}");
+        }
     }
 }

@@ -19,7 +19,7 @@
 
 use crate::{
     batch::TokenBatch,
-    hugging_face::{EncoderFields as _, Fields, fields},
+    hugging_face::{EncoderFields as _, Fields, fields, refused},
     layers::{
         encoder_layer::{EncoderLayer, EncoderLayerConfig, HiddenActivation},
         names,
@@ -34,7 +34,7 @@ use andiron_core::{ConfigError, HomeFile, Model, ModelConfig};
 use burn::{
     config::Config,
     module::Module,
-    tensor::{Device, Tensor},
+    tensor::{DType, Device, Tensor},
 };
 use serde_json::{Map, Value, json};
 
@@ -72,16 +72,20 @@ pub struct BertConfig {
     pub epsilon: f64,
     /// Whether what goes into the layers' linear maps is rounded to eight bits, as ONNX Runtime does for
     /// weights of eight bits; see [`dynamic_quantized`](crate::layers::encoder_layer::dynamic_quantized).
-    /// All else is then computed in double precision: a difference in the last place of single precision,
-    /// which is another from one processor to the next, would round an entry up here and down there.
-    #[config(default = false)]
-    pub dynamic_quantization: bool,
+    /// None means that it is not. With it a network computes in double precision, and gives its answer in
+    /// that of its weights: a difference in the last place of single precision, which is another from
+    /// one processor to the next, would round an entry up here and down there.
+    pub dynamic_quantization: Option<bool>,
 }
 
 impl BertConfig {
     /// all-MiniLM-L6-v2, <https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2>.
     pub fn all_minilm_l6_v2() -> Self {
         Self::new(30522).with_d_model(384).with_n_layers(6).with_d_hidden(1536)
+    }
+
+    fn rounds(&self) -> bool {
+        self.dynamic_quantization == Some(true)
     }
 }
 
@@ -99,11 +103,15 @@ impl ModelConfig for BertConfig {
     fn init(&self, device: &Device) -> Result<Bert, ConfigError> {
         ConfigError::at_least("max_length", 1, self.max_length)?;
         ConfigError::at_least("n_segments", 1, self.n_segments)?;
+        if self.rounds() && !device.supports_dtype(DType::F64) {
+            let reason = "the device has no double precision";
+            return Err(refused("dynamic_quantization", Some(&true.into()), reason));
+        }
         let layer = EncoderLayerConfig::new(self.d_model, self.n_heads, self.d_hidden)
             .with_activation(self.activation)
             .with_dropout(self.dropout)
             .with_epsilon(self.epsilon)
-            .with_dynamic_quantization(self.dynamic_quantization);
+            .with_dynamic_quantization(self.rounds());
         let embeddings = TextEmbeddingsConfig::new(
             self.n_tokens,
             self.max_length,
@@ -114,7 +122,7 @@ impl ModelConfig for BertConfig {
             embeddings: embeddings
                 .with_dropout(self.dropout)
                 .with_epsilon(self.epsilon)
-                .with_double(self.dynamic_quantization)
+                .with_double(self.rounds())
                 .init(device)?,
             layers: layer.stack(self.n_layers, device)?,
         })
@@ -164,7 +172,7 @@ impl PublishedEncoder for BertConfig {
             activation: fields.activation("hidden_act")?,
             dropout: fields.number_or("hidden_dropout_prob", 0.1)?,
             epsilon: fields.number_or("layer_norm_eps", 1e-12)?,
-            dynamic_quantization: fields.flag_or("dynamic_quantization", false)?,
+            dynamic_quantization: fields.flag_or("dynamic_quantization", false)?.then_some(true),
         })
     }
 
@@ -211,6 +219,10 @@ impl HeadBase for BertConfig {
         self.with_dropout(dropout)
     }
 
+    fn dynamic_quantization(&self) -> bool {
+        self.rounds()
+    }
+
     fn to_hugging_face(&self) -> Map<String, Value> {
         let mut written = fields(json!({
             "model_type": "bert",
@@ -227,7 +239,7 @@ impl HeadBase for BertConfig {
             "layer_norm_eps": self.epsilon,
             "pad_token_id": 0
         }));
-        if self.dynamic_quantization {
+        if self.rounds() {
             written.insert("dynamic_quantization".to_owned(), true.into());
         }
         written
@@ -285,7 +297,7 @@ mod tests {
         let task = toy::task();
         let config = tiny(task.tokenizer.n_tokens()).with_dropout(0.02);
         Contract::new(task.clone(), config.clone(), toy::pairs()).overfits_in(80, 1e-2).check();
-        let config = config.with_dynamic_quantization(true);
+        let config = config.with_dynamic_quantization(Some(true));
         Contract::new(task, config, toy::pairs()).overfits_in(80, 1e-2).check();
     }
 
@@ -325,28 +337,31 @@ mod tests {
         assert_eq!((config.n_layers, config.d_hidden, config.max_length), (2, 28, 19));
         assert_eq!((config.n_segments, config.dropout, config.epsilon), (3, 0.2, 1e-7));
         assert_eq!(config.activation, HiddenActivation::GeluTanh);
-        assert!(!config.dynamic_quantization);
-        assert!(!config.to_hugging_face().contains_key("dynamic_quantization"));
-        let config = config.with_dynamic_quantization(true);
+        assert!(!config.rounds() && !config.to_hugging_face().contains_key("dynamic_quantization"));
+        let config = config.with_dynamic_quantization(Some(true));
         let again = BertConfig::from_hugging_face(&config.to_hugging_face().into()).unwrap();
-        assert!(again.dynamic_quantization);
+        assert!(again.rounds());
+        // Bundles that were written before the setting was there lack it.
+        let mut written = serde_json::to_value(tiny(9)).unwrap();
+        written.as_object_mut().unwrap().remove("dynamic_quantization").unwrap();
+        assert!(!serde_json::from_value::<BertConfig>(written).unwrap().rounds());
     }
 
     #[test]
     fn rounded_activations_move_the_answer_a_little() {
         let device = Device::flex();
         let exact = tiny(9).init(&device).unwrap();
-        let rounds = tiny(9).with_dynamic_quantization(true).init(&device).unwrap();
+        let rounds = tiny(9).with_dynamic_quantization(Some(true)).init(&device).unwrap();
         let rounds = rounds.load_record(exact.clone().into_record());
         let batch = || TokenBatch::of(&[vec![3, 4, 8], vec![7]], &[], &device);
         let of = |model: &Bert, row: usize, length: usize| {
             let rows = model.forward(batch()).slice([row..row + 1, 0..length]);
-            rows.into_data().to_vec::<f32>().unwrap()
+            rows.into_data().try_to_vec::<f32>().unwrap()
         };
         for (row, length) in [(0, 3), (1, 1)] {
             let (exact, rounds) = (of(&exact, row, length), of(&rounds, row, length));
             let most = exact.iter().zip(&rounds).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(most > 1e-6 && most < 0.05, "{most}");
+            assert!(most > 1e-5 && most < 0.05, "{most}");
         }
     }
 

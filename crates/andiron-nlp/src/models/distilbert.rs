@@ -141,6 +141,7 @@ impl PublishedEncoder for DistilBertConfig {
     fn from_hugging_face(config: &Value) -> Result<Self, ConfigError> {
         let fields = Fields::of(config)?;
         fields.encoder(Self::MODEL_TYPES)?;
+        fields.only("dynamic_quantization", &Value::from(false))?;
         Ok(Self {
             n_tokens: fields.size("vocab_size")?,
             d_model: fields.size("dim")?,
@@ -291,7 +292,11 @@ mod tests {
         assert_eq!((config.n_tokens, config.d_model, config.n_heads), (37, 20, 4));
         assert_eq!((config.n_layers, config.d_hidden, config.max_length), (2, 28, 19));
         assert_eq!((config.activation, config.dropout), (HiddenActivation::Relu, 0.3));
-        for (field, value) in [("activation", json!("tanh")), ("dim", json!("wide"))] {
+        for (field, value) in [
+            ("activation", json!("tanh")),
+            ("dim", json!("wide")),
+            ("dynamic_quantization", json!(true)),
+        ] {
             let mut config = published.clone();
             config[field] = value;
             let refused = DistilBertConfig::from_hugging_face(&config).unwrap_err().to_string();

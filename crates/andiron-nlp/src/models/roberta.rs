@@ -144,6 +144,7 @@ impl PublishedEncoder for RobertaConfig {
     fn from_hugging_face(config: &Value) -> Result<Self, ConfigError> {
         let fields = Fields::of(config)?;
         fields.encoder(Self::MODEL_TYPES)?;
+        fields.only("dynamic_quantization", &Value::from(false))?;
         let padding = fields.size_or("pad_token_id", 1)?;
         let n_positions = fields.size("max_position_embeddings")?;
         ConfigError::at_least("max_position_embeddings", padding + 2, n_positions)?;
@@ -321,10 +322,14 @@ mod tests {
             "setting \"model_type\" cannot be \"longformer\": supported are roberta, xlm-roberta, \
              camembert"
         );
-        let mut short = published;
+        let mut short = published.clone();
         short["max_position_embeddings"] = json!(3);
         let refused = RobertaConfig::from_hugging_face(&short).unwrap_err().to_string();
         assert_eq!(refused, "max_position_embeddings must be at least 4, but is 3");
+        let mut rounded = published;
+        rounded["dynamic_quantization"] = json!(true);
+        let refused = RobertaConfig::from_hugging_face(&rounded).unwrap_err().to_string();
+        assert!(refused.starts_with("setting \"dynamic_quantization\" cannot be "), "{refused}");
     }
 
     #[test]

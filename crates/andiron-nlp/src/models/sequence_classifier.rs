@@ -104,6 +104,7 @@ impl<E: HeadBase> SequenceClassifierConfig<E> {
             activation: form.activation,
             drops_before: form.drops_before,
             dropout: self.dropout,
+            dynamic_quantization: self.encoder.dynamic_quantization().then_some(true),
         }
     }
 

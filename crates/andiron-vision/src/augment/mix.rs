@@ -79,6 +79,17 @@ impl Mix {
 }
 
 impl Mixing {
+    /// How much of an image's own pixel is left at a column and a row, 0 to 1.
+    pub fn share_at(&self, x: usize, y: usize) -> f64 {
+        match self.window {
+            None => self.share,
+            Some([left, top, right, bottom]) => {
+                let inside = (left..right).contains(&x) && (top..bottom).contains(&y);
+                if inside { 0.0 } else { 1.0 }
+            }
+        }
+    }
+
     /// Mixes the numbers of images, `[images, channels, height, width]`.
     ///
     /// # Panics
