@@ -91,7 +91,7 @@ pub trait HeadBase: PublishedEncoder {
     #[must_use]
     fn dropping(self, dropout: f64) -> Self;
 
-    /// Whether what goes into linear maps is rounded, the head's among them.
+    /// Whether what goes into linear maps is rounded, those of a classifier's head among them.
     fn dynamic_quantization(&self) -> bool {
         false
     }

@@ -109,17 +109,13 @@ fn layers_are_applied_in_double_precision_to_what_has_it() {
     let exact = x.clone().matmul(weight.clone().cast(DType::F64).unsqueeze::<3>());
     let exact = exact + map.bias.as_ref().unwrap().val().cast(DType::F64).unsqueeze::<3>();
     assert_close(&read(y.clone().inner()), &read(exact.clone().inner()), 1e-13);
-    let together = exact.clone() + residual;
-    let mean = together.clone().mean_dim(2);
-    let off = together - mean;
-    let variance = (off.clone() * off.clone()).mean_dim(2);
-    let wanted = read((off / (variance + 1e-7).sqrt()).inner());
-    assert_close(&read(sum.clone().inner()), &wanted, 1e-11);
-    let mean = exact.clone().mean_dim(2);
-    let off = exact - mean;
-    let variance = (off.clone() * off.clone()).mean_dim(2);
-    let wanted = read((off / (variance + 1e-7).sqrt()).inner());
-    assert_close(&read(normalise(&norm, y, 1e-7).inner()), &wanted, 1e-10);
+    let normalised = |x: Tensor<3>| {
+        let off = x.clone() - x.mean_dim(2);
+        let variance = (off.clone() * off.clone()).mean_dim(2);
+        read((off / (variance + 1e-7).sqrt()).inner())
+    };
+    assert_close(&read(sum.clone().inner()), &normalised(exact.clone() + residual), 1e-11);
+    assert_close(&read(normalise(&norm, y, 1e-7).inner()), &normalised(exact), 1e-10);
 
     let gradients = (sum.clone() * sum).sum().backward();
     assert_eq!(weight.grad(&gradients).unwrap().dtype(), DType::F32);
