@@ -6,10 +6,13 @@
 //! takes another branch in the tails.
 
 use andiron::kernels::{
-    Activation, attention, dense_conv2d, depthwise_conv2d, dropout, gelu, linear, split_mix,
-    training,
+    Activation, attention, conv_transpose2d, dense_conv2d, depthwise_conv2d, dropout, gelu, linear,
+    split_mix, training,
 };
-use burn::tensor::{Bool, Device, Tensor, TensorData, activation, module, ops::ConvOptions};
+use burn::{
+    nn::conv::{ConvTranspose2d, ConvTranspose2dConfig},
+    tensor::{Bool, Device, Tensor, TensorData, activation, module, ops::ConvOptions},
+};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 
@@ -143,6 +146,26 @@ fn bench_dense(c: &mut Criterion) {
     bench_convolution(c, "dense", dense_conv2d, [4, 512, 7, 7], [512, 512, 3, 3], 1);
 }
 
+/// The first and the last enlarging of a U-Net; ours and burn's.
+fn bench_transposed(c: &mut Criterion) {
+    type Operation = fn(Tensor<4>, &ConvTranspose2d) -> Tensor<4>;
+    let operations: [(&str, Operation); 2] =
+        [("transposed", conv_transpose2d), ("transposed-burn", |x, conv| conv.forward(x))];
+    for [channels, height, width] in [[256, 8, 10], [32, 64, 80]] {
+        let device = Device::flex();
+        let config = ConvTranspose2dConfig::new([channels, channels / 2], [2, 2]);
+        let up = config.with_stride([2, 2]).init(&device.clone().autodiff());
+        let x = tensor(normal(8 * channels * height * width), &device);
+        let x = Tensor::from_inner(x.reshape([8, channels, height, width])).require_grad();
+        for (name, operation) in operations {
+            let size = format!("8x{channels}x{height}x{width}");
+            c.bench_function(&format!("kernels/{name}-train/{size}"), |b| {
+                b.iter(|| black_box(operation(x.clone(), &up).backward()));
+            });
+        }
+    }
+}
+
 /// Layers of perceptrons of a small encoder, for one text and for a batch; ours and burn's.
 fn bench_linear(c: &mut Criterion) {
     for [rows, d_in, d_out] in [[16, 384, 1536], [128, 384, 384], [4096, 384, 1536]] {
@@ -176,6 +199,7 @@ criterion_group!(
     bench_dropout,
     bench_depthwise,
     bench_dense,
+    bench_transposed,
     bench_linear
 );
 criterion_main!(benches);

@@ -134,6 +134,13 @@ pub trait OnePass: Task<Batch = Labelled<Self::Features, Self::Truth>> {
 
     /// One prediction an input.
     fn decode(&self, inputs: &[&Self::Input], output: Self::Output) -> Vec<Self::Prediction>;
+
+    /// How often [`collate`](Self::collate) has an input among the features, where it is answered from
+    /// several views; 1 unless said otherwise. So many times fewer inputs then go through the network
+    /// at once, in as much memory.
+    fn views(&self) -> usize {
+        1
+    }
 }
 
 impl<T, M> Solve<M> for T
@@ -151,8 +158,12 @@ where
         inputs: &[T::Input],
         device: &Device,
     ) -> Result<Vec<T::Prediction>, DataError> {
-        let inputs: Vec<&T::Input> = inputs.iter().collect();
-        let features = self.collate(&inputs, device)?;
-        Ok(self.decode(&inputs, model.forward(features)))
+        let mut answers = Vec::with_capacity(inputs.len());
+        for inputs in inputs.chunks((inputs.len() / self.views().max(1)).max(1)) {
+            let inputs: Vec<&T::Input> = inputs.iter().collect();
+            let features = self.collate(&inputs, device)?;
+            answers.extend(self.decode(&inputs, model.forward(features)));
+        }
+        Ok(answers)
     }
 }

@@ -69,7 +69,7 @@ pub fn conv2d_norm_act(
 ) -> Tensor<4> {
     let weight = conv.weight.val();
     if x.is_autodiff() || weight.is_autodiff() || norm.gamma.val().is_autodiff() {
-        let x = convolve(x, conv);
+        let x = conv2d(x, conv);
         return match fold_of(&x, norm, activation) {
             Some(fold) => batch_norm_act(x, norm, fold),
             None => activation.apply(norm.forward(x)),
@@ -82,7 +82,7 @@ pub fn conv2d_norm_act(
     if weight.shape().num_elements() > weight.dims()[0] * pixels {
         let (scale, shift) = norm.with_bias(bias);
         let bare = Conv2d { bias: None, ..conv.clone() };
-        return activation.apply(affine(convolve(x, &bare), scale, shift));
+        return activation.apply(affine(conv2d(x, &bare), scale, shift));
     }
     let (weight, bias) = norm.into_conv(weight, bias);
     let folded = Conv2d {
@@ -90,12 +90,16 @@ pub fn conv2d_norm_act(
         bias: Some(Param::initialized(conv.weight.id, bias)),
         ..conv.clone()
     };
-    activation.apply(convolve(x, &folded))
+    activation.apply(conv2d(x, &folded))
 }
 
 /// The module's convolution: by [`depthwise_conv2d`] where it goes channel by channel, by
 /// [`dense_conv2d`] where it goes over all.
-fn convolve(x: Tensor<4>, conv: &Conv2d) -> Tensor<4> {
+///
+/// # Shapes
+/// - x: `[batch, channels_in, height, width]`
+/// - output: `[batch, channels_out, height_out, width_out]`
+pub fn conv2d(x: Tensor<4>, conv: &Conv2d) -> Tensor<4> {
     let [top, left, bottom, right] = match conv.padding {
         PaddingConfig2d::Explicit(top, left, bottom, right) => [top, left, bottom, right],
         PaddingConfig2d::Valid => [0; 4],

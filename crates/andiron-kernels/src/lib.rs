@@ -69,9 +69,10 @@
 //! - [`module`][]: [`project`], [`normalise`], [`add_normalise`], which take burn's layers as holders
 //!   of parameters
 //! - [`rotary`](mod@rotary): [`rotary()`], [`RotaryTable`]
-//! - [`conv`][]: [`conv2d_norm_act`], [`conv1d_norm_act`], [`FoldedNorm`]
+//! - [`conv`][]: [`conv2d()`], [`conv2d_norm_act`], [`conv1d_norm_act`], [`FoldedNorm`]
 //! - [`dense`][]: [`dense_conv2d`]
 //! - [`depthwise`][]: [`depthwise_conv2d`]
+//! - [`transposed`][]: [`conv_transpose2d`]
 //! - [`random`][]: [`training`], [`dropout`], [`draw`], [`mix`]
 //! - [`dice`][]: [`Dice`]
 //!
@@ -100,10 +101,11 @@ pub mod rotary;
 pub mod softmax;
 mod sweep;
 mod tile;
+pub mod transposed;
 
 pub use activation::{Activation, silu};
 pub use attention::{AttentionOptions, attention};
-pub use conv::{FoldedNorm, conv1d_norm_act, conv2d_act, conv2d_norm_act};
+pub use conv::{FoldedNorm, conv1d_norm_act, conv2d, conv2d_act, conv2d_norm_act};
 pub use dense::dense_conv2d;
 pub use depthwise::depthwise_conv2d;
 pub use dice::Dice;
@@ -115,3 +117,4 @@ pub use norm::{add_layer_norm, add_rms_norm, layer_norm, rms_norm};
 pub use random::{draw, dropout, is_training, mix, split_mix, training};
 pub use rotary::{RotaryLayout, RotaryTable, rotary};
 pub use softmax::masked_softmax;
+pub use transposed::conv_transpose2d;

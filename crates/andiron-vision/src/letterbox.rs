@@ -132,7 +132,12 @@ impl Letterbox {
 
     /// Width and height of an image in the frame, from its upper left corner on.
     pub fn size(&self, image: &Image) -> (u32, u32) {
-        let (_, width, height) = self.fit(image.width(), image.height());
+        self.size_of(image.width(), image.height())
+    }
+
+    /// [`size`](Self::size) of an image of this width and height.
+    pub(crate) fn size_of(&self, width: u32, height: u32) -> (u32, u32) {
+        let (_, width, height) = self.fit(width, height);
         (width, height)
     }
 

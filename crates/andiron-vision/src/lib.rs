@@ -59,16 +59,18 @@ pub mod scenes;
 mod start;
 pub mod tasks;
 pub mod transform;
+mod views;
 
 pub use picture::Image;
 pub use start::StartOptions;
 pub use tasks::image_classification::{
-    IMAGE_CLASSIFIERS, ImageClassification, ImageLabel, ImageOptions, ImageTruth, Views,
+    IMAGE_CLASSIFIERS, ImageClassification, ImageLabel, ImageOptions, ImageTruth,
 };
 pub use tasks::image_embedding::{IMAGE_EMBEDDERS, ImageEmbedding, ImageVector};
 pub use tasks::image_segmentation::{IMAGE_SEGMENTERS, ImageSegmentation, Segmented};
 pub use tasks::object_detection::{Detections, FoundObject, OBJECT_DETECTORS, ObjectDetection};
 pub use transform::ImageTransform;
+pub use views::Views;
 
 use andiron_core::TaskEntry;
 

@@ -38,7 +38,11 @@ pub struct SceneOptions {
     pub width: u32,
     /// Height of a scene in pixels; 128 by default.
     pub height: u32,
-    /// The most figures in a scene, 1 or more; 8 by default. Each number from 1 on is as probable.
+    /// The fewest figures drawn for a scene, 1 or more; 1 by default. One for which no room is found is
+    /// left out, so a scene may have fewer.
+    pub least: usize,
+    /// The most figures drawn for a scene, `least` or more; 8 by default. Each number from `least` on
+    /// is as probable.
     pub most: usize,
     /// The sides of a figure in pixels, from and to; 12 to 60 by default.
     pub sides: (u32, u32),
@@ -48,14 +52,15 @@ pub struct SceneOptions {
 
 impl Default for SceneOptions {
     fn default() -> Self {
-        Self { width: 160, height: 128, most: 8, sides: (12, 60), most_overlap: 0.3 }
+        Self { width: 160, height: 128, least: 1, most: 8, sides: (12, 60), most_overlap: 0.3 }
     }
 }
 
 impl SceneOptions {
     /// Whether such scenes can be made on these grounds.
     fn check(&self, grounds: &[Image]) -> Result<(), DataError> {
-        ConfigError::at_least("most", 1, self.most)?;
+        ConfigError::at_least("least", 1, self.least)?;
+        ConfigError::at_least("most", self.least, self.most)?;
         let (least, longest) = self.sides;
         ConfigError::at_least("the shortest side", 2, least as usize)?;
         ConfigError::at_least("the longest side", least as usize, longest as usize)?;
@@ -193,7 +198,8 @@ impl Scenes {
         };
         let mut boxes: Vec<[u32; 4]> = Vec::new();
         let mut objects = Vec::new();
-        for _ in 0..=dice.below(self.options.most) {
+        let SceneOptions { least, most, .. } = self.options;
+        for _ in 0..least + dice.below(most - least + 1) {
             let figure = &self.figures[dice.below(self.figures.len())];
             let Some(corners) = self.place(&mut dice, &figure.input, &boxes) else { continue };
             let class = self.labels.binary_search(&figure.target).unwrap_or(0) + 1;
@@ -493,6 +499,11 @@ mod tests {
             counts.insert(objects.len());
         }
         assert_eq!(counts, BTreeSet::from([1, 2]));
+        let several = SceneOptions { least: 2, most: 3, sides: (6, 9), ..small };
+        let several = scenes(3).with_options(several).unwrap();
+        let counts: BTreeSet<usize> =
+            (0..40).map(|index| several.scene(index).unwrap().objects.len()).collect();
+        assert_eq!(counts, BTreeSet::from([2, 3]));
         let high = SceneOptions { height: 201, ..SceneOptions::default() };
         let refusal = scenes(3).with_options(high).unwrap_err().to_string();
         assert_eq!(refusal, "a ground's height is 200, but must be at least 201");
@@ -527,6 +538,10 @@ mod tests {
         );
         let none = SceneOptions { most: 0, ..usual };
         assert!(of(&figures, &grounds, none).contains("most must be at least 1"));
+        let none = SceneOptions { least: 0, ..usual };
+        assert!(of(&figures, &grounds, none).contains("least must be at least 1"));
+        let few = SceneOptions { least: 5, most: 4, ..usual };
+        assert!(of(&figures, &grounds, few).contains("most must be at least 5"));
         let long = SceneOptions { sides: (12, 129), ..usual };
         assert!(of(&figures, &grounds, long).contains("height must be at least 129"));
         let much = SceneOptions { most_overlap: f32::NAN, ..usual };

@@ -181,6 +181,7 @@ fn a_coco_file_that_cannot_be_used_is_refused_by_what_is_wrong() {
 const SEGMENTER: &str = "task = \"image-segmentation\"\nmodel = \"unet\"\noutput = \"told\"\n\
     [data]\ntrain = \"pairs\"\n\
     [options]\nclasses = [\"ground\", \"bar\", \"pole\"]\nnetwork_width = 4\nnetwork_depth = 2\n\
+    views = { negative = true, crops = 0.9 }\n\
     [training]\nmax_steps = 12\nbatch_size = 3\nlearning_rate = 0.02\n";
 
 /// A folder of images and a folder of masks in one, and a configuration.
@@ -199,6 +200,8 @@ fn segmentation() -> (TempDir, PathBuf) {
 #[test]
 fn a_folder_of_masks_is_learnt_measured_and_answered() {
     let (dir, config) = segmentation();
+    let set = ["train", text(&config), "--set", "options.views.crops=0.2"];
+    andiron(&set).refused(2, "crops must lie in 0.5..=1, but is 0.2");
     let report = andiron(&["train", text(&config)]).good().lines().remove(0);
     assert!(report["scores"]["miou"]["value"].is_number(), "{report}");
     let (bundle, pairs) = (dir.path().join("told"), dir.path().join("pairs"));

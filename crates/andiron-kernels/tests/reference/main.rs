@@ -17,3 +17,4 @@ mod rotary;
 mod softmax;
 mod support;
 mod threads;
+mod transposed;

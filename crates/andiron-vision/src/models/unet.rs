@@ -17,7 +17,7 @@
 //! ```
 
 use andiron_core::{ConfigError, Model, ModelConfig};
-use andiron_kernels::{Activation, conv2d_norm_act};
+use andiron_kernels::{Activation, conv_transpose2d, conv2d, conv2d_norm_act};
 use burn::{
     config::Config,
     module::Module,
@@ -158,10 +158,10 @@ impl Model for UNet {
         }
         for (rise, skip) in self.up.iter().zip(passed.into_iter().rev()) {
             let [_, _, height, width] = skip.dims();
-            let risen = grown(rise.up.forward(x), height, width);
+            let risen = grown(conv_transpose2d(x, &rise.up), height, width);
             x = rise.convs.forward(Tensor::cat(vec![skip, risen], 1));
         }
-        self.head.forward(x)
+        conv2d(x, &self.head)
     }
 }
 

@@ -4,11 +4,9 @@ mod backbone_recipe;
 mod frozen;
 mod published;
 mod recipe;
-mod views;
 
 pub use published::PUBLISHED;
 pub use recipe::ImageOptions;
-pub use views::Views;
 
 use crate::{
     augment::Augment,
@@ -19,6 +17,7 @@ use crate::{
     },
     picture::Image,
     transform::ImageTransform,
+    views::Views,
 };
 use andiron_core::{
     Choice, ClassifierEvaluator, ConfigError, DataError, Dataset, Draw, EvalError, Evaluator,
@@ -57,16 +56,12 @@ pub struct ImageClassification {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub focus: f64,
     /// How an image is looked at when it is answered; once unless said otherwise.
-    #[serde(default, skip_serializing_if = "is_once")]
+    #[serde(default, skip_serializing_if = "Views::is_once")]
     pub views: Views,
 }
 
 fn is_zero(focus: &f64) -> bool {
     *focus == 0.0
-}
-
-fn is_once(views: &Views) -> bool {
-    *views == Views::default()
 }
 
 impl ImageClassification {
@@ -288,6 +283,10 @@ impl OnePass for ImageClassification {
                 soft_cross_entropy(logits, truth, &CrossEntropy { label_smoothing, class_weights })
             }
         }
+    }
+
+    fn views(&self) -> usize {
+        self.views.count()
     }
 
     fn decode(&self, inputs: &[&Image], logits: Tensor<2>) -> Vec<ImageLabel> {

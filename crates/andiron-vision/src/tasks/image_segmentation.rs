@@ -1,5 +1,6 @@
 //! Image segmentation: the class of each pixel.
 
+mod averaged;
 mod evaluator;
 mod recipe;
 mod runs;
@@ -17,6 +18,7 @@ use crate::{
     objects::{IGNORED, Mask},
     picture::Image,
     transform::{Filter, resize},
+    views::Views,
 };
 use andiron_core::{
     Attachment, ConfigError, DataError, Dataset, Draw, EvalError, Evaluator, Example, FOLDER,
@@ -44,12 +46,25 @@ pub struct ImageSegmentation {
     pub focus: f64,
     /// The weight of the dice loss beside it, 0 or more; by default 1.
     pub dice: f64,
+    /// How an image is looked at when it is answered; once unless said otherwise. The probabilities
+    /// that the views give to a pixel are added up, and the largest sum has it.
+    #[serde(default, skip_serializing_if = "Views::is_once")]
+    pub views: Views,
 }
 
 impl ImageSegmentation {
     /// The task with cross-entropy and dice loss.
     pub fn new(classes: ClassNames, frame: Letterbox) -> Self {
-        Self { classes, frame, focus: 0.0, dice: 1.0 }
+        Self { classes, frame, focus: 0.0, dice: 1.0, views: Views::default() }
+    }
+
+    /// The same task that looks at an image several times to answer it.
+    ///
+    /// # Errors
+    /// As [`Views::check`].
+    pub fn with_views(self, views: Views) -> Result<Self, ConfigError> {
+        let task = Self { views, ..self };
+        task.check().map(|()| task)
     }
 
     /// Checks the numbers.
@@ -59,7 +74,23 @@ impl ImageSegmentation {
     pub fn check(&self) -> Result<(), ConfigError> {
         ConfigError::within("the number of classes", 2.0, 255.0, self.classes.count() as f64)?;
         ConfigError::within("focus", 0.0, 10.0, self.focus)?;
-        ConfigError::within("dice", 0.0, 100.0, self.dice)
+        ConfigError::within("dice", 0.0, 100.0, self.dice)?;
+        self.views.check()
+    }
+
+    /// The images in their frames.
+    fn pictures<'a>(
+        &self,
+        images: impl ExactSizeIterator<Item = &'a Image>,
+        device: &Device,
+    ) -> Result<Tensor<4>, DataError> {
+        let frame = &self.frame;
+        let shape = [images.len(), frame.channels(), frame.height(), frame.width()];
+        let mut values = Vec::with_capacity(shape.iter().product());
+        for image in images {
+            frame.append(image, &mut values)?;
+        }
+        Ok(Tensor::from_data(TensorData::new(values, shape), device))
     }
 
     /// The class numbers of the frame's pixels; beside the image they are ignored.
@@ -108,8 +139,7 @@ impl Task for ImageSegmentation {
         examples: &[Example<Image, Mask>],
         device: &Device,
     ) -> Result<Self::Batch, DataError> {
-        let inputs: Vec<&Image> = examples.iter().map(|example| &example.input).collect();
-        let features = self.collate(&inputs, device)?;
+        let features = self.pictures(examples.iter().map(|example| &example.input), device)?;
         let mut truth: Vec<i32> = Vec::new();
         for example in examples {
             truth.extend(self.framed(example)?.into_iter().map(i32::from));
@@ -125,15 +155,14 @@ impl OnePass for ImageSegmentation {
     type Output = Tensor<4>;
 
     /// # Shapes
-    /// - output: `[inputs, channels, height, width]`, as the frame has them
+    /// - output: `[inputs · views, channels, height, width]`, as the frame has them, the views of an
+    ///   input one after the other
     fn collate(&self, inputs: &[&Image], device: &Device) -> Result<Tensor<4>, DataError> {
-        let frame = &self.frame;
-        let shape = [inputs.len(), frame.channels(), frame.height(), frame.width()];
-        let mut values = Vec::with_capacity(shape.iter().product());
-        for image in inputs {
-            frame.append(image, &mut values)?;
+        if self.views.is_once() {
+            return self.pictures(inputs.iter().copied(), device);
         }
-        Ok(Tensor::from_data(TensorData::new(values, shape), device))
+        let views: Vec<Image> = inputs.iter().flat_map(|image| self.views.of(image)).collect();
+        self.pictures(views.iter(), device)
     }
 
     /// A mean over the pixels that are not ignored; of weight 0 where all are.
@@ -163,7 +192,12 @@ impl OnePass for ImageSegmentation {
         Loss::new(mean + dice_loss(rows, truth).mean * self.dice, count)
     }
 
+    fn views(&self) -> usize {
+        self.views.count()
+    }
+
     fn decode(&self, inputs: &[&Image], logits: Tensor<4>) -> Vec<Segmented> {
+        let logits = if self.views.is_once() { logits } else { self.averaged(inputs, logits) };
         let [_, _, height, width] = logits.dims();
         let best: Vec<i32> = logits.argmax(1).into_data().iter::<i32>().collect();
         let answer = |(image, best): (&&Image, &[i32])| {

@@ -2,11 +2,12 @@
 
 use crate::support::asset;
 use andiron_core::{
-    AnyPredictor, DataError, Example, Network, OnePass as _, Predictor, Raw, Registered, Task,
+    AnyPredictor, DataError, Example, Model as _, Network, OnePass as _, Predictor, Raw,
+    Registered, Task,
     loss::{Focal, dice_loss, focal_loss},
 };
 use andiron_vision::{
-    Image, ImageSegmentation, ObjectDetection,
+    Image, ImageSegmentation, ObjectDetection, Views,
     classes::ClassNames,
     draw::{self, DrawnBox},
     letterbox::Letterbox,
@@ -15,7 +16,7 @@ use andiron_vision::{
     scenes::{DigitPart, Scene, Scenes},
     tasks::image_segmentation::Runs,
 };
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData, activation::softmax};
 use serde_json::{Value, json};
 
 fn names(names: &[&str]) -> ClassNames {
@@ -46,8 +47,12 @@ fn detector(task: ObjectDetection) -> Predictor<ObjectDetection> {
 }
 
 fn segmenter() -> Predictor<ImageSegmentation> {
+    seeded_segmenter(1)
+}
+
+fn seeded_segmenter(seed: u64) -> Predictor<ImageSegmentation> {
     let config = UNetConfig::new(1, 3).with_width(2).with_depth(2);
-    let network = Network::init(config, 1, &Device::flex()).unwrap();
+    let network = Network::init(config, seed, &Device::flex()).unwrap();
     Predictor::new(segmentation(), network, &Device::flex())
 }
 
@@ -242,7 +247,8 @@ fn both_are_measured_and_survive_a_bundle() {
 /// What the examples draw, with the truth in place of an answer.
 #[test]
 fn scenes_of_digits_that_are_shown_can_be_drawn() {
-    if asset("photographs").is_none() {
+    let all = ["photographs", "photographs-cc-by", "photographs-more", "mnist"];
+    if all.iter().any(|name| asset(name).is_none()) {
         return;
     }
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -261,6 +267,112 @@ fn scenes_of_digits_that_are_shown_can_be_drawn() {
             assert_ne!(read, image);
         }
     }
+    for part in [DigitPart::Train, DigitPart::TrainMore, DigitPart::Test] {
+        assert!(Scenes::of_digits(&root, part, 1, 1).unwrap().scene(0).is_ok(), "{part:?}");
+    }
     let nowhere = Scenes::of_digits(&root.join("nowhere"), DigitPart::Train, 5, 1);
     assert!(matches!(nowhere, Err(DataError::Io { .. })));
+}
+
+/// The probabilities of an image that is as large as the frame: `[classes, pixels]`.
+fn probabilities(predictor: &Predictor<ImageSegmentation>, image: &Image) -> Vec<f32> {
+    let network = predictor.network::<UNetConfig>().unwrap();
+    let features = predictor.task().collate(&[image], &Device::flex()).unwrap();
+    softmax(network.model.forward(features), 1).into_data().try_to_vec().unwrap()
+}
+
+/// The sums of what the views say, bilinear between the pixels of a window: `[classes, pixels]`. The
+/// image is 24 by 16, and so is the frame; a window of 14 by 10 becomes 22 by 16 there.
+fn summed(single: &Predictor<ImageSegmentation>, views: Views, image: &Image) -> Vec<f32> {
+    let (width, height, windows) = (24, 16, views.windows(24, 16));
+    let mut sums = vec![0.0; 3 * width * height];
+    for (at, view) in views.of(image).iter().enumerate() {
+        let [left, top, wide, high] = windows[at % windows.len()].map(|side| side as usize);
+        let (across, down) = if wide == width { (24, 16) } else { (22, 16) };
+        let said = probabilities(single, view);
+        let mirrored = views.mirror && at / windows.len() % 2 == 1;
+        for (place, sum) in sums.iter_mut().enumerate() {
+            let (plane, y, x) = (place / width / height, place / width % height, place % width);
+            if !(left..left + wide).contains(&x) || !(top..top + high).contains(&y) {
+                continue;
+            }
+            let between = |at: usize, of: usize, size: usize| {
+                let at = ((at as f32 + 0.5) * of as f32 / size as f32 - 0.5).max(0.0);
+                let first = (at as usize).min(of - 1);
+                (first, (first + 1).min(of - 1), at - first as f32)
+            };
+            let (x0, x1, right) = between(x - left, across, wide);
+            let (y0, y1, below) = between(y - top, down, high);
+            let value = |x: usize, y: usize| {
+                let x = if mirrored { across - 1 - x } else { x };
+                said[(plane * height + y) * width + x]
+            };
+            *sum += (1.0 - below) * ((1.0 - right) * value(x0, y0) + right * value(x1, y0))
+                + below * ((1.0 - right) * value(x0, y1) + right * value(x1, y1));
+        }
+    }
+    sums
+}
+
+#[test]
+fn the_largest_sum_of_what_the_views_say_has_a_pixel() {
+    let of = |factor: usize| (0..24 * 16).map(|at| (at * factor % 241) as u8).collect();
+    let images = [7, 13, 38].map(|factor| Image::gray(24, 16, of(factor)).unwrap());
+    // Most untrained networks have one answer for all; this one has several.
+    let several = |single: &Predictor<ImageSegmentation>| {
+        let answer = single.predict(&images[..1]).unwrap().remove(0);
+        let of = |class: u8| answer.mask.classes().iter().filter(|got| **got == class).count();
+        (0..3).filter(|class| of(*class) > 40).count() > 1
+    };
+    let single = (1..100).map(seeded_segmenter).find(several).unwrap();
+    for views in [
+        Views { negative: true, ..Views::default() },
+        Views { mirror: true, ..Views::default() },
+        Views { crops: Some(0.6), ..Views::default() },
+        Views { mirror: true, crops: Some(0.6), negative: true },
+    ] {
+        let several = single.with_task(segmentation().with_views(views).unwrap());
+        let answers = several.predict(&images).unwrap();
+        assert_eq!(several.predict(&images[1..]).unwrap(), answers[1..]);
+        assert_ne!(single.predict(&images).unwrap(), answers, "{views:?}");
+        let mut sure = 0;
+        for (image, answer) in images.iter().zip(&answers) {
+            let sums = summed(&single, views, image);
+            for (at, class) in answer.mask.classes().iter().enumerate() {
+                let mut sums: Vec<(f32, u8)> =
+                    (0..3).map(|class| (sums[class * 24 * 16 + at], class as u8)).collect();
+                sums.sort_by(|a, b| b.0.total_cmp(&a.0));
+                // Where two are as good as equal, the last bit decides.
+                if sums[0].0 - sums[1].0 > 1e-5 {
+                    assert_eq!(*class, sums[0].1, "{views:?}, pixel {at}");
+                    sure += 1;
+                }
+            }
+        }
+        assert!(sure > 1100, "{sure}");
+    }
+    let refused = segmentation().with_views(Views { crops: Some(0.2), ..Views::default() });
+    assert_eq!(refused.unwrap_err().to_string(), "crops must lie in 0.5..=1, but is 0.2");
+}
+
+#[test]
+fn views_are_for_answers_and_are_written_where_there_are_some() {
+    let views = Views { mirror: true, ..Views::default() };
+    let (plain, several) = (segmentation(), segmentation().with_views(views).unwrap());
+    let mask = Mask::new(24, 16, vec![1; 24 * 16]).unwrap();
+    let examples = [Example { input: grey(24, 16), target: mask }];
+    let of = |task: &ImageSegmentation| task.batch(&examples, &Device::flex()).unwrap().features;
+    assert_eq!(of(&plain).into_data(), of(&several).into_data());
+    let written = serde_json::to_value(&plain).unwrap();
+    assert!(written.get("views").is_none());
+    assert_eq!(serde_json::from_value::<ImageSegmentation>(written).unwrap(), plain);
+    let written = serde_json::to_value(&several).unwrap();
+    assert_eq!(serde_json::from_value::<ImageSegmentation>(written).unwrap(), several);
+    // Images of other sizes than the frame, in the middle of which windows end between pixels.
+    let task = segmentation().with_views(Views { crops: Some(0.7), ..views }).unwrap();
+    let predictor = segmenter().with_task(task);
+    for image in [grey(50, 16), grey(9, 33), grey(2, 2), grey(301, 2)] {
+        let answer = predictor.predict(std::slice::from_ref(&image)).unwrap().remove(0);
+        assert_eq!((answer.mask.width(), answer.mask.height()), (image.width(), image.height()));
+    }
 }

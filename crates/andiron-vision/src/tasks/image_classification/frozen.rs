@@ -1,11 +1,12 @@
 //! Training the head on a frozen network: the network runs once over the images, and not at each
 //! step.
 
-use super::{ImageClassification, ImageTruth, Views};
+use super::{ImageClassification, ImageTruth};
 use crate::{
     backbone::{Backbone as _, BackboneConfig},
     data::ImageExample,
     layers::linear_head::LinearHeadConfig,
+    views::Views,
 };
 use andiron_core::{
     DataError, Dataset, Example, Fitted, GradientTrainer, Labelled, Loss, Network, OnePass,

@@ -1,6 +1,6 @@
 //! How each architecture is set up for images it has not seen.
 
-use super::{ImageClassification, Views, backbone_recipe::from_published};
+use super::{ImageClassification, backbone_recipe::from_published};
 use crate::{
     augment::Augment,
     data::ImageExample,
@@ -10,6 +10,7 @@ use crate::{
     },
     start::StartOptions,
     transform::{ImageStatistics, ImageTransform, Preparation},
+    views::Views,
 };
 use andiron_core::{ConfigError, DataError, Dataset, Labels, Recipe, overlay};
 use serde::{Deserialize, Serialize};

@@ -139,7 +139,7 @@ fn settings_that_do_not_go_together_are_refused() {
     let focal = ImageClassification { focus: 2.0, ..plain.clone() };
     let refused = focal.with_augment(mixed).unwrap_err().to_string();
     assert!(refused.contains("mixed images have no one label"), "{refused}");
-    let views = Views { mirror: false, crops: Some(0.1) };
+    let views = Views { crops: Some(0.1), ..Views::default() };
     assert!(plain.clone().with_views(views).is_err());
     // Asked when a bundle is loaded.
     let edited = ImageClassification { focus: -1.0, ..plain };
@@ -152,7 +152,9 @@ fn what_is_not_set_is_not_written() {
     let written = serde_json::to_value(&plain).unwrap();
     let fields: BTreeSet<&str> = written.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(fields, BTreeSet::from(["labels", "transform", "label_smoothing"]));
-    let views = Views { mirror: true, crops: Some(0.9) };
+    let views = Views { mirror: true, crops: Some(0.9), negative: false };
+    let written = serde_json::to_value(views).unwrap();
+    assert_eq!(written, serde_json::json!({"mirror": true, "crops": 0.9}));
     let augment = Augment::new(None, vec![crate::augment::Augmentation::TrivialAugment], None);
     let all = ImageClassification { class_weights: Some(vec![1.0; 3]), ..plain };
     let all = all.with_views(views).unwrap().with_augment(augment.unwrap()).unwrap();
@@ -165,7 +167,7 @@ fn what_is_not_set_is_not_written() {
 #[test]
 fn views_are_averaged() {
     let device = Device::flex();
-    let views = Views { mirror: true, crops: Some(0.7) };
+    let views = Views { mirror: true, crops: Some(0.7), negative: true };
     let single = predictor();
     let network = single.network::<SmallCnnConfig>().unwrap();
     let task = single.task().clone().with_views(views).unwrap();

@@ -7,6 +7,7 @@ use crate::{
     models::unet::UNetConfig,
     objects::{IGNORED, Mask},
     picture::Image,
+    views::Views,
 };
 use andiron_core::{ConfigError, DataError, Dataset, Example, Recipe, overlay};
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,8 @@ pub struct SegmentationOptions {
     pub focus: f64,
     /// The weight of the dice loss.
     pub dice: f64,
+    /// How an image is looked at when it is answered; once unless said otherwise.
+    pub views: Views,
 }
 
 impl Default for SegmentationOptions {
@@ -46,6 +49,7 @@ impl Default for SegmentationOptions {
             network_depth: usual.depth,
             focus: 0.0,
             dice: 1.0,
+            views: Views::default(),
         }
     }
 }
@@ -88,6 +92,7 @@ impl Recipe<ImageSegmentation> for UNetConfig {
         let task = ImageSegmentation {
             focus: options.focus,
             dice: options.dice,
+            views: options.views,
             ..ImageSegmentation::new(classes, frame)
         };
         config.fits(&task)?;
