@@ -9,8 +9,7 @@
 //! and photographs of the test are in no scene of the training. First come scenes of one digit, 32 by 32
 //! pixels; then small ones of two or three, and full ones of four or more, on photographs that are changed
 //! and mixed. A digit may be lighter or darker than its ground, so an image is seen as a negative too.
-//! `--steps N` sets the steps of the last stage; `--folder DIR` keeps checkpoints, and goes on from them;
-//! `--quick` takes a few steps; `--picture PATH` gets a picture of an answer. Two hours on two cores.
+//! `--folder DIR` keeps checkpoints, and goes on from them; `--help` has the rest. An hour on two cores.
 
 use andiron::{
     Evaluator, GradientTrainer, Network, Predictor, Recipe, Trainer, TrainingConfig,
@@ -34,9 +33,10 @@ use std::{
 const SEED: u64 = 1;
 const ASSETS: [&str; 4] = ["mnist", "photographs", "photographs-cc-by", "photographs-more"];
 
-/// What makes many grounds of few photographs.
+/// Of few photographs, many.
 const CHANGES: &str = r#"{"steps": [{"flip": {"probability": 0.5}}, {"jitter": {"brightness": 0.5,
-    "contrast": 0.6, "saturation": 1.0, "hue": 0.5}}, "trivial-augment"], "mix": {"mixup": 0.4}}"#;
+    "contrast": 0.6, "saturation": 1.0, "hue": 0.5}}, {"tones": {"probability": 0.7}},
+    "trivial-augment"], "mix": {"mixup": 0.4}}"#;
 
 /// What the command line says.
 #[derive(Parser)]
@@ -45,7 +45,7 @@ struct Options {
     #[arg(long)]
     quick: bool,
     /// Steps of scenes of full size.
-    #[arg(long, default_value_t = 6000)]
+    #[arg(long, default_value_t = 3000)]
     steps: usize,
     /// Where checkpoints are kept, and a training goes on.
     #[arg(long)]
@@ -81,8 +81,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         if stage != "single" {
             train = train.with_augment(serde_json::from_str(CHANGES)?);
         }
-        let classes = train.mask_classes();
-        let options = json!({ "classes": classes, "network_width": 16, "network_depth": 4 });
+        let names = train.mask_classes();
+        let options = json!({ "classes": names, "network_width": 16, "network_depth": 4 });
         let (task, config) = UNetConfig::prepare(&options, &train.with(1, SEED))?;
         let before = learnt.as_ref().and_then(Predictor::network::<UNetConfig>);
         let network = before.cloned().map_or_else(|| Network::init(config, SEED, &device), Ok)?;
@@ -102,10 +102,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("steps {steps}, {:.0} s", started.elapsed().as_secs_f64());
         learnt = Some(fitted.predictor);
     }
-    let predictor = learnt.ok_or("no stage of training")?;
+    let once = learnt.ok_or("no stage of training")?;
     let views = Views { negative: true, ..Views::default() };
-    let twice = predictor.with_task(predictor.task().clone().with_views(views)?);
-    for (views, predictor) in [("one view", &predictor), ("and its negative", &twice)] {
+    let twice = once.with_task(once.task().clone().with_views(views)?);
+    for (views, predictor) in [("one view", &once), ("and its negative", &twice)] {
         let report = SegmentationEvaluator::default().evaluate(predictor, &test)?;
         for (name, score) in &report.scores {
             println!("{views}: {name} {:.3} ({:.3} to {:.3})", score.value, score.low, score.high);

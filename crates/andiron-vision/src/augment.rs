@@ -121,6 +121,12 @@ pub enum Augmentation {
         #[serde(default)]
         hue: f64,
     },
+    /// The values 0 and 255 of each channel become two that are drawn from 0 to 255, and those between
+    /// lie between: casts of any colour, pale and turned channels, colours for what was grey.
+    Tones {
+        /// How often, 0 to 1.
+        probability: f64,
+    },
     /// So many of fourteen operations, each of one strength: Cubuk, Zoph, Shlens & Le 2019,
     /// <https://arxiv.org/abs/1909.13719>, with torchvision's operations and strengths.
     RandAugment {
@@ -212,9 +218,9 @@ impl Augmentation {
     fn check(&self) -> Result<(), ConfigError> {
         let within = ConfigError::within;
         match *self {
-            Self::Mirror { probability } | Self::Flip { probability } => {
-                within("probability", 0.0, 1.0, probability)
-            }
+            Self::Mirror { probability }
+            | Self::Flip { probability }
+            | Self::Tones { probability } => within("probability", 0.0, 1.0, probability),
             Self::Shift { pixels } => within("pixels", 0.0, 1024.0, pixels as f64),
             Self::Rotate { degrees } => within("degrees", 0.0, 180.0, degrees),
             Self::Jitter { brightness, contrast, saturation, hue } => {
@@ -253,6 +259,7 @@ impl Augmentation {
             Self::Jitter { brightness, contrast, saturation, hue } => {
                 Some(jitter(image, [brightness, contrast, saturation, hue], dice))
             }
+            Self::Tones { probability } => dice.chance(probability).then(|| tones(image, dice)),
             Self::RandAugment { operations, magnitude } => {
                 let mut image = Cow::Borrowed(image);
                 for _ in 0..operations {
@@ -292,6 +299,21 @@ fn jitter(image: &Image, strengths: [f64; 4], dice: &mut Dice) -> Image {
         image = Cow::Owned(adjust(&image, adjustment));
     }
     image.into_owned()
+}
+
+fn tones(image: &Image, dice: &mut Dice) -> Image {
+    let channels = usize::from(image.channels());
+    let tables: Vec<[u8; 256]> = (0..channels)
+        .map(|_| {
+            let (black, white) = (dice.between(0.0, 255.0), dice.between(0.0, 255.0));
+            std::array::from_fn(|value| {
+                (black + (white - black) * value as f64 / 255.0).round() as u8
+            })
+        })
+        .collect();
+    let values = image.pixels().iter().enumerate();
+    let pixels = values.map(|(at, value)| tables[at % channels][usize::from(*value)]).collect();
+    Image::from_parts(image.width(), image.height(), image.channels(), pixels)
 }
 
 /// The image with a window filled; none if ten windows did not fit.

@@ -16,6 +16,7 @@ fn all() -> Vec<Augmentation> {
         Augmentation::Shift { pixels: 2 },
         Augmentation::Rotate { degrees: 20.0 },
         Augmentation::Jitter { brightness: 0.4, contrast: 0.3, saturation: 0.5, hue: 0.1 },
+        Augmentation::Tones { probability: 0.7 },
         Augmentation::RandAugment { operations: 2, magnitude: 9 },
         Augmentation::TrivialAugment,
         Augmentation::Erase { probability: 0.5, area: [0.05, 0.2], ratio: [0.5, 2.0] },
@@ -40,6 +41,30 @@ fn every_step_keeps_the_size_and_follows_from_its_seed() {
             assert!(different > 5, "{step:?}: {different} of 20 seeds differ from the next");
         }
     }
+}
+
+#[test]
+fn tones_lie_between_two_that_are_drawn_for_each_channel() {
+    let transform = ImageTransform::new(3, 1, vec![0.5; 3], vec![0.5; 3]).unwrap();
+    let grey = Image::rgb(3, 1, vec![0, 0, 0, 100, 100, 100, 255, 255, 255]).unwrap();
+    let tones = Augmentation::Tones { probability: 1.0 };
+    let augment = Augment::new(None, vec![tones], None).unwrap();
+    let (mut turned, mut coloured) = (0, 0);
+    for seed in 0..50 {
+        let seen = augment.draw(&transform, &grey, seed).unwrap();
+        let pixels: Vec<f64> = seen.pixels().iter().map(|value| f64::from(*value)).collect();
+        for channel in 0..3 {
+            let (black, white) = (pixels[channel], pixels[6 + channel]);
+            let wanted = black + (white - black) * 100.0 / 255.0;
+            assert!((pixels[3 + channel] - wanted).abs() <= 1.0, "{pixels:?}");
+            turned += usize::from(white < black);
+        }
+        coloured += usize::from(pixels[0] != pixels[1] && pixels[6] != pixels[8]);
+    }
+    assert!((50..100).contains(&turned), "{turned}");
+    assert!(coloured > 40, "{coloured}");
+    let never = Augment::new(None, vec![Augmentation::Tones { probability: 0.0 }], None).unwrap();
+    assert_eq!(*never.draw(&transform, &grey, 1).unwrap(), grey);
 }
 
 #[test]
@@ -101,6 +126,7 @@ fn settings_are_written_and_read_and_checked() {
         (step(json!({"jitter": {"brightness": -1}})), "brightness must lie in 0..=100, but is -1"),
         (step(json!({"jitter": {"contrast": -1}})), "contrast must lie in 0..=100, but is -1"),
         (step(json!({"jitter": {"saturation": -1}})), "saturation must lie in 0..=100, but is -1"),
+        (step(json!({"tones": {"probability": 2}})), "probability must lie in 0..=1, but is 2"),
         (step(json!({"jitter": {"hue": 0.6}})), "hue must lie in 0..=0.5, but is 0.6"),
         (
             step(json!({"rand-augment": {"operations": 0, "magnitude": 3}})),

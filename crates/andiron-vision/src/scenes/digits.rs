@@ -78,3 +78,15 @@ impl Scenes {
         Self::open([&images, &labels], &photographs, count, seed, SceneOptions::default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_photograph_is_learnt_from_and_measured_on() {
+        for name in LEARNT.iter().chain(&LEARNT_TOO) {
+            assert!(!MEASURED.contains(name), "{name}");
+        }
+    }
+}
