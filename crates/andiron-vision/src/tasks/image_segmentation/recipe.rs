@@ -29,6 +29,8 @@ pub struct SegmentationOptions {
     pub network_width: usize,
     /// How often the image is halved.
     pub network_depth: usize,
+    /// The side in pixels of the squares that are one place inside the network; none is 1.
+    pub network_patch: Option<usize>,
     /// How strongly pixels that are nearly right are passed over; 0 is cross-entropy.
     pub focus: f64,
     /// The weight of the dice loss.
@@ -47,6 +49,7 @@ impl Default for SegmentationOptions {
             channels: None,
             network_width: usual.width,
             network_depth: usual.depth,
+            network_patch: usual.patch,
             focus: 0.0,
             dice: 1.0,
             views: Views::default(),
@@ -88,7 +91,8 @@ impl Recipe<ImageSegmentation> for UNetConfig {
         let frame = Letterbox::new(width, height, vec![0.45; channels], vec![0.25; channels])?;
         let config = Self::new(channels, classes.count())
             .with_width(options.network_width)
-            .with_depth(options.network_depth);
+            .with_depth(options.network_depth)
+            .with_patch(options.network_patch);
         let task = ImageSegmentation {
             focus: options.focus,
             dice: options.dice,
@@ -104,8 +108,8 @@ impl Recipe<ImageSegmentation> for UNetConfig {
         ConfigError::agree("the number of classes", self.n_classes, task.classes.count())?;
         ConfigError::agree("channels", self.channels, task.frame.channels())?;
         ConfigError::within("depth", 1.0, 8.0, self.depth as f64)?;
-        let least = 1 << self.depth;
-        ConfigError::at_least("width", least, task.frame.width())?;
-        ConfigError::at_least("height", least, task.frame.height())
+        ConfigError::within("patch", 1.0, 8.0, self.patch.unwrap_or(1) as f64)?;
+        ConfigError::at_least("width", self.least_side(), task.frame.width())?;
+        ConfigError::at_least("height", self.least_side(), task.frame.height())
     }
 }
