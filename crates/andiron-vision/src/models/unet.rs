@@ -5,8 +5,8 @@
 //! Differs from it: convolutions are padded, so that an image of any size gets a mask of its size, and
 //! normalised (Ioffe & Szegedy 2015, <https://arxiv.org/abs/1502.03167>); the width is a setting. Squares of
 //! pixels may be channels of one place inside, and places squares of pixels again at the end (Shi et al.
-//! 2016, <https://arxiv.org/abs/1609.05158>): an image that is large for its objects then costs a quarter
-//! or less.
+//! 2016, <https://arxiv.org/abs/1609.05158>): a network has a quarter of
+//! the places, or fewer, for an image that is large for its objects.
 //!
 //! ```
 //! use andiron_core::{Model, ModelConfig};
@@ -56,7 +56,8 @@ impl UNetConfig {
         self.patch.unwrap_or(1)
     }
 
-    /// The least height and width of an image, in pixels.
+    /// The least height and width of an image, in pixels, for settings that [`init`](ModelConfig::init)
+    /// takes.
     pub fn least_side(&self) -> usize {
         self.side() << self.depth
     }
