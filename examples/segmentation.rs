@@ -9,7 +9,8 @@
 //! and photographs of the test are in no scene of the training. First come scenes of one digit, 32 by 32
 //! pixels; then small ones of two or three, and full ones of four or more, on photographs that are changed
 //! and mixed. A digit may be lighter or darker than its ground, so an image is seen as a negative too.
-//! `--folder DIR` keeps checkpoints, and goes on from them; `--help` has the rest. Two hours.
+//! `--folder DIR` keeps checkpoints, and goes on from them; `--help` has the rest. Two hours; what it
+//! printed stands in `scripts/evidence/segmentation.txt`.
 
 use andiron::{
     Evaluator, GradientTrainer, Network, Predictor, Recipe, Trainer, TrainingConfig,
@@ -33,7 +34,7 @@ use std::{
 const SEED: u64 = 1;
 const ASSETS: [&str; 4] = ["mnist", "photographs", "photographs-cc-by", "photographs-more"];
 
-/// Of few photographs, many.
+/// What the grounds of the scenes go through, for there are fifteen photographs.
 const CHANGES: &str = r#"{"steps": [{"flip": {"probability": 0.5}}, {"jitter": {"brightness": 0.5,
     "contrast": 0.6, "saturation": 1.0, "hue": 0.5}}, {"tones": {"probability": 0.7}},
     "trivial-augment"], "mix": {"mixup": 0.4}}"#;
@@ -80,8 +81,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         if stage != "single" {
             train = train.with_augment(serde_json::from_str(CHANGES)?);
         }
-        let names = train.mask_classes();
-        let options = json!({ "classes": names,
+        let options = json!({ "classes": train.mask_classes(),
             "network_width": 32, "network_depth": 3, "network_patch": 2 });
         let (task, config) = UNetConfig::prepare(&options, &train.with(1, SEED))?;
         let before = learnt.as_ref().and_then(Predictor::network::<UNetConfig>);

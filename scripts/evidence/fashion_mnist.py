@@ -121,6 +121,8 @@ def main():
                 print(f"step {step}/{steps}: loss {loss.item():.4f}", flush=True)
     seconds = time.perf_counter() - started
     print(f"steps {step}, {seconds / step:.4f} s per step, {seconds:.0f} s in all")
+    if last < steps:
+        return
 
     model.eval()
     with torch.no_grad():

@@ -1,6 +1,7 @@
 """A tiny U-Net with random weights, and what PyTorch makes of images of odd sizes; the dice loss with its gradient.
 
-Writes `unet.safetensors` (weights) and `unet.json`.
+Writes `unet.safetensors` (weights) and `unet.json`; `unet_squares.safetensors` is of a network in which squares of
+2 x 2 pixels are channels, as `pixel_unshuffle` and `pixel_shuffle` have it.
 """
 
 import golden_json  # first: it pins the thread counts
@@ -41,14 +42,22 @@ class Rise(nn.Module):
 
 
 class UNet(nn.Module):
-    def __init__(self):
+    def __init__(self, side=1):
         super().__init__()
+        self.side = side
         widths = [WIDTH << level for level in range(DEPTH + 1)]
-        self.down = nn.ModuleList(Double(before, width) for before, width in zip([CHANNELS, *widths], widths))
+        first = [CHANNELS * side**2, *widths]
+        self.down = nn.ModuleList(Double(before, width) for before, width in zip(first, widths))
         self.up = nn.ModuleList(Rise(width) for width in reversed(widths[:-1]))
-        self.head = nn.Conv2d(WIDTH, CLASSES, 1)
+        self.head = nn.Conv2d(WIDTH, CLASSES * side**2, 1)
 
     def forward(self, x):
+        height, width = x.shape[2:]
+        x = nn.functional.pad(x, (0, -width % self.side, 0, -height % self.side))
+        logits = nn.functional.pixel_shuffle(self.inside(nn.functional.pixel_unshuffle(x, self.side)), self.side)
+        return logits[:, :, :height, :width]
+
+    def inside(self, x):
         passed = []
         for level, double in enumerate(self.down):
             if level > 0:
@@ -65,10 +74,9 @@ def dice(logits, truth):
     return 1 - ((2 * (said * hot).sum(0) + 1) / (said.sum(0) + hot.sum(0) + 1)).mean()
 
 
-def main():
-    torch.manual_seed(SEED)
-    torch.use_deterministic_algorithms(True)
-    model = UNet().eval()
+def drawn(side, file):
+    """A network with random weights, which are written to a file."""
+    model = UNet(side).eval()
     state = model.state_dict()
     for name, tensor in state.items():
         if name.endswith("running_var") or ".bn" in name and name.endswith("weight"):
@@ -78,11 +86,15 @@ def main():
             tensor.normal_(0.0, 1.3 / fan**0.5)
         elif tensor.is_floating_point():
             tensor.normal_(0.0, 0.3)
-    path = golden_json.CRATES / FOLDER / "unet.safetensors"
+    path = golden_json.CRATES / FOLDER / file
     save_file(state, path)
     print(f"{path.name}: {path.stat().st_size} bytes")
+    return model
+
+
+def answers(model, sizes):
     cases = []
-    for batch, height, width in ((1, 8, 12), (2, 11, 6), (1, 5, 7)):
+    for batch, height, width in sizes:
         images = torch.randn(batch, CHANNELS, height, width)
         with torch.no_grad():
             single, logits = model(images), model.double()(images.double())
@@ -91,6 +103,13 @@ def main():
         print(f"{height} x {width}: largest {logits.abs().max():.3f}, float32 is off by {off:.1e}")
         cases.append({"size": [batch, height, width], "images": golden_json.significant(images.flatten().tolist()),
                       "logits": golden_json.significant(logits.flatten().tolist())})
+    return cases
+
+
+def main():
+    torch.manual_seed(SEED)
+    torch.use_deterministic_algorithms(True)
+    cases = answers(drawn(1, "unet.safetensors"), ((1, 8, 12), (2, 11, 6), (1, 5, 7)))
     losses = []
     for rows, classes in ((7, 3), (5, 4)):
         logits = torch.randn(rows, classes, requires_grad=True)
@@ -100,7 +119,8 @@ def main():
         losses.append({"classes": classes, "logits": golden_json.significant(logits.flatten().tolist()),
                        "truth": truth.tolist(), "loss": float(loss.detach()),
                        "gradient": golden_json.significant(logits.grad.flatten().tolist())})
-    body = {"cases": cases, "dice": losses, "notes": NOTES}
+    squares = answers(drawn(2, "unet_squares.safetensors"), ((1, 8, 12), (2, 11, 9)))
+    body = {"cases": cases, "dice": losses, "notes": NOTES, "squares": squares}
     golden_json.write(f"{FOLDER}/unet.json", __file__, ["safetensors", "torch"], SEED, body)
 
 

@@ -28,41 +28,68 @@ fn edit(dir: &Path, change: impl FnOnce(&mut Value)) {
     write(&path, open.replace(&zeros, &hash));
 }
 
+/// A built-in bundle of each scenario, and a word of its description.
+const SCENARIOS: [(&str, &str); 3] =
+    [("sentiment", "English"), ("digits", "handwritten"), ("languages", "spoken")];
+
 #[test]
 fn one_flipped_bit_is_seen_in_every_file() {
-    for file in ["model.safetensors", "README.md", "andiron.json"] {
-        let dir = copy("sentiment");
-        let path = dir.path().join(file);
-        let mut bytes = fs::read(&path).unwrap();
-        // In a word of the description the flip leaves valid JSON, which only its hash tells.
-        let at = bytes.windows(7).position(|part| part == b"English").unwrap_or(5000);
-        bytes[at] ^= 4;
-        write(&path, bytes);
-        let part = format!("{file} was changed or damaged: its SHA-256 is");
-        andiron(&["predict", text(dir.path()), "-"]).refused(1, &part);
-        andiron(&["inspect", text(dir.path())]).refused(1, &part);
-        andiron(&["evaluate", text(dir.path()), "x.csv"]).refused(1, &part);
+    for (name, word) in SCENARIOS {
+        for file in ["model.safetensors", "README.md", "andiron.json"] {
+            let dir = copy(name);
+            let path = dir.path().join(file);
+            let mut bytes = fs::read(&path).unwrap();
+            // In a word of the description the flip leaves valid JSON, which only its hash tells.
+            let found = bytes.windows(word.len()).position(|part| part == word.as_bytes());
+            let at = if file == "model.safetensors" { 5000 } else { found.unwrap() };
+            bytes[at] ^= 4;
+            write(&path, bytes);
+            let part = format!("{file} was changed or damaged: its SHA-256 is");
+            andiron(&["predict", text(dir.path()), "-"]).refused(1, &part);
+            andiron(&["inspect", text(dir.path())]).refused(1, &part);
+            andiron(&["evaluate", text(dir.path()), "x.csv"]).refused(1, &part);
+        }
     }
 }
 
 #[test]
 fn other_bundles_are_refused_for_what_they_are() {
-    let refused = |change: fn(&mut Value), part: &str| {
-        let dir = copy("sentiment");
-        edit(dir.path(), change);
-        andiron_with(&["predict", text(dir.path()), "-"], "{\"text\": \"x\"}\n").refused(1, part);
-    };
-    refused(|v| v["format"] = json!(99), "has bundle format 99, but this program reads format 1");
-    refused(|v| v["task"] = json!("cooking"), "task \"cooking\" is not known here");
-    refused(|v| v["architecture"] = json!("abacus"), "architecture \"abacus\" is not known");
-    refused(|v| v["files"]["../x"] = json!("0"), "lists the file \"../x\", which does not lie in");
-    refused(|v| v["config"]["d_model"] = json!(9), "misshapen [Misshapen");
-    refused(|v| v["preprocessing"] = json!(null), "andiron.json is no bundle description");
-    refused(|v| *v = json!([]), "andiron.json is no bundle description");
+    for (name, _) in SCENARIOS {
+        let refused = |change: fn(&mut Value), part: &str| {
+            let dir = copy(name);
+            edit(dir.path(), change);
+            andiron_with(&["predict", text(dir.path()), "-"], "{\"text\": \"x\"}\n")
+                .refused(1, part);
+        };
+        refused(
+            |v| v["format"] = json!(99),
+            "has bundle format 99, but this program reads format 1",
+        );
+        refused(|v| v["task"] = json!("cooking"), "task \"cooking\" is not known here");
+        refused(|v| v["architecture"] = json!("abacus"), "architecture \"abacus\" is not known");
+        refused(
+            |v| v["files"]["../x"] = json!("0"),
+            "lists the file \"../x\", which does not lie in",
+        );
+        let wider = |v: &mut Value| match v["architecture"].as_str().unwrap() {
+            "small-cnn" => v["config"]["widths"] = json!([16, 33]),
+            "mel-cnn" => v["config"]["channels"] = json!([16, 32, 64, 97]),
+            _ => v["config"]["d_model"] = json!(9),
+        };
+        refused(wider, "misshapen [Misshapen");
+        refused(|v| v["preprocessing"] = json!(null), "andiron.json is no bundle description");
+        refused(|v| *v = json!([]), "andiron.json is no bundle description");
 
-    let dir = copy("sentiment");
-    fs::remove_file(dir.path().join("model.safetensors")).unwrap();
-    andiron(&["predict", text(dir.path()), "-"]).refused(1, "model.safetensors: No such file");
+        let dir = copy(name);
+        fs::remove_file(dir.path().join("model.safetensors")).unwrap();
+        andiron(&["predict", text(dir.path()), "-"]).refused(1, "model.safetensors: No such file");
+        let dir = copy(name);
+        let path = dir.path().join("model.safetensors");
+        let bytes = fs::read(&path).unwrap();
+        write(&path, &bytes[..bytes.len() / 2]);
+        andiron(&["predict", text(dir.path()), "-"])
+            .refused(1, "model.safetensors was changed or damaged");
+    }
     let empty = tempfile::tempdir().unwrap();
     andiron(&["predict", text(empty.path()), "-"]).refused(1, "a folder without config.json");
 }

@@ -97,7 +97,7 @@ fn progress_is_plain_lines_where_there_is_no_terminal() {
 }
 
 #[test]
-fn a_folder_of_pictures() {
+fn pictures_of_a_folder_and_of_a_table() {
     let dir = tempfile::tempdir().unwrap();
     pictures(&dir.path().join("pictures"), 25);
     let config = dir.path().join("sides.toml");
@@ -115,6 +115,22 @@ fn a_folder_of_pictures() {
     assert!(accuracy(&all.lines()[0]) > 0.9 && all.lines()[0]["examples"] == 50);
     let new = dir.path().join("new.png");
     png(&new, false, 4711);
+    let answer = andiron(&["predict", text(&bundle), text(&new)]).good();
+    assert_eq!(answer.lines()[0]["label"], "right");
+
+    // The same pictures, named by a table; columns that nobody asked for are passed over.
+    let mut table = "n,image,label\n".to_owned();
+    for (n, side) in (0..25).flat_map(|n| [(n, "left"), (n, "right")]) {
+        table += &format!("{n},pictures/{side}/{n}.png,{side}\n");
+    }
+    write(&dir.path().join("pictures.csv"), table);
+    let more =
+        ["--set", "data.train=pictures.csv", "--set", "output=of-a-table", "--set", "run=again"];
+    let report = train(&config, &more);
+    assert!(accuracy(&report) > 0.9 && report["examples"] == 10, "{report}");
+    let bundle = dir.path().join("of-a-table");
+    let all = andiron(&["evaluate", text(&bundle), text(&dir.path().join("pictures.csv"))]).good();
+    assert!(accuracy(&all.lines()[0]) > 0.9 && all.lines()[0]["examples"] == 50);
     let answer = andiron(&["predict", text(&bundle), text(&new)]).good();
     assert_eq!(answer.lines()[0]["label"], "right");
 }

@@ -14,6 +14,7 @@ mod generation;
 mod golden_losses;
 mod golden_optimizer;
 mod hosting;
+mod loading;
 mod mixed;
 mod published;
 mod refused_runs;

@@ -334,7 +334,7 @@ mod tests {
 
     /// The trained parameters of `efficientnet_lite_pytorch` 0.1.0, counted there.
     #[test]
-    fn the_large_ones_have_the_size_and_the_names_of_the_checkpoints() {
+    fn the_large_ones_have_the_size_of_the_checkpoints() {
         let device = Device::flex();
         for (config, counted, n_blocks) in [
             (EfficientNetLiteConfig::lite0(), 4_652_008, 16),

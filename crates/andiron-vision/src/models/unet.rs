@@ -229,6 +229,15 @@ mod tests {
     }
 
     #[test]
+    fn keeps_the_contract_on_squares_of_pixels() {
+        let config = UNetConfig::new(1, 3).with_width(6).with_depth(2).with_patch(Some(2));
+        testing::Contract::new(samples::segmentation(21, 14, 1), config, samples::masked(1))
+            .without(testing::Law::Padding, "images are put into one frame")
+            .overfits_in(150, 1e-2)
+            .check();
+    }
+
+    #[test]
     fn squares_are_channels_inside_and_pixels_outside() {
         let device = Device::flex();
         let (side, [height, width]) = (3, [7, 11]);

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod digits;
-mod efficientnet_lite0;
+mod efficientnet_lite;
 mod front_end;
 mod golden;
 mod image_networks;

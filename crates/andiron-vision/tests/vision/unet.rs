@@ -7,6 +7,7 @@ use burn::{
     module::Module,
     tensor::{Device, Int, Tensor, TensorData},
 };
+use serde_json::Value;
 
 #[track_caller]
 fn assert_close(found: &[f32], wanted: &[f32], tolerance: f32) {
@@ -16,15 +17,13 @@ fn assert_close(found: &[f32], wanted: &[f32], tolerance: f32) {
     }
 }
 
-#[test]
-fn logits_are_those_of_pytorch_at_odd_sizes() {
+#[track_caller]
+fn assert_logits(config: UNetConfig, file: &str, cases: &Value, count: usize) {
     let device = Device::flex();
-    let config = UNetConfig::new(2, 3).with_width(4).with_depth(2);
     let network = Network::init(config, 1, &device).unwrap();
-    let model = weights::load(network, &golden("unet.safetensors")).unwrap().model.valid();
-    let golden_file = json("unet.json");
-    let cases = golden_file["cases"].as_array().unwrap();
-    assert_eq!(cases.len(), 3);
+    let model = weights::load(network, &golden(file)).unwrap().model.valid();
+    let cases = cases.as_array().unwrap();
+    assert_eq!(cases.len(), count);
     for case in cases {
         let size: Vec<usize> = serde_json::from_value(case["size"].clone()).unwrap();
         let data = TensorData::new(numbers(&case["images"]), [size[0], 2, size[1], size[2]]);
@@ -33,7 +32,17 @@ fn logits_are_those_of_pytorch_at_odd_sizes() {
         let logits: Vec<f32> = logits.into_data().try_to_vec().unwrap();
         assert_close(&logits, &numbers(&case["logits"]), 1e-4);
     }
-    andiron_core::testing::record("golden", "unet", "logits equal PyTorch's at odd sizes");
+}
+
+#[test]
+fn logits_are_those_of_pytorch_at_odd_sizes() {
+    let config = UNetConfig::new(2, 3).with_width(4).with_depth(2);
+    let golden = json("unet.json");
+    assert_logits(config.clone(), "unet.safetensors", &golden["cases"], 3);
+    let squares = config.with_patch(Some(2));
+    assert_logits(squares, "unet_squares.safetensors", &golden["squares"], 2);
+    let said = "logits equal PyTorch's at odd sizes, on pixels and on squares of them";
+    andiron_core::testing::record("golden", "unet", said);
 }
 
 #[test]
