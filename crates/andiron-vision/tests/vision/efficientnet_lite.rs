@@ -18,9 +18,10 @@ use serde_json::Value;
 use std::{collections::BTreeMap, path::Path};
 
 type Lite = EfficientNetLiteConfig;
+type Make = fn() -> Lite;
 
 /// Names, configurations, and the side of the images each was trained on.
-const PUBLISHED: [(&str, fn() -> Lite, usize); 3] = [
+const PUBLISHED: [(&str, Make, usize); 3] = [
     ("efficientnet-lite0", Lite::lite0, 224),
     ("efficientnet-lite1", Lite::lite1, 240),
     ("efficientnet-lite2", Lite::lite2, 260),
