@@ -287,13 +287,14 @@ fn summed(single: &Predictor<ImageSegmentation>, views: Views, image: &Image) ->
     let (width, height, windows) = (24, 16, views.windows(24, 16));
     let mut sums = vec![0.0; 3 * width * height];
     for (at, view) in views.of(image).iter().enumerate() {
-        let [left, top, wide, high] = windows[at % windows.len()].map(|side| side as usize);
-        let (across, down) = if wide == width { (24, 16) } else { (22, 16) };
+        let [left, top, wide, high] = windows[at % windows.len()];
+        let (across, down) = if wide == 24 { (24, 16) } else { (22, 16) };
         let said = probabilities(single, view);
         let mirrored = views.mirror && at / windows.len() % 2 == 1;
         for (place, sum) in sums.iter_mut().enumerate() {
             let (plane, y, x) = (place / width / height, place / width % height, place % width);
-            if !(left..left + wide).contains(&x) || !(top..top + high).contains(&y) {
+            let (from_left, from_top) = (x as i64 - left, y as i64 - top);
+            if !(0..wide).contains(&from_left) || !(0..high).contains(&from_top) {
                 continue;
             }
             let between = |at: usize, of: usize, size: usize| {
@@ -301,8 +302,8 @@ fn summed(single: &Predictor<ImageSegmentation>, views: Views, image: &Image) ->
                 let first = (at as usize).min(of - 1);
                 (first, (first + 1).min(of - 1), at - first as f32)
             };
-            let (x0, x1, right) = between(x - left, across, wide);
-            let (y0, y1, below) = between(y - top, down, high);
+            let (x0, x1, right) = between(from_left as usize, across, wide as usize);
+            let (y0, y1, below) = between(from_top as usize, down, high as usize);
             let value = |x: usize, y: usize| {
                 let x = if mirrored { across - 1 - x } else { x };
                 said[(plane * height + y) * width + x]
@@ -329,7 +330,8 @@ fn the_largest_sum_of_what_the_views_say_has_a_pixel() {
         Views { negative: true, ..Views::default() },
         Views { mirror: true, ..Views::default() },
         Views { crops: Some(0.6), ..Views::default() },
-        Views { mirror: true, crops: Some(0.6), negative: true },
+        Views { shifts: Some(3), ..Views::default() },
+        Views { mirror: true, crops: Some(0.6), negative: true, shifts: Some(1) },
     ] {
         let several = single.with_task(segmentation().with_views(views).unwrap());
         let answers = several.predict(&images).unwrap();

@@ -152,7 +152,7 @@ fn what_is_not_set_is_not_written() {
     let written = serde_json::to_value(&plain).unwrap();
     let fields: BTreeSet<&str> = written.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(fields, BTreeSet::from(["labels", "transform", "label_smoothing"]));
-    let views = Views { mirror: true, crops: Some(0.9), negative: false };
+    let views = Views { mirror: true, crops: Some(0.9), ..Views::default() };
     let written = serde_json::to_value(views).unwrap();
     assert_eq!(written, serde_json::json!({"mirror": true, "crops": 0.9}));
     let augment = Augment::new(None, vec![crate::augment::Augmentation::TrivialAugment], None);
@@ -167,7 +167,7 @@ fn what_is_not_set_is_not_written() {
 #[test]
 fn views_are_averaged() {
     let device = Device::flex();
-    let views = Views { mirror: true, crops: Some(0.7), negative: true };
+    let views = Views { mirror: true, crops: Some(0.7), negative: true, shifts: None };
     let single = predictor();
     let network = single.network::<SmallCnnConfig>().unwrap();
     let task = single.task().clone().with_views(views).unwrap();

@@ -8,6 +8,7 @@ use burn::tensor::{
     module::interpolate,
     ops::{InterpolateMode, InterpolateOptions},
 };
+use std::ops::Range;
 
 impl ImageSegmentation {
     /// The sums of the probabilities that the views give to a pixel, each view laid where it was seen.
@@ -33,20 +34,24 @@ impl ImageSegmentation {
         let mut sum = Tensor::zeros([1, classes, height, width], &said.device());
         for view in 0..count {
             let [left, top, across, down] = windows[view % windows.len()];
-            let (columns, rows) = self.frame.size_of(across, down);
+            let (columns, rows) = self.frame.size_of(across as u32, down as u32);
             let (columns, rows) = (columns as usize, rows as usize);
             let part = said.clone().slice([view..view + 1, 0..classes, 0..rows, 0..columns]);
             let part = if self.views.is_mirrored(view) { part.flip([3]) } else { part };
             let (x0, x1) = place(left, across, image.width(), wide);
             let (y0, y1) = place(top, down, image.height(), high);
-            let size = [y1 - y0, x1 - x0];
+            let size = [(y1 - y0) as usize, (x1 - x0) as usize];
             let part = if size == [rows, columns] {
                 part
             } else {
                 let bilinear = InterpolateOptions::new(InterpolateMode::Bilinear);
                 interpolate(part, bilinear.with_align_corners(false).with_output_size(size))
             };
-            sum = sum + part.pad((x0, width - x1, y0, height - y1), 0.0);
+            let (Some(y), Some(x)) = (inside(y0, y1, height), inside(x0, x1, width)) else {
+                continue; // A shift by more than the image.
+            };
+            let part = part.slice([0..1, 0..classes, y.kept, x.kept]);
+            sum = sum + part.pad((x.before, x.behind, y.before, y.behind), 0.0);
         }
         sum
     }
@@ -54,8 +59,24 @@ impl ImageSegmentation {
 
 /// From where to where a window of `length` pixels of `of`, from `first` on, lies where these are
 /// `side` pixels; one at least.
-fn place(first: u32, length: u32, of: u32, side: u32) -> (usize, usize) {
-    let at = |pixel: u32| (f64::from(pixel) * f64::from(side) / f64::from(of)).round() as usize;
-    let from = at(first).min(side as usize - 1);
+fn place(first: i64, length: i64, of: u32, side: u32) -> (i64, i64) {
+    let at = |pixel: i64| (pixel as f64 * f64::from(side) / f64::from(of)).round() as i64;
+    let from = at(first).min(i64::from(side) - 1);
     (from, at(first + length).max(from + 1))
+}
+
+/// What of a window lies in a frame: its pixels, and how many of the frame are before and behind them.
+struct Inside {
+    kept: Range<usize>,
+    before: usize,
+    behind: usize,
+}
+
+fn inside(from: i64, to: i64, side: usize) -> Option<Inside> {
+    let (first, end) = (from.max(0), to.min(side as i64));
+    (first < end).then(|| Inside {
+        kept: (first - from) as usize..(end - from) as usize,
+        before: first as usize,
+        behind: side - end as usize,
+    })
 }
