@@ -88,7 +88,8 @@ def main():
     truth = torch.from_numpy(idx("t10k-labels-idx1-ubyte.gz").astype(np.int64))
 
     model = ResNet(options.widths, [1] * len(options.widths), 10)
-    print(f"parameters {sum(p.numel() for p in model.parameters())}")
+    every = sum(t.numel() for t in model.state_dict().values() if t.is_floating_point())
+    print(f"parameters {sum(p.numel() for p in model.parameters())}, {every} with running statistics")
     decayed = [p for p in model.parameters() if p.dim() > 1]
     others = [p for p in model.parameters() if p.dim() < 2]
     groups = [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}]
